@@ -1,0 +1,23 @@
+"""MIRL pre-training of deep plain Vision Transformers, and their transfer.
+
+Importing the package imports nothing heavy: ``mirl_mm.DeepViT``, ``mirl_mm.MIRL`` and ``mirl_mm.MAE`` are loaded on
+first use.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "DeepViT": "mirl_mm.models.backbones",
+    "MIRL": "mirl_mm.models.pretrainers",
+    "MAE": "mirl_mm.models.pretrainers",
+}
+__all__ = ["__version__", *_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'mirl_mm' has no attribute {name!r}")

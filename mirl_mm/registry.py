@@ -1,0 +1,25 @@
+"""Registries of this package: children of mmengine's roots, scope ``mirl_mm``.
+
+``locations`` are imported when a name is first looked up, so a config needs ``default_scope = 'mirl_mm'`` (or a
+``mirl_mm.`` prefix on the type) and no ``custom_imports`` for our own parts.
+"""
+
+from mmengine import registry as root
+
+SCOPE = "mirl_mm"
+
+
+def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:
+    return root.Registry(name, parent=parent, scope=SCOPE, locations=[f"{SCOPE}.{place}" for place in locations])
+
+
+MODELS = _child("model", root.MODELS, "models")
+DATASETS = _child("dataset", root.DATASETS, "datasets")
+DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "datasets")
+TRANSFORMS = _child("transform", root.TRANSFORMS, "datasets")
+HOOKS = _child("hook", root.HOOKS, "engine")
+PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "engine")
+OPTIM_WRAPPER_CONSTRUCTORS = _child("optimizer wrapper constructor", root.OPTIM_WRAPPER_CONSTRUCTORS, "engine")
+OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
+METRICS = _child("metric", root.METRICS, "evaluation")
+INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")
