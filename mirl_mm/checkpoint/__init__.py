@@ -1,1 +1,1 @@
-
+"""Weights of other origins."""

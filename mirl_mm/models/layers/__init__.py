@@ -1,1 +1,23 @@
+"""Plain torch layers; nothing here is registered."""
 
+from .attention import CrossAttention, SelfAttention, attend
+from .block import Block, CrossBlock, LayerNorm
+from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
+from .position import Size, resample_position, sincos_position
+
+__all__ = [
+    "Block",
+    "CrossAttention",
+    "CrossBlock",
+    "LayerNorm",
+    "SelfAttention",
+    "Size",
+    "attend",
+    "embed_patches",
+    "patch_grid",
+    "patchify",
+    "resample_position",
+    "sincos_position",
+    "take_patches",
+    "unpatchify",
+]

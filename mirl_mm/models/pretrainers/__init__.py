@@ -1,1 +1,7 @@
+"""Ways to pre-train a DeepViT."""
 
+from .base import MaskedPretrainer
+from .mae import MAE
+from .mirl import MIRL
+
+__all__ = ["MAE", "MIRL", "MaskedPretrainer"]

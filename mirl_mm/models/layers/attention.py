@@ -1,0 +1,106 @@
+"""Self- and cross-attention on PyTorch's fused kernel.
+
+Shape suffixes: B batch, N tokens, Q query tokens, M memory tokens, C channels, H heads, D = C / H.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B, N, C) -> (B, H, N, D)."""
+    return x.unflatten(2, (num_heads, -1)).transpose(1, 2)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
+    """Fused scaled dot-product attention.
+
+    Args:
+        q: ``(B, Q, C)``.
+        k: ``(B, N, C)``.
+        v: ``(B, N, C)``.
+        num_heads: H; scores are scaled by 1 / sqrt(C / H).
+
+    Returns:
+        ``(B, Q, C)``, heads joined.
+    """
+    q, k, v = (_split_heads(x, num_heads) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+def check_heads(dim: int, num_heads: int) -> None:
+    """Raise ValueError unless ``num_heads`` divides ``dim``."""
+    if num_heads < 1 or dim % num_heads:
+        raise ValueError(f"num_heads must divide the width {dim}, got {num_heads}")
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with one fused projection; keys ``qkv`` and ``proj`` as in timm.
+
+    Args:
+        dim: Channels C.
+        num_heads: H.
+
+    Raises:
+        ValueError: If ``num_heads`` does not divide ``dim``.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        check_heads(dim, num_heads)
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, dim * 3)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, num_queries: int | None = None) -> Tensor:
+        """Attend from the last ``num_queries`` tokens (default: all) to all tokens.
+
+        Args:
+            x: ``(B, N, C)``.
+            num_queries: Q; the other tokens are only attended to, and their query is never computed.
+
+        Returns:
+            ``(B, Q, C)``.
+        """
+        if num_queries is None:
+            return self.from_qkv(self.qkv(x))
+        q = self.query(x[:, -num_queries:])
+        return self.proj(attend(q, *self.key_value(x), self.num_heads))
+
+    def from_qkv(self, qkv: Tensor) -> Tensor:
+        """Attention from projected tokens: ``(B, N, 3C)`` -> ``(B, N, C)``."""
+        return self.proj(attend(*qkv.chunk(3, dim=2), self.num_heads))
+
+    def query(self, x: Tensor) -> Tensor:
+        """The query part of ``qkv`` alone: ``(B, Q, C)`` -> ``(B, Q, C)``."""
+        dim = x.shape[-1]
+        return F.linear(x, self.qkv.weight[:dim], self.qkv.bias[:dim])
+
+    def key_value(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The key and value parts of ``qkv`` alone: ``(B, N, C)`` -> two ``(B, N, C)``."""
+        dim = x.shape[-1]
+        return F.linear(x, self.qkv.weight[dim:], self.qkv.bias[dim:]).chunk(2, dim=2)
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention from one sequence to another (MIRL's decoder; method: "CrossAttn").
+
+    Args:
+        dim: Channels C of both sequences.
+        num_heads: H.
+
+    Raises:
+        ValueError: If ``num_heads`` does not divide ``dim``.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        check_heads(dim, num_heads)
+        self.num_heads = num_heads
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, dim * 2)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
+        """``x`` (B, Q, C) attends to ``memory`` (B, M, C); returns (B, Q, C)."""
+        return self.proj(attend(self.q(x), *self.kv(memory).chunk(2, dim=2), self.num_heads))

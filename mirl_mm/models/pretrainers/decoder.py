@@ -1,0 +1,134 @@
+"""The decoder of masked-image pre-training: visible tokens in, pixels of the masked patches out.
+
+One class serves MAE and MIRL. Both compute the textbook decoder exactly, in fewer operations:
+
+* The sequence is [class, visible, masked] and never sorted back into image order: every token carries its own position,
+  and attention does not depend on order.
+* Before the first block a masked token is the mask token plus its position, the same for every sample. Its LayerNorm and
+  QKV are computed once for the L positions and copied to the samples.
+* After the last self-attention nothing mixes tokens, so its queries and all that follows are computed for the masked
+  positions alone. With one block, as in ViT-S-54's decoders, that is the first block, too.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers import Block, CrossBlock, LayerNorm, Size, sincos_position
+from ..layers.attention import attend
+from .masking import Masking
+
+
+class MaskedDecoder(nn.Module):
+    """Transformer decoder with a learned mask token and fixed sin-cos positions.
+
+    Args:
+        grid: Patches (h, w) of the image; L = h*w.
+        embed_dims: Width D.
+        depth: Blocks.
+        num_heads: Attention heads.
+        out_dims: Predicted values per patch: rows * columns * channels.
+        cross_attention: Blocks attend to a memory as well (MIRL) instead of to themselves only (MAE).
+        weight_norm: Normalise the prediction layer's weight over its outputs with a gain frozen at 1 (MIRL; the
+            authors' ``decoder_pred``).
+
+    Raises:
+        ValueError: If ``depth`` is not positive or ``num_heads`` does not divide ``embed_dims``.
+    """
+
+    pos_embed: Tensor
+
+    def __init__(
+        self,
+        grid: Size,
+        embed_dims: int,
+        depth: int,
+        num_heads: int,
+        out_dims: int,
+        cross_attention: bool = False,
+        weight_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"a decoder needs at least one block, got depth {depth}")
+        block = CrossBlock if cross_attention else Block
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
+        self.register_buffer("pos_embed", sincos_position(embed_dims, grid, num_prefix=0), persistent=False)
+        self.blocks = nn.ModuleList(block(embed_dims, num_heads) for _ in range(depth))
+        self.norm = LayerNorm(embed_dims)
+        self.pred = nn.Linear(embed_dims, out_dims)
+        self.weight_norm = weight_norm
+
+    def init_own_weights(self) -> None:
+        """N(0, 0.02) mask token; then the weight normalisation, whose gain is 1 whatever the weight was."""
+        nn.init.normal_(self.mask_token, std=0.02)
+        if self.weight_norm:
+            nn.utils.parametrizations.weight_norm(self.pred, dim=1)
+            gain = self.pred.parametrizations.weight.original0
+            nn.init.ones_(gain).requires_grad_(False)
+
+    def forward(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
+        """Predict the masked patches.
+
+        Args:
+            z: ``(B, 1 + K, D)`` embedded class and visible tokens, in the order of ``masking.ids_keep``.
+            masking: Which patches are visible and masked.
+            memory: ``(B, N, D)`` for cross-attention.
+
+        Returns:
+            ``(B, M, out_dims)`` in the order of ``masking.ids_mask``.
+        """
+        visible = self._place(z, masking)
+        table = self.mask_token[0] + self.pos_embed[0]  # (L, D): a masked token at every position
+        num_masked = masking.ids_mask.shape[1]
+        last = len(self.blocks) - 1
+        x = self._first_block(visible, table, masking.ids_mask, memory, masked_only=last == 0)
+        for i, block in enumerate(self.blocks):
+            if i > 0:
+                x = _call(block, x, num_masked if i == last else None, memory)
+        return self.pred(self.norm(x))
+
+    def forward_all(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
+        """Predict every patch, by the textbook formulation: ``(B, L, out_dims)`` in image order."""
+        masked = (self.mask_token + self.pos_embed).expand(len(z), -1, -1)
+        masked = masked.gather(1, masking.ids_mask[..., None].expand(-1, -1, z.shape[2]))
+        x = torch.cat([self._place(z, masking), masked], dim=1)
+        for block in self.blocks:
+            x = _call(block, x, None, memory)
+        y = self.pred(self.norm(x[:, 1:]))
+        order = torch.cat([masking.ids_keep, masking.ids_mask], dim=1)[..., None].expand_as(y)
+        return torch.empty_like(y).scatter(1, order, y)
+
+    def _place(self, z: Tensor, masking: Masking) -> Tensor:
+        """Add positions to the visible tokens; the class token's is zero."""
+        position = F.pad(self.pos_embed[0][masking.ids_keep], (0, 0, 1, 0))
+        return z + position
+
+    def _first_block(
+        self, visible: Tensor, table: Tensor, ids_mask: Tensor, memory: Tensor | None, masked_only: bool
+    ) -> Tensor:
+        """The first block; ``(B, M, D)`` if ``masked_only``, else ``(B, 1 + L, D)``."""
+        block = self.blocks[0]
+        attn, dim = block.attn, table.shape[1]
+        masked = take_rows(table, ids_mask)
+        masked_qkv = take_rows(attn.qkv(block.norm1(table)), ids_mask)
+        if masked_only:
+            key_value = torch.cat([torch.cat(attn.key_value(block.norm1(visible)), 2), masked_qkv[..., dim:]], dim=1)
+            mixed = attn.proj(attend(masked_qkv[..., :dim], *key_value.chunk(2, dim=2), attn.num_heads))
+            return block.after_attention(masked + mixed, memory)
+        x = torch.cat([visible, masked], dim=1)
+        return block.after_attention(
+            x + attn.from_qkv(torch.cat([attn.qkv(block.norm1(visible)), masked_qkv], dim=1)), memory
+        )
+
+
+def _call(block: nn.Module, x: Tensor, num_queries: int | None, memory: Tensor | None) -> Tensor:
+    return block(x, num_queries) if memory is None else block(x, num_queries, memory)
+
+
+def take_rows(table: Tensor, ids: Tensor) -> Tensor:
+    """``table[ids]``: (L, C), (B, M) -> (B, M, C), with a gradient that is summed over the batch in float32.
+
+    Every row collects up to B terms; in bfloat16 their sum would lose what a matmul's does not.
+    """
+    return F.embedding(ids, table.float()).to(table.dtype)

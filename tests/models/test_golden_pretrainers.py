@@ -1,0 +1,71 @@
+"""MIRL and MAE give the original implementations' predictions, losses and gradients."""
+
+import pytest
+import torch
+
+from mirl_mm import MAE, MIRL
+from mirl_mm.checkpoint.layouts import from_authors_mirl, from_mae
+from tests.golden import Golden, check_gradients
+
+BACKBONE = {"type": "DeepViT", "img_size": (64, 64)}
+
+
+def small_arch(depth: int) -> dict:
+    return {"depth": depth, "embed_dims": 24, "num_heads": 3}
+
+
+@pytest.fixture(scope="module")
+def mirl() -> tuple[MIRL, Golden]:
+    golden = Golden("mirl_6seg_w24")
+    model = MIRL(
+        {**BACKBONE, "arch": small_arch(12)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2
+    )
+    model.load_state_dict(from_authors_mirl(golden.param))
+    return model, golden
+
+
+@pytest.fixture(scope="module")
+def mae() -> tuple[MAE, Golden]:
+    golden = Golden("mae_normpix_w24")
+    model = MAE({**BACKBONE, "arch": small_arch(4)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2)
+    model.load_state_dict(from_mae(golden.param))
+    return model, golden
+
+
+def test_mirl_predictions_and_mask(mirl):
+    model, golden = mirl
+    groups, mask = model(golden.images, mode="tensor", noise=golden.noise)
+    assert torch.equal(mask, golden.output("mask"))
+    for g, (main, residual) in enumerate(groups):
+        torch.testing.assert_close(main, golden.output(f"pred{g}"), rtol=0, atol=1e-5)
+        torch.testing.assert_close(residual, golden.output(f"pred{5 - g}"), rtol=0, atol=1e-5)
+
+
+def test_mirl_latent(mirl):
+    model, golden = mirl
+    masking = model.make_masking(golden.images, golden.noise)
+    x = model.backbone.run_blocks(model.backbone.embed(golden.images, masking.ids_keep))
+    torch.testing.assert_close(model.backbone.norm(x), golden.output("latent"), rtol=0, atol=1e-5)
+
+
+def test_mirl_loss_terms_and_gradients(mirl):
+    model, golden = mirl
+    model.zero_grad()
+    losses = model(golden.images, mode="loss", noise=golden.noise)
+    terms = torch.stack([losses[name] for name in ("pair_1_6", "pair_2_5", "pair_3_4")])
+    torch.testing.assert_close(terms, golden.output("loss_terms"), rtol=1e-6, atol=0)
+    torch.testing.assert_close(losses["loss"], golden.output("loss"), rtol=1e-6, atol=0)
+    losses["loss"].backward()
+    check_gradients(model, from_authors_mirl(golden.grad))
+
+
+def test_mae_predictions_loss_and_gradients(mae):
+    model, golden = mae
+    model.zero_grad()
+    (((prediction,),), mask) = model(golden.images, mode="tensor", noise=golden.noise)
+    assert torch.equal(mask, golden.output("mask"))
+    torch.testing.assert_close(prediction, golden.output("pred"), rtol=0, atol=1e-5)
+    losses = model(golden.images, mode="loss", noise=golden.noise)
+    torch.testing.assert_close(losses["loss"], golden.output("loss"), rtol=1e-6, atol=0)
+    losses["loss"].backward()
+    check_gradients(model, from_mae(golden.grad))
