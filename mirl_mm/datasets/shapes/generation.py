@@ -1,0 +1,237 @@
+"""Writes whole data sets: in parallel, all or nothing, and only once."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from rich.console import Console
+from rich.progress import track
+
+from mirl_mm.datasets.shapes.layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
+from mirl_mm.datasets.shapes.outlines import CLASSES
+from mirl_mm.datasets.shapes.scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
+
+MARKER = "shapes.json"  # written last, before the finished folder gets its name
+
+_VERSION = 1  # raise it when the same settings give other images
+_CHUNK = 32  # images per task of a worker
+
+_Chunk = tuple[str, range]  # split, indices
+
+
+def generate(
+    out_dir: str | Path,
+    *,
+    num_train: int = 4000,
+    num_val: int = 800,
+    size: tuple[int, int] = (128, 128),
+    layouts: Sequence[str] = LAYOUTS,
+    seed: int = 0,
+    style: SceneStyle = DEFAULT_STYLE,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes a Shapes data set, or returns at once where the same one is complete already.
+
+    The files are written into a hidden folder beside ``out_dir``, which is renamed when everything is there: an
+    ``out_dir`` that exists is complete, even after a kill. Processes that ask for the same folder at the same time wait
+    for the first one. The files do not depend on the number of workers, and image i not on the number of images.
+
+    Args:
+        out_dir: Folder to create; see ``mirl_mm.datasets.shapes.layouts`` for what lies in it.
+        num_train: Number of training images.
+        num_val: Number of validation images.
+        size: (H, W) of every image in pixels.
+        layouts: Some of ``LAYOUTS``.
+        seed: Which data set, >= 0.
+        style: How scenes are composed.
+        workers: Number of processes; as many as there are CPUs by default, one for very few images.
+        overwrite: Replace a Shapes data set with other settings instead of raising FileExistsError.
+
+    Returns:
+        ``out_dir``, absolute.
+
+    Raises:
+        ValueError: An argument is outside of its range.
+        FileExistsError: ``out_dir`` holds something else: Shapes with other settings, or files of another origin, which
+            are never deleted.
+    """
+    out_dir = Path(out_dir).resolve()
+    counts = {"train": num_train, "val": num_val}
+    layouts = _check_request(counts, size, layouts, seed, workers)
+    description = _describe(counts, size, layouts, seed, style)
+    if _is_done(out_dir, description, overwrite):
+        return out_dir
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(out_dir.parent / f".{out_dir.name}.lock"):
+        if _is_done(out_dir, description, overwrite):  # by the process that held the lock
+            return out_dir
+        with _partial_folder(out_dir) as root:
+            _write_all(root, counts, size, layouts, seed, style, workers)
+            (root / MARKER).write_text(json.dumps(description, indent=2) + "\n")
+            _put_in_place(root, out_dir)
+    return out_dir
+
+
+def _check_request(
+    counts: dict[str, int], size: tuple[int, int], layouts: Sequence[str], seed: int, workers: int | None
+) -> tuple[str, ...]:
+    """Raises ValueError for what cannot be written; returns the layouts in their usual order."""
+    check_size(size)
+    if seed < 0:
+        raise ValueError(f"seed={seed}: may not be negative")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers}: must be at least 1, or None for one per CPU")
+    unknown = [layout for layout in layouts if layout not in LAYOUTS]
+    if unknown or not layouts or isinstance(layouts, str):
+        raise ValueError(f"layouts={layouts!r}: choose one or more of {', '.join(LAYOUTS)}")
+    for split, count in counts.items():
+        if count < 0:
+            raise ValueError(f"num_{split}={count}: may not be negative")
+        if "folder" in layouts and 0 < count < len(CLASSES):
+            raise ValueError(
+                f"num_{split}={count}: an image folder needs an image of each class; ask for 0 or for at least "
+                f"{len(CLASSES)} images"
+            )
+    if not any(counts.values()):
+        raise ValueError("num_train=0 and num_val=0: nothing to write")
+    return tuple(layout for layout in LAYOUTS if layout in layouts)
+
+
+def _describe(
+    counts: dict[str, int], size: tuple[int, int], layouts: tuple[str, ...], seed: int, style: SceneStyle
+) -> dict[str, Any]:
+    """All that decides what the files contain, in JSON's types."""
+    return {
+        "generator": "mirl_mm.datasets.shapes",
+        "version": _VERSION,
+        **{f"num_{split}": count for split, count in counts.items()},
+        "size": [int(side) for side in size],
+        "layouts": list(layouts),
+        "seed": seed,
+        **style.as_dict(),
+        "classes": list(CLASSES),
+    }
+
+
+def _is_done(out_dir: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
+    """Whether the wanted data set is there already.
+
+    Raises:
+        FileExistsError: Something else is there that must not be replaced.
+    """
+    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+        return False
+    marker = out_dir / MARKER
+    if not marker.is_file():
+        raise FileExistsError(
+            f"{out_dir} exists and was not made by the Shapes generator (it has no {MARKER}): choose another folder, "
+            "or remove this one yourself"
+        )
+    found = json.loads(marker.read_text())
+    if found == wanted:
+        return True
+    if overwrite:
+        return False
+    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    changes = "; ".join(f"{key} is {found.get(key)}, asked for {wanted.get(key)}" for key in keys)
+    raise FileExistsError(
+        f"{out_dir} holds Shapes with other settings ({changes}): choose another folder, or overwrite it "
+        "(overwrite=True, --overwrite)"
+    )
+
+
+@contextmanager
+def _partial_folder(out_dir: Path) -> Iterator[Path]:
+    """A hidden folder beside ``out_dir``, gone at the end; to be entered by the holder of the lock only."""
+    root = out_dir.parent / f".{out_dir.name}.partial"
+    shutil.rmtree(root, ignore_errors=True)  # left by a process that was killed
+    root.mkdir()
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _put_in_place(root: Path, out_dir: Path) -> None:
+    """Renames the finished folder; what it replaces loses its name before it is deleted, never half-way."""
+    replaced = out_dir.parent / f".{out_dir.name}.replaced"
+    shutil.rmtree(replaced, ignore_errors=True)  # left by a process that was killed
+    if out_dir.exists():  # empty, or to be overwritten
+        out_dir.rename(replaced)
+    root.rename(out_dir)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _write_all(
+    root: Path,
+    counts: dict[str, int],
+    size: tuple[int, int],
+    layouts: tuple[str, ...],
+    seed: int,
+    style: SceneStyle,
+    workers: int | None,
+) -> None:
+    splits = [split for split, count in counts.items() if count]
+    make_folders(root, layouts, splits)
+    chunks = [
+        (split, range(start, min(start + _CHUNK, counts[split])))
+        for split in splits
+        for start in range(0, counts[split], _CHUNK)
+    ]
+    write = partial(_write_chunk, root=root, layouts=layouts, size=size, seed=seed, style=style)
+    annotations: dict[str, list[list[CocoAnnotation]]] = {split: [] for split in splits}
+    with _mapper(min(workers or _cpu_count(), len(chunks))) as map_chunks:
+        results = track(
+            map_chunks(write, chunks), f"Shapes {size[0]}x{size[1]}", len(chunks), console=Console(stderr=True)
+        )
+        for (split, _), result in zip(chunks, results, strict=True):
+            annotations[split] += result
+    if "coco" in layouts:
+        for split in splits:
+            write_coco_json(root, split, size, annotations[split])
+
+
+def _write_chunk(
+    chunk: _Chunk, root: Path, layouts: tuple[str, ...], size: tuple[int, int], seed: int, style: SceneStyle
+) -> list[list[CocoAnnotation]]:
+    split, indices = chunk
+    return [write_scene(root, layouts, split, i, make_scene(seed, split, i, size, style)) for i in indices]
+
+
+def _cpu_count() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _mapper(workers: int) -> Iterator[Any]:
+    """A function like ``map``, over processes if there is more than one worker."""
+    if workers == 1:
+        yield map
+        return
+    # Forked workers start at once and need no __main__ guard in the caller's script; elsewhere forking is unsafe.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as executor:
+        yield executor.map
+
+
+def _die_with_parent() -> None:
+    """Workers of a pool would wait for tasks for ever after their parent was killed."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
