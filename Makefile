@@ -1,0 +1,50 @@
+# make demo and make test are all that is needed on a fresh machine; both make the pinned environment first.
+# Variables: PYTHON (what makes the environment), VENV (where it is), TEST_JOBS, PYTEST_ARGS.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+# Small models: one process per core, one thread in each, beats torch's own threads.
+TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
+PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
+
+.DEFAULT_GOAL := help
+.PHONY: help env check lint format test test-all demo lock clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+env:  ## Make the pinned environment, or see that it is there
+	@test -n "$(PYTHON)" || { echo "error: no Python of 3.10 or newer was found; install one, or: make env PYTHON=<path>" >&2; exit 1; }
+	@$(PYTHON) tools/misc/setup_env.py --venv $(VENV)
+
+check: env  ## Print versions and what works
+	@$(BIN)/python tools/misc/check_env.py --require core,det,seg
+
+lint: env  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: env  ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: env  ## Run the tests, but for the slow ones
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-all: env  ## Run all tests
+	$(PYTEST) -m '' $(PYTEST_ARGS)
+
+demo: env  ## Pre-train a small deep model on generated images, and show what it learnt
+	@$(BIN)/python tools/demo.py
+
+lock:  ## Resolve requirements/pinned.in into lock.txt (needs uv)
+	uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+		--override requirements/overrides.txt requirements/pinned.in --output-file requirements/lock.txt
+
+clean:  ## Remove caches and build output; .venv and work_dirs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
