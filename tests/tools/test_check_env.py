@@ -1,15 +1,16 @@
 """tools/misc/check_env.py: what it says for which machine, and that it runs in a bare Python."""
 
 import json
+import os
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.tools.scripts import MISC, load_script
 
+SCRIPT = str(MISC / "check_env.py")
 VERSIONS = {
     "torch": "2.12.1+cu130",
     "torchvision": "0.27.1",
@@ -86,24 +87,23 @@ def test_minimum_versions_compare_as_numbers(check_env, version, good):
     assert examine(check_env, torch=version)["tasks"]["core"] is good
 
 
-def run(*arguments: str, bare: bool = False) -> subprocess.CompletedProcess:
-    """Run the script, in a Python that sees no installed package if ``bare``."""
-    flags = ["-S", "-I"] if bare else []
-    command = [sys.executable, *flags, str(Path(MISC) / "check_env.py"), *arguments]
-    if bare:  # -I also hides the script's own folder
-        code = f"import sys, runpy; sys.path.insert(0, {str(MISC)!r}); sys.argv[0] = 'x'; " + (
-            f"runpy.run_path({str(Path(MISC) / 'check_env.py')!r}, run_name='__main__')"
-        )
-        command = [sys.executable, *flags, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    """Run the script here, whether this project is installed or not."""
+    env = {**os.environ, "PYTHONPATH": str(MISC.parents[1])}
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, env=env)
+
+
+def run_bare(*arguments: str) -> subprocess.CompletedProcess:
+    """Run the script in a Python that sees no installed package."""
+    return subprocess.run([sys.executable, "-S", "-E", "-s", SCRIPT, *arguments], capture_output=True, text=True)
 
 
 def test_runs_in_a_bare_python():
-    done = run("--json", bare=True)
+    done = run_bare("--json")
     found = json.loads(done.stdout)
     assert done.returncode == 1 and not done.stderr
     assert found["parts"]["torch"] is None and not any(found["tasks"].values())
-    text = run(bare=True).stdout
+    text = run_bare().stdout
     assert "torch: is not installed" in text and "remedy: pip install torch==2.12.1" in text
 
 
