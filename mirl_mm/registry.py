@@ -22,4 +22,11 @@ PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "engine"
 OPTIM_WRAPPER_CONSTRUCTORS = _child("optimizer wrapper constructor", root.OPTIM_WRAPPER_CONSTRUCTORS, "engine")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
 METRICS = _child("metric", root.METRICS, "evaluation")
+PLAIN = [
+    _child(getattr(root, name).name, getattr(root, name))
+    for name in (
+        "RUNNERS LOOPS OPTIMIZERS MODEL_WRAPPERS WEIGHT_INITIALIZERS EVALUATOR VISUALIZERS VISBACKENDS LOG_PROCESSORS "
+        "FUNCTIONS"
+    ).split()
+]  # nothing of ours is in these; without a child, mmengine warns at every look-up from our scope
 INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")

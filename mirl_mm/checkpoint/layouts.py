@@ -14,7 +14,12 @@ Arrays = Mapping[str, "np.ndarray | Tensor"]
 
 _ENCODER = re.compile(r"^(cls_token|pos_embed|patch_embed\.|blocks\.|norm\.)")
 _DECODER = re.compile(r"^(mask_token|decoder_blocks|decoder_norm|decoder_pred)(\d+)(\..+)?$")
-_DECODER_PARTS = {"mask_token": "mask_token", "decoder_blocks": "blocks", "decoder_norm": "norm", "decoder_pred": "pred"}
+_DECODER_PARTS = {
+    "mask_token": "mask_token",
+    "decoder_blocks": "blocks",
+    "decoder_norm": "norm",
+    "decoder_pred": "pred",
+}
 _WEIGHT_NORM = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
 
 

@@ -1,1 +1,8 @@
+"""What surrounds the model in a run: optimisation, schedules, hooks."""
 
+from .hooks import *  # noqa: F403
+from .optim_wrapper import Bf16OptimWrapper
+from .param_groups import GroupedOptimWrapperConstructor
+from .schedulers import WarmupCosineLR
+
+__all__ = ["Bf16OptimWrapper", "GroupedOptimWrapperConstructor", "WarmupCosineLR"]

@@ -1,1 +1,5 @@
+"""Metrics."""
 
+from .masked_loss import MaskedLoss
+
+__all__ = ["MaskedLoss"]

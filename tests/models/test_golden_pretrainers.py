@@ -17,9 +17,7 @@ def small_arch(depth: int) -> dict:
 @pytest.fixture(scope="module")
 def mirl() -> tuple[MIRL, Golden]:
     golden = Golden("mirl_6seg_w24")
-    model = MIRL(
-        {**BACKBONE, "arch": small_arch(12)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2
-    )
+    model = MIRL({**BACKBONE, "arch": small_arch(12)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2)
     model.load_state_dict(from_authors_mirl(golden.param))
     return model, golden
 

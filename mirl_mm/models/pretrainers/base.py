@@ -88,7 +88,7 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
             inputs: ``(B, 3, H, W)``, normalised.
             data_samples: One per image; only ``predict`` uses them.
             mode: ``"loss"``: dict with ``loss`` and each group's term under its name, scalars. ``"predict"``: the data
-                samples with ``losses`` ``(groups,)`` of that image and ``mask`` ``(L,)``, 1 = masked. ``"tensor"``:
+                samples with ``losses``, a dict of term name to that image's scalar, and ``mask`` ``(L,)``, 1 = masked. ``"tensor"``:
                 the groups of components at all patches, ``(B, L, p*p*3)`` each, and the mask ``(B, L)``.
             noise: ``(B, L)``; the K patches of smallest noise stay visible. Default: drawn uniformly.
 
@@ -107,7 +107,7 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
             return {"loss": means.mean(), **{name: means[i].detach() for i, name in enumerate(names)}}
         samples = data_samples if data_samples is not None else [DataSample() for _ in inputs]
         for i, sample in enumerate(samples):
-            sample.set_data({"losses": terms[:, i], "mask": masking.mask[i]})
+            sample.set_data({"losses": dict(zip(self.term_names, terms[:, i], strict=True)), "mask": masking.mask[i]})
         return samples
 
     def make_masking(self, images: Tensor, noise: Tensor | None = None) -> Masking:

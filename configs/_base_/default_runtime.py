@@ -1,0 +1,35 @@
+# What surrounds a run. Nothing here changes results, but for the seed.
+default_scope = "mirl_mm"
+
+default_hooks = dict(
+    runtime_info=dict(type="RuntimeInfoHook"),
+    timer=dict(type="IterTimerHook"),
+    sampler_seed=dict(type="DistSamplerSeedHook"),
+    iteration_seed=dict(type="IterationSeedHook"),
+    logger=dict(type="LoggerHook", interval=50),
+    param_scheduler=dict(type="ParamSchedulerHook"),
+    accumulation=dict(type="EpochAccumulationHook"),
+    grad_norm=dict(type="GradNormHook"),
+    throughput=dict(type="ThroughputHook"),
+    corrupt_images=dict(type="CorruptImageHook"),
+    non_finite=dict(type="NonFiniteLossHook"),
+    load_report=dict(type="LoadReportHook"),
+    checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2),
+)
+
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
+    dist_cfg=dict(backend="nccl"),  # tools/train.py takes gloo on a machine without a GPU
+)
+
+# For TensorBoard, add dict(type="TensorboardVisBackend") to vis_backends, or call tools/train.py with --tensorboard.
+visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
+
+log_processor = dict(window_size=50, mean_pattern=r".*(loss|pair|time|img_per_s).*")
+log_level = "INFO"
+load_from = None
+resume = False
+
+# Fixed, so that a run repeats itself and a resumed run continues the same stream.
+randomness = dict(seed=0)

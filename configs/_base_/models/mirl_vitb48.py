@@ -1,0 +1,3 @@
+_base_ = "./mirl_vitb.py"
+
+model = dict(backbone=dict(arch="vit-b-48"))

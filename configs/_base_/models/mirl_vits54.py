@@ -1,0 +1,3 @@
+_base_ = "./mirl_vits.py"
+
+model = dict(backbone=dict(arch="vit-s-54"))

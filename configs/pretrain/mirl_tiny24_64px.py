@@ -1,0 +1,38 @@
+# A deep, narrow encoder for a laptop or two CPU cores: 24 blocks of width 128, images of 64 x 64, patches of 8 x 8.
+# For your own folder: --cfg-options train_dataloader.dataset.data_root=... val_dataloader.dataset.data_root=...
+_base_ = "./mirl_vits_in1k.py"
+
+data_root = "data/images64"
+img_size = (64, 64)
+patch_size = 8
+
+model = dict(
+    backbone=dict(
+        arch=dict(depth=24, embed_dims=128, num_heads=4, _delete_=True), img_size=img_size, patch_size=patch_size
+    ),
+    decoder_embed_dims=96,
+    decoder_num_heads=3,
+)
+
+train_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="RandomResizedCrop", size=img_size, scale=(0.2, 1.0), interpolation="bicubic"),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="MaskNoise", patch_size=patch_size),
+    dict(type="PackInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="ResizeShortSide", size=img_size[0], interpolation="bicubic"),
+    dict(type="CenterCrop", size=img_size),
+    dict(type="MaskNoise", patch_size=patch_size),
+    dict(type="PackInputs"),
+]
+train_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+# Few images: a higher rate per image than ImageNet's, no accumulation, and float32 since many CPUs have no bfloat16.
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=1e-3), accumulative_counts=1)
+param_scheduler = dict(warmup=2, end=20)
+train_cfg = dict(max_epochs=20, val_interval=5)

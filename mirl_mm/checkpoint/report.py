@@ -1,0 +1,65 @@
+"""What of a checkpoint fits a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+_SHOWN = 5
+
+
+@dataclass
+class LoadReport:
+    """Outcome of matching a checkpoint's tensors with a model's.
+
+    Attributes:
+        loaded: Names with equal shapes.
+        resized: Positions, which the backbone resamples.
+        mismatched: Name to (checkpoint's shape, model's shape).
+        missing: The model's names that the checkpoint lacks: they stay as initialised.
+        unexpected: The checkpoint's names that the model lacks.
+    """
+
+    loaded: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether model and checkpoint agree entirely."""
+        return not (self.resized or self.mismatched or self.missing or self.unexpected)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.loaded)} tensors fit"]
+        for title in ("resized", "missing", "unexpected"):
+            names = getattr(self, title)
+            if names:
+                lines.append(f"{len(names)} {title}: {_shorten(names)}")
+        if self.mismatched:
+            shapes = [f"{name} {list(theirs)} for {list(ours)}" for name, (theirs, ours) in self.mismatched.items()]
+            lines.append(f"{len(shapes)} of another shape: {_shorten(shapes)}")
+        return "; ".join(lines)
+
+
+def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
+    """Match a state dict with a model by name and shape, without loading anything."""
+    report = LoadReport()
+    ours = model.state_dict()
+    for name, tensor in ours.items():
+        if name not in state:
+            report.missing.append(name)
+        elif state[name].shape == tensor.shape:
+            report.loaded.append(name)
+        elif name.endswith("pos_embed") and state[name].shape[-1] == tensor.shape[-1]:
+            report.resized.append(name)
+        else:
+            report.mismatched[name] = (tuple(state[name].shape), tuple(tensor.shape))
+    report.unexpected = [name for name in state if name not in ours]
+    return report
+
+
+def _shorten(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,102 @@
+"""From a config file to a runner, with what can go wrong checked first."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size, init_dist
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mirl_mm.datasets import preflight
+
+from .options import check_options
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and apply overrides.
+
+    Args:
+        path: The config file.
+        options: Dotted keys to values, as ``--cfg-options`` gives them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: For an override that nothing would read.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"no config file {str(path)!r}: give a path such as configs/pretrain/mirl_vitb48_in1k.py"
+        )
+    cfg = Config.fromfile(path)
+    if options:
+        check_options(cfg, options)
+        cfg.merge_from_dict(dict(options))
+    return cfg
+
+
+def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
+    """Build mmengine's runner after checking the data and completing the config.
+
+    Args:
+        cfg: The config.
+        loaders: Names of the data loaders that the run will use; only their folders are checked.
+
+    Raises:
+        FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
+    """
+    preflight({name: cfg.get(name) for name in loaders})
+    fit_machine(cfg)
+    if cfg.get("launcher", "none") != "none":
+        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
+    scale_lr(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def set_data_root(cfg: Config, data_root: str) -> None:
+    """Point every data loader of a config to another folder."""
+    for name in LOADERS:
+        if cfg.get(name):
+            cfg[name].dataset.data_root = data_root
+
+
+def drop_validation(cfg: Config) -> None:
+    """Train without a validation set."""
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+
+
+def scale_lr(cfg: Config) -> None:
+    """Multiply the learning rate by images per update over ``auto_scale_lr.base_batch_size``.
+
+    Images per update are processes x ``batch_size`` x ``accumulative_counts``. mmengine's own rule leaves accumulation
+    out, and its log and the saved config show the rate before scaling; here the resolved rate is written into the config
+    and ``auto_scale_lr`` is switched off, so a run from the saved config has the same rate.
+    """
+    rule = cfg.get("auto_scale_lr")
+    if not (rule and rule.get("enable") and cfg.get("optim_wrapper")):
+        return
+    images = get_world_size() * cfg.train_dataloader.batch_size * cfg.optim_wrapper.get("accumulative_counts", 1)
+    base = cfg.optim_wrapper.optimizer.lr
+    cfg.optim_wrapper.optimizer.lr = base * images / rule.base_batch_size
+    rule.enable = False
+    print_log(
+        f"lr = {base:g} per {rule.base_batch_size} images x {images} per update = {cfg.optim_wrapper.optimizer.lr:g}",
+        logger="current",
+    )
+
+
+def fit_machine(cfg: Config) -> None:
+    """Settings without influence on results that the machine decides: no GPU, no worker processes."""
+    has_gpu = torch.cuda.is_available()
+    if not has_gpu and cfg.get("env_cfg", {}).get("dist_cfg", {}).get("backend") == "nccl":
+        cfg.env_cfg.dist_cfg.backend = "gloo"
+    for name in LOADERS:
+        loader = cfg.get(name)
+        if loader:
+            loader.pin_memory = has_gpu and loader.get("pin_memory", True)
+            if not loader.get("num_workers"):
+                loader.persistent_workers = False

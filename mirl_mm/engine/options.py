@@ -1,0 +1,88 @@
+"""``--cfg-options``: an override must name something that is read."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mmengine import registry as root
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, Registry
+from mmengine.runner import LogProcessor, Runner, set_random_seed
+from torch.utils.data import DataLoader
+
+from mirl_mm import registry
+
+#: Where a config's ``type`` may be found: our registries first, then mmengine's own.
+_REGISTRIES = [value for module in (registry, root) for value in vars(module).values() if isinstance(value, Registry)]
+
+#: Settings without a ``type``, and what reads them.
+_READERS: dict[str, Callable] = {
+    "": Runner.__init__,
+    "randomness": set_random_seed,
+    "log_processor": LogProcessor.__init__,
+    **{f"{name}_dataloader": DataLoader.__init__ for name in ("train", "val", "test")},
+}
+
+
+def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Refuse overrides that name nothing: a misspelt key would be ignored in silence.
+
+    A key is accepted if the config has it, or if what reads its place (the class that ``type`` names, the runner, the
+    data loader) has a parameter of that name. Plain dicts of values without a known reader take any key.
+
+    Raises:
+        ValueError: With the key and the nearest ones that exist.
+    """
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+        for key in options:
+            _check(cfg, key)
+
+
+def _check(cfg: Config, key: str) -> None:
+    parts = key.split(".")
+    node: Any = cfg.to_dict()
+    for depth, part in enumerate(parts):
+        place = ".".join(parts[:depth])
+        known = _known_keys(node, place)
+        if known is None or part == "_delete_":
+            return
+        if part not in known:
+            near = difflib.get_close_matches(part, known, n=3) or sorted(known)[:12]
+            raise ValueError(
+                f"--cfg-options {key}: {place or 'the config'} has no {part!r}; did you mean {' or '.join(near)}?"
+            )
+        node = node[int(part)] if isinstance(node, (list, tuple)) else node.get(part)
+
+
+def _known_keys(node: Any, place: str) -> list[str] | None:
+    """Keys that a place takes; None if it takes any."""
+    if isinstance(node, (list, tuple)):
+        return [str(i) for i in range(len(node))]
+    if not isinstance(node, Mapping):
+        return [] if node is not None else None
+    reader = _READERS.get(place) or (_find(node["type"]) if "type" in node else None)
+    if reader is not None:
+        parameters = list(_parameters(reader))
+        return None if None in parameters else [*node, *(name for name in parameters if name is not None)]
+    named = bool(node) and all(isinstance(value, Mapping) for value in node.values())
+    return list(node) if named and "type" not in node else None
+
+
+def _find(kind: Any) -> Callable | None:
+    if not isinstance(kind, str):
+        return kind
+    return next((found for candidate in _REGISTRIES if (found := candidate.get(kind)) is not None), None)
+
+
+def _parameters(reader: Callable) -> Iterator[str | None]:
+    """Names of the parameters, following ``**kwargs`` to the base classes; None where anything is taken."""
+    functions = [reader]
+    if inspect.isclass(reader):
+        functions = [cls.__init__ for cls in inspect.getmro(reader) if "__init__" in vars(cls) and cls is not object]
+    for function in functions:
+        parameters = inspect.signature(function).parameters.values()
+        yield from (p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return
+    yield None
