@@ -25,8 +25,16 @@ METRICS = _child("metric", root.METRICS, "evaluation")
 PLAIN = [
     _child(getattr(root, name).name, getattr(root, name))
     for name in (
-        "RUNNERS LOOPS OPTIMIZERS MODEL_WRAPPERS WEIGHT_INITIALIZERS EVALUATOR VISUALIZERS VISBACKENDS LOG_PROCESSORS "
-        "FUNCTIONS"
-    ).split()
+        "RUNNERS",
+        "LOOPS",
+        "OPTIMIZERS",
+        "MODEL_WRAPPERS",
+        "WEIGHT_INITIALIZERS",
+        "EVALUATOR",
+        "VISUALIZERS",
+        "VISBACKENDS",
+        "LOG_PROCESSORS",
+        "FUNCTIONS",
+    )
 ]  # nothing of ours is in these; without a child, mmengine warns at every look-up from our scope
 INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")

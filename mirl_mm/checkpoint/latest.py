@@ -36,7 +36,7 @@ def check_checkpoint(path: str | Path) -> Path:
         raise FileNotFoundError(f"no checkpoint {str(path)!r}")
     if not zipfile.is_zipfile(path):
         raise ValueError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is no whole PyTorch checkpoint: truncated, or another kind of "
-            "file. Copy it again, or take the one before it"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is no whole PyTorch checkpoint: truncated, or another kind "
+            "of file. Copy it again, or take the one before it"
         )
     return path

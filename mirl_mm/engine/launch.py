@@ -73,8 +73,8 @@ def scale_lr(cfg: Config) -> None:
     """Multiply the learning rate by images per update over ``auto_scale_lr.base_batch_size``.
 
     Images per update are processes x ``batch_size`` x ``accumulative_counts``. mmengine's own rule leaves accumulation
-    out, and its log and the saved config show the rate before scaling; here the resolved rate is written into the config
-    and ``auto_scale_lr`` is switched off, so a run from the saved config has the same rate.
+    out, and its log and the saved config show the rate before scaling; here the resolved rate is written into the
+    config and ``auto_scale_lr`` is switched off, so a run from the saved config has the same rate.
     """
     rule = cfg.get("auto_scale_lr")
     if not (rule and rule.get("enable") and cfg.get("optim_wrapper")):

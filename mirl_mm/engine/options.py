@@ -79,7 +79,7 @@ def _parameters(reader: Callable) -> Iterator[str | None]:
     """Names of the parameters, following ``**kwargs`` to the base classes; None where anything is taken."""
     functions = [reader]
     if inspect.isclass(reader):
-        functions = [cls.__init__ for cls in inspect.getmro(reader) if "__init__" in vars(cls) and cls is not object]
+        functions = [vars(c)["__init__"] for c in inspect.getmro(reader) if "__init__" in vars(c) and c is not object]
     for function in functions:
         parameters = inspect.signature(function).parameters.values()
         yield from (p.name for p in parameters if p.kind is not p.VAR_KEYWORD)

@@ -24,14 +24,14 @@ class Setting(NamedTuple):
 class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Builds the optimiser with one group per distinct (learning rate, weight decay).
 
-    1-D parameters and biases have no weight decay; everything else has, class and mask tokens included (MAE's and MIRL's
-    rule: by the number of axes alone). mmengine's default constructor makes a group for every parameter, which takes the
-    speed out of fused and foreach optimisers.
+    1-D parameters and biases have no weight decay; everything else has, class and mask tokens included (MAE's and
+    MIRL's rule: by the number of axes alone). mmengine's default constructor makes a group for every parameter, which
+    takes the speed out of fused and foreach optimisers.
 
     Args:
         optim_wrapper_cfg: ``optimizer`` and the wrapper's own settings.
-        paramwise_cfg: ``custom_keys``, a dict from a regular expression to ``lr_mult`` and ``decay_mult``: the first that
-            is found in a parameter's name counts.
+        paramwise_cfg: ``custom_keys``, a dict from a regular expression to ``lr_mult`` and ``decay_mult``: the first
+            that is found in a parameter's name counts.
 
     Raises:
         ValueError: For an unknown key of ``paramwise_cfg`` or an expression that matches no parameter.
@@ -45,7 +45,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimiser and its wrapper for ``model``, wrapped or not."""
-        module = model.module if is_model_wrapper(model) else model
+        module: Any = model.module if is_model_wrapper(model) else model
         groups: dict[Setting, list[tuple[str, nn.Parameter]]] = {}
         for name, parameter, setting in self._settings(module):
             groups.setdefault(setting, []).append((name, parameter))

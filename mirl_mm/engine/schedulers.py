@@ -23,8 +23,8 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         warmup: Steps of warm-up, in epochs if ``by_epoch``, fractions allowed.
         end: T.
         min_ratio: m, the last rate over the highest.
-        by_epoch: Count epochs. With ``convert_to_iter_based=True`` in the config, lengths are epochs and the rate is set
-            at every iteration.
+        by_epoch: Count epochs. With ``convert_to_iter_based=True`` in the config, lengths are epochs and the rate is
+            set at every iteration.
         last_step: Of a resumed schedule; -1 starts anew.
         verbose: Log every change.
 
@@ -50,10 +50,10 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
 
     @classmethod
     def build_iter_from_epoch(
-        cls, *args: Any, warmup: float, end: int, epoch_length: int, by_epoch: bool = True, **kwargs: Any
+        cls, optimizer: Any, *, warmup: float, end: int, epoch_length: int, by_epoch: bool = True, **kwargs: Any
     ) -> "WarmupCosineLR":
         """The same schedule counted in iterations; called by mmengine for ``convert_to_iter_based=True``."""
-        return cls(*args, warmup=warmup * epoch_length, end=end * epoch_length, by_epoch=False, **kwargs)
+        return cls(optimizer, warmup=warmup * epoch_length, end=end * epoch_length, by_epoch=False, **kwargs)
 
     def factor(self, step: int) -> float:
         """Rate at ``step`` over the highest."""

@@ -29,7 +29,7 @@ class EpochAccumulationHook(Hook):
             if hasattr(hook, "save_begin") and not hook.by_epoch and interval > 0 and interval % counts:
                 raise ValueError(
                     f"checkpoint interval {interval} is no multiple of accumulative_counts={counts}: gradients between "
-                    f"two updates are not in a checkpoint. Use {interval // counts * counts or counts} or another multiple"
+                    f"two updates are not in a checkpoint. Use {interval // counts * counts or counts} or so"
                 )
 
     def before_train_epoch(self, runner: Runner) -> None:

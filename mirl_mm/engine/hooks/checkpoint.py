@@ -37,15 +37,17 @@ class _LaterRemoval:
 class AtomicCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, safe against a kill at any instant. Same arguments.
 
-    mmengine removes the oldest checkpoint before it writes the newest, writes in place, and rewrites ``last_checkpoint``
-    in place. Here a checkpoint is written beside its place and renamed, then ``last_checkpoint`` likewise, and only then
-    are outdated ones removed; the same for the best ones. What a killed writer left half-done is removed when the next
-    run starts.
+    mmengine removes the oldest checkpoint before it writes the newest, writes in place, and rewrites
+    ``last_checkpoint`` in place. Here a checkpoint is written beside its place and renamed, then ``last_checkpoint``
+    likewise, and only then are outdated ones removed; the same for the best ones. What a killed writer left half-done
+    is removed when the next run starts.
 
     Args:
         *args: As mmengine's.
         **kwargs: As mmengine's; ``backend_args`` defaults to the atomic local backend.
     """
+
+    file_backend: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("backend_args") is None and kwargs.get("file_client_args") is None:

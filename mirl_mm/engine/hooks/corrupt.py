@@ -12,8 +12,8 @@ from mirl_mm.registry import HOOKS
 class CorruptImageHook(Hook):
     """Logs how many unreadable images were replaced (``on_corrupt='skip'`` of the data set), and their names once.
 
-    The data set, which runs in other processes, writes the files it had to skip into the ``skipped`` field of the sample
-    that took their place.
+    The data set, which runs in other processes, writes the files it had to skip into the ``skipped`` field of the
+    sample that took their place.
     """
 
     def __init__(self) -> None:

@@ -12,8 +12,8 @@ from mirl_mm.registry import HOOKS
 class LoadReportHook(Hook):
     """Prints a report of every checkpoint that the runner loads, before anything is copied.
 
-    A resumed or tested model must agree with its checkpoint entirely. ``load_from`` at the start of a training may fit in
-    part (fine-tuning), but something must fit.
+    A resumed or tested model must agree with its checkpoint entirely. ``load_from`` at the start of a training may fit
+    in part (fine-tuning), but something must fit.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -29,7 +29,7 @@ class LoadReportHook(Hook):
         if not report.loaded or (strict and not report.complete):
             purpose = "resume" if runner._resume else "test" if runner._train_loop is None else "start from"
             raise ValueError(
-                f"can't {purpose} this model from {runner._load_from or 'the checkpoint'}: {report}. It was written for "
-                "another model: give the config with which it was trained"
+                f"can't {purpose} this model from {runner._load_from or 'the checkpoint'}: {report}. It was written for"
+                " another model: give the config with which it was trained"
             )
         (runner.logger.info if report.complete else runner.logger.warning)(what)

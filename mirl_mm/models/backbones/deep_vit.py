@@ -17,6 +17,7 @@ from ..layers import (
     LayerNorm,
     Size,
     embed_patches,
+    init_linear,
     patch_grid,
     resample_position,
     sincos_position,
@@ -124,7 +125,7 @@ class DeepViT(BaseModule):
     def _init_own_weights(self) -> None:
         """Xavier-uniform linears (the patch embedding as one), zero biases, N(0, 0.02) class token (MAE and MIRL)."""
         self.apply(init_linear)
-        projection = self.patch_embed.proj
+        projection: Any = self.patch_embed.proj
         nn.init.xavier_uniform_(projection.weight.view(self.embed_dims, -1))
         nn.init.zeros_(projection.bias)
         nn.init.normal_(self.cls_token, std=0.02)
@@ -146,8 +147,7 @@ class DeepViT(BaseModule):
         Raises:
             ValueError: If the image is no multiple of the patch size.
         """
-        h, w = images.shape[-2:]
-        position = self.positions(patch_grid((h, w), self.patch_size))
+        position = self.positions(patch_grid(images.shape[-2:], self.patch_size))
         prefix, patches = position[:, : self.num_prefix_tokens], position[:, self.num_prefix_tokens :]
         if ids_keep is None:
             x = self.patch_embed(images) + patches
@@ -181,18 +181,11 @@ class DeepViT(BaseModule):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(B, 3, H, W)`` -> a feature map ``(B, C, H/p, W/p)`` after each of ``out_indices``."""
-        grid = patch_grid(tuple(images.shape[-2:]), self.patch_size)  # type: ignore[arg-type]
+        grid = patch_grid(images.shape[-2:], self.patch_size)
         return tuple(
             tokens[:, self.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
             for tokens in self.forward_tokens(images)
         )
-
-
-def init_linear(module: nn.Module) -> None:
-    """Xavier-uniform weight and zero bias, if ``module`` is a Linear (MAE, MIRL)."""
-    if isinstance(module, nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
 
 
 def _pair(value: int | Sequence[int], name: str) -> Size:
@@ -200,7 +193,7 @@ def _pair(value: int | Sequence[int], name: str) -> Size:
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise ValueError(f"{name} must be one or two positive whole numbers (rows, columns), got {value!r}")
-    return pair  # type: ignore[return-value]
+    return pair
 
 
 def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:

@@ -32,6 +32,7 @@ def resolve_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
     unknown = [key for key in arch if key not in (*_REQUIRED, *_OPTIONAL)]
     if missing or unknown:
         raise ValueError(
-            f"arch needs {', '.join(_REQUIRED)} and may have {', '.join(_OPTIONAL)}: missing {missing}, unknown {unknown}"
+            f"arch needs {', '.join(_REQUIRED)} and may have {', '.join(_OPTIONAL)}: "
+            f"missing {missing}, unknown {unknown}"
         )
     return _OPTIONAL | dict(arch)

@@ -2,6 +2,7 @@
 
 from .attention import CrossAttention, SelfAttention, attend
 from .block import Block, CrossBlock, LayerNorm
+from .init import init_linear
 from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
 from .position import Size, resample_position, sincos_position
 
@@ -14,6 +15,7 @@ __all__ = [
     "Size",
     "attend",
     "embed_patches",
+    "init_linear",
     "patch_grid",
     "patchify",
     "resample_position",

@@ -65,11 +65,13 @@ class SelfAttention(nn.Module):
         if num_queries is None:
             return self.from_qkv(self.qkv(x))
         q = self.query(x[:, -num_queries:])
-        return self.proj(attend(q, *self.key_value(x), self.num_heads))
+        k, v = self.key_value(x)
+        return self.proj(attend(q, k, v, self.num_heads))
 
     def from_qkv(self, qkv: Tensor) -> Tensor:
         """Attention from projected tokens: ``(B, N, 3C)`` -> ``(B, N, C)``."""
-        return self.proj(attend(*qkv.chunk(3, dim=2), self.num_heads))
+        q, k, v = qkv.chunk(3, dim=2)
+        return self.proj(attend(q, k, v, self.num_heads))
 
     def query(self, x: Tensor) -> Tensor:
         """The query part of ``qkv`` alone: ``(B, Q, C)`` -> ``(B, Q, C)``."""
@@ -103,4 +105,5 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """``x`` (B, Q, C) attends to ``memory`` (B, M, C); returns (B, Q, C)."""
-        return self.proj(attend(self.q(x), *self.kv(memory).chunk(2, dim=2), self.num_heads))
+        k, v = self.kv(memory).chunk(2, dim=2)
+        return self.proj(attend(self.q(x), k, v, self.num_heads))

@@ -3,6 +3,8 @@
 Shape suffixes: B batch, L = h*w patches, K chosen patches, p patch size (rows, columns), C channels.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from timm.layers import PatchEmbed
@@ -11,7 +13,7 @@ from torch import Tensor
 from .position import Size
 
 
-def patch_grid(img_size: Size, patch_size: Size) -> Size:
+def patch_grid(img_size: Sequence[int], patch_size: Size) -> Size:
     """Patches (h, w) of an image.
 
     Raises:

@@ -87,9 +87,10 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
         Args:
             inputs: ``(B, 3, H, W)``, normalised.
             data_samples: One per image; only ``predict`` uses them.
-            mode: ``"loss"``: dict with ``loss`` and each group's term under its name, scalars. ``"predict"``: the data
-                samples with ``losses``, a dict of term name to that image's scalar, and ``mask`` ``(L,)``, 1 = masked. ``"tensor"``:
-                the groups of components at all patches, ``(B, L, p*p*3)`` each, and the mask ``(B, L)``.
+            mode: ``"loss"``: dict with ``loss`` and each group's term under its name, scalars.
+                ``"predict"``: the data samples with ``losses``, a dict of term name to that image's scalar, and
+                ``mask`` ``(L,)``, 1 = masked.
+                ``"tensor"``: the groups of components at all patches, ``(B, L, p*p*3)`` each, and the mask ``(B, L)``.
             noise: ``(B, L)``; the K patches of smallest noise stay visible. Default: drawn uniformly.
 
         Raises:

@@ -2,19 +2,21 @@
 
 One class serves MAE and MIRL. Both compute the textbook decoder exactly, in fewer operations:
 
-* The sequence is [class, visible, masked] and never sorted back into image order: every token carries its own position,
-  and attention does not depend on order.
-* Before the first block a masked token is the mask token plus its position, the same for every sample. Its LayerNorm and
-  QKV are computed once for the L positions and copied to the samples.
+* The sequence is [class, visible, masked] and never sorted back into image order: every token carries its own
+  position, and attention does not depend on order.
+* Before the first block a masked token is the mask token plus its position, the same for every sample. Its LayerNorm
+  and QKV are computed once for the L positions and copied to the samples.
 * After the last self-attention nothing mixes tokens, so its queries and all that follows are computed for the masked
   positions alone. With one block, as in ViT-S-54's decoders, that is the first block, too.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import Block, CrossBlock, LayerNorm, Size, sincos_position
+from ..layers import Block, CrossBlock, LayerNorm, Size, init_linear, sincos_position
 from ..layers.attention import attend
 from .masking import Masking
 
@@ -57,15 +59,11 @@ class MaskedDecoder(nn.Module):
         self.blocks = nn.ModuleList(block(embed_dims, num_heads) for _ in range(depth))
         self.norm = LayerNorm(embed_dims)
         self.pred = nn.Linear(embed_dims, out_dims)
-        self.weight_norm = weight_norm
-
-    def init_own_weights(self) -> None:
-        """N(0, 0.02) mask token; then the weight normalisation, whose gain is 1 whatever the weight was."""
+        self.apply(init_linear)
         nn.init.normal_(self.mask_token, std=0.02)
-        if self.weight_norm:
-            nn.utils.parametrizations.weight_norm(self.pred, dim=1)
-            gain = self.pred.parametrizations.weight.original0
-            nn.init.ones_(gain).requires_grad_(False)
+        if weight_norm:
+            pred: Any = nn.utils.parametrizations.weight_norm(self.pred, dim=1)
+            nn.init.ones_(pred.parametrizations.weight.original0).requires_grad_(False)
 
     def forward(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
         """Predict the masked patches.
@@ -108,13 +106,14 @@ class MaskedDecoder(nn.Module):
         self, visible: Tensor, table: Tensor, ids_mask: Tensor, memory: Tensor | None, masked_only: bool
     ) -> Tensor:
         """The first block; ``(B, M, D)`` if ``masked_only``, else ``(B, 1 + L, D)``."""
-        block = self.blocks[0]
+        block: Any = self.blocks[0]
         attn, dim = block.attn, table.shape[1]
         masked = take_rows(table, ids_mask)
         masked_qkv = take_rows(attn.qkv(block.norm1(table)), ids_mask)
         if masked_only:
             key_value = torch.cat([torch.cat(attn.key_value(block.norm1(visible)), 2), masked_qkv[..., dim:]], dim=1)
-            mixed = attn.proj(attend(masked_qkv[..., :dim], *key_value.chunk(2, dim=2), attn.num_heads))
+            k, v = key_value.chunk(2, dim=2)
+            mixed = attn.proj(attend(masked_qkv[..., :dim], k, v, attn.num_heads))
             return block.after_attention(masked + mixed, memory)
         x = torch.cat([visible, masked], dim=1)
         return block.after_attention(

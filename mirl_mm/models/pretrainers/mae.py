@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mirl_mm.registry import MODELS
 
-from ..backbones.deep_vit import init_linear
+from ..layers import init_linear
 from .base import Group, MaskedPretrainer
 from .decoder import MaskedDecoder
 from .masking import Masking
@@ -35,9 +35,7 @@ class MAE(MaskedPretrainer):
         super().__init__(backbone, **kwargs)
         self.embed = nn.Linear(self.backbone.embed_dims, decoder_embed_dims)
         self.decoder = MaskedDecoder(self.grid, decoder_embed_dims, decoder_depth, decoder_num_heads, self.patch_dims)
-        for part in (self.embed, self.decoder):
-            part.apply(init_linear)
-        self.decoder.init_own_weights()
+        self.embed.apply(init_linear)
 
     @property
     def term_names(self) -> list[str]:

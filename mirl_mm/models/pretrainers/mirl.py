@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from mirl_mm.registry import MODELS
 
-from ..backbones.deep_vit import init_linear
-from ..layers import LayerNorm
+from ..layers import LayerNorm, init_linear
 from .base import Group, MaskedPretrainer
 from .decoder import MaskedDecoder
 from .masking import Masking
@@ -63,10 +62,7 @@ class MIRL(MaskedPretrainer):
             )
             for _ in range(num_segments)
         )
-        for part in (self.embeds, self.decoders):
-            part.apply(init_linear)
-        for decoder in self.decoders:
-            decoder.init_own_weights()
+        self.embeds.apply(init_linear)
 
     @property
     def term_names(self) -> list[str]:
@@ -88,6 +84,7 @@ class MIRL(MaskedPretrainer):
         """A group (main of segment g, residual of segment G + 1 - g) for each g up to G / 2; see the base class."""
         z = self.encode(images, masking)
         predictions = []
+        decoder: Any
         for g, decoder in enumerate(self.decoders, start=1):
             decode = decoder.forward_all if everywhere else decoder
             predictions.append(decode(z[g], masking, torch.cat(z[:g], dim=1)))
