@@ -156,7 +156,7 @@ def test_bad_arguments_are_named(arguments, message):
         ({"distractor_size": (0.01, 0.4)}, r"distractor_size=\(0.01, 0.4\)"),
         ({"min_visible": 1.0}, "min_visible=1.0: choose"),
         ({"dominance": 1.0}, "dominance=1.0: must exceed 1"),
-        ({"distractor_size": (0.3, 0.3)}, "larger than 0.37"),
+        ({"subject_size": (0.3, 0.5), "distractor_size": (0.3, 0.3)}, "larger than 0.37"),
     ],
 )
 def test_bad_styles_are_named(values, message):

@@ -30,9 +30,9 @@ class SceneStyle:
         ValueError: A value is outside of its range.
     """
 
-    max_objects: int = 6
-    subject_size: tuple[float, float] = (0.34, 0.52)
-    distractor_size: tuple[float, float] = (0.16, 0.32)
+    max_objects: int = 5
+    subject_size: tuple[float, float] = (0.4, 0.56)
+    distractor_size: tuple[float, float] = (0.2, 0.34)
     min_visible: float = 0.6
     dominance: float = 1.5
 
