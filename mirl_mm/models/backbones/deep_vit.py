@@ -96,7 +96,7 @@ class DeepViT(BaseModule):
         )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
         self.pos_embed = self._make_position(pos_embed)
-        rates = torch.linspace(0, drop_path_rate, self.depth).tolist()
+        rates = torch.linspace(0, drop_path_rate, self.depth, device="cpu").tolist()  # also when built on meta
         self.blocks = nn.ModuleList(
             Block(self.embed_dims, self.num_heads, settings["mlp_ratio"], rate) for rate in rates
         )

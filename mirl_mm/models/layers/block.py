@@ -33,8 +33,8 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate > 0 else nn.Identity()
 
-    def forward(self, x: Tensor, num_queries: int | None = None) -> Tensor:
-        """(B, N, C) -> (B, Q, C): the last ``num_queries`` tokens (default: all) after the block."""
+    def forward(self, x: Tensor, num_queries: int | None = None, memory: Tensor | None = None) -> Tensor:
+        """(B, N, C) -> (B, Q, C): the last ``num_queries`` tokens (default: all). ``memory`` is not used."""
         kept = x if num_queries is None else x[:, -num_queries:]
         return self.after_attention(kept + self.drop_path(self.attn(self.norm1(x), num_queries)))
 

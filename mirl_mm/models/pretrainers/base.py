@@ -14,6 +14,7 @@ from mirl_mm.structures import DataSample
 
 from ..backbones import DeepViT
 from ..layers import patchify, take_patches
+from .decoder import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
 
 Group = tuple[Tensor, ...]
@@ -129,8 +130,8 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
         return mask_by_noise(noise, self.visible)
 
     def target(self, images: Tensor, masking: Masking) -> Tensor:
-        """Pixels that are to be predicted: ``(B, M, p*p*3)`` float32, order (row, column, channel)."""
-        patches = take_patches(images.float(), masking.ids_mask, self.patch_size).permute(0, 1, 3, 4, 2).flatten(2)
+        """Pixels that are to be predicted: ``(B, M, p*p*3)`` float32 or better, order (row, column, channel)."""
+        patches = take_patches(at_least_float32(images), masking.ids_mask, self.patch_size).permute(0, 1, 3, 4, 2).flatten(2)
         if not self.norm_target:
             return patches
         mean, std = self.patch_statistics(patches)
@@ -142,10 +143,10 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
         return mean, (var + self.target_eps).sqrt()
 
     def terms(self, groups: list[Group], target: Tensor) -> Tensor:
-        """Mean squared error of each group's sum, in float32 under any autocast: ``(groups, B)``."""
+        """Mean squared error of each group's sum, in float32 or better under any autocast: ``(groups, B)``."""
         errors = []
         for group in groups:
-            total = sum((part.float() for part in group[1:]), group[0].float())
+            total = sum(at_least_float32(part) for part in group)
             errors.append((total - target).square().mean(dim=(1, 2)))
         return torch.stack(errors)
 

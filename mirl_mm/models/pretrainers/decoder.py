@@ -83,7 +83,7 @@ class MaskedDecoder(nn.Module):
         x = self._first_block(visible, table, masking.ids_mask, memory, masked_only=last == 0)
         for i, block in enumerate(self.blocks):
             if i > 0:
-                x = _call(block, x, num_masked if i == last else None, memory)
+                x = block(x, num_masked if i == last else None, memory)
         return self.pred(self.norm(x))
 
     def forward_all(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
@@ -92,7 +92,7 @@ class MaskedDecoder(nn.Module):
         masked = masked.gather(1, masking.ids_mask[..., None].expand(-1, -1, z.shape[2]))
         x = torch.cat([self._place(z, masking), masked], dim=1)
         for block in self.blocks:
-            x = _call(block, x, None, memory)
+            x = block(x, memory=memory)
         y = self.pred(self.norm(x[:, 1:]))
         order = torch.cat([masking.ids_keep, masking.ids_mask], dim=1)[..., None].expand_as(y)
         return torch.empty_like(y).scatter(1, order, y)
@@ -121,13 +121,14 @@ class MaskedDecoder(nn.Module):
         )
 
 
-def _call(block: nn.Module, x: Tensor, num_queries: int | None, memory: Tensor | None) -> Tensor:
-    return block(x, num_queries) if memory is None else block(x, num_queries, memory)
-
-
 def take_rows(table: Tensor, ids: Tensor) -> Tensor:
     """``table[ids]``: (L, C), (B, M) -> (B, M, C), with a gradient that is summed over the batch in float32.
 
     Every row collects up to B terms; in bfloat16 their sum would lose what a matmul's does not.
     """
-    return F.embedding(ids, table.float()).to(table.dtype)
+    return F.embedding(ids, at_least_float32(table)).to(table.dtype)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """``x`` in float32, or in its own type where that is float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
