@@ -1,0 +1,97 @@
+"""What can be said about a data set's folder before any long work starts."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+
+from mirl_mm.registry import DATASETS
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def preflight(cfg: Mapping) -> None:
+    """Checks the folders of a config's data sets, within moments, before anything is built.
+
+    Args:
+        cfg: A runner's config; only its data loaders are looked at.
+
+    Raises:
+        FileNotFoundError: A folder or file is missing; the message starts with the data loader's name.
+        ValueError: A folder without images.
+    """
+    for loader in _LOADERS:
+        if cfg.get(loader) is not None:
+            try:
+                check_dataset_cfg(cfg[loader].get("dataset"))
+            except (FileNotFoundError, ValueError) as error:
+                raise type(error)(f"{loader}: {error}") from error
+
+
+def check_dataset_cfg(cfg: Mapping | None) -> None:
+    """As :func:`preflight`, for one data set's config; wrappers are looked into, other types of data set pass."""
+    if not isinstance(cfg, Mapping) or "type" not in cfg:
+        return
+    for inner in [cfg.get("dataset"), *cfg.get("datasets", ())]:
+        check_dataset_cfg(inner)
+    kind = DATASETS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
+    if hasattr(kind, "preflight"):
+        kind.preflight(**{key: value for key, value in cfg.items() if key not in ("type", "_scope_")})
+
+
+def check_root(data_root: str, split: str = "") -> str:
+    """The folder of a data set's split.
+
+    Raises:
+        FileNotFoundError: There is none; says which part of the path is missing.
+    """
+    if not os.path.isdir(data_root):
+        raise FileNotFoundError(
+            f"data_root '{data_root}' is no folder (looked from '{os.getcwd()}'). Set data_root in the data set's "
+            "config, or on the command line by --cfg-options train_dataloader.dataset.data_root=/path/to/images"
+        )
+    root = os.path.join(data_root, split) if split else data_root
+    if not os.path.isdir(root):
+        present = sorted(entry.name for entry in os.scandir(data_root) if entry.is_dir())[:10]
+        there = f"there are {', '.join(present)}" if present else "it has no sub-folders"
+        raise FileNotFoundError(
+            f"data_root '{data_root}' has no folder '{split}' ({there}). Set split in the data set's config to one "
+            "of its folders, or to '' for the images of data_root itself"
+        )
+    return root
+
+
+def check_list_file(path: str) -> None:
+    """Raises a FileNotFoundError if a list isn't there."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"list_file '{path}' is no file. Give list_file a path relative to data_root, or an absolute one"
+        )
+
+
+def check_images_exist(root: str, extensions: tuple[str, ...]) -> None:
+    """Raises a ValueError unless a folder has at least one image; reads no further than the first one."""
+    for _, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [folder for folder in folders if not folder.startswith(".")]
+        if any(name.lower().endswith(extensions) and not name.startswith(".") for name in names):
+            return
+    raise no_images(root, extensions)
+
+
+def no_images(root: str, extensions: tuple[str, ...]) -> ValueError:
+    """The error that a folder has no image, naming what it has instead."""
+    found = Counter(
+        os.path.splitext(name)[1].lower() or "(none)"
+        for _, _, names in os.walk(root)
+        for name in names
+        if not name.startswith(".")
+    )
+    wanted = ", ".join(extensions)
+    if not found:
+        return ValueError(
+            f"folder '{root}' holds no files. Put images ({wanted}) into it, or correct data_root and split"
+        )
+    kinds = ", ".join(f"{extension} ({number:,})" for extension, number in found.most_common(5))
+    return ValueError(
+        f"folder '{root}' holds no file that ends in {wanted}; the endings found are {kinds}. Name the right ones by "
+        "extensions in the data set's config, or correct data_root and split"
+    )

@@ -1,0 +1,18 @@
+"""From a list of configs to one callable."""
+
+from collections.abc import Callable, Sequence
+
+from mmengine.dataset import Compose
+
+from mirl_mm.registry import SCOPE, TRANSFORMS
+
+Step = Callable[[dict], dict]
+
+
+def build_pipeline(steps: Sequence[dict | Step]) -> Compose:
+    """Composes a pipeline; names are looked up in this package first, whatever mmengine's default scope is.
+
+    Args:
+        steps: Each a transform's config or a transform.
+    """
+    return Compose([TRANSFORMS.build({"_scope_": SCOPE, **step}) if isinstance(step, dict) else step for step in steps])
