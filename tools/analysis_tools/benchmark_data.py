@@ -1,0 +1,121 @@
+"""Images per second of our train pipeline beside torchvision's ImageFolder with PIL transforms, on one core.
+
+The two take turns, so that whatever else the machine does meets both. Also says how far their pixels are apart for the
+same crops.
+
+    python tools/analysis_tools/benchmark_data.py --data-root data/imagenet/train
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torchvision import datasets
+from torchvision import transforms as T
+
+from mirl_mm.datasets import Draw, ImageFolder
+from mirl_mm.datasets.randomness import draw, seeded
+
+TRAIN_PIPELINE: list[dict[str, Any]] = [
+    {"type": "LoadImage"},
+    {"type": "RandomResizedCrop", "size": (224, 224), "scale": (0.2, 1.0)},
+    {"type": "RandomFlip"},
+    {"type": "MaskNoise", "patch_size": (16, 16)},
+    {"type": "PackInputs"},
+]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-root", required=True, help="a folder of class folders, as torchvision wants it")
+    parser.add_argument("--config", help="take train_dataloader.dataset.pipeline from this config")
+    parser.add_argument("--num-images", type=int, default=400, help="images per turn")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each")
+    return parser.parse_args()
+
+
+def pil_transform(pipeline: list[dict[str, Any]]) -> T.Compose:
+    """The usual PIL transforms with the pipeline's crop and flip, up to the 8-bit image."""
+    steps = {step["type"].rpartition(".")[2]: step for step in pipeline}
+    if not {"RandomResizedCrop", "RandomFlip"} <= steps.keys():
+        raise SystemExit(
+            "The config's train pipeline has no RandomResizedCrop or no RandomFlip, so there is nothing to set beside "
+            f"it; its steps are {', '.join(steps)}. Leave --config away for the default pipeline"
+        )
+    crop = steps["RandomResizedCrop"]
+    return T.Compose(
+        [
+            T.RandomResizedCrop(
+                crop["size"],
+                crop.get("scale", (0.2, 1.0)),
+                crop.get("ratio", (3 / 4, 4 / 3)),
+                T.InterpolationMode(crop.get("interpolation", "bicubic")),
+            ),
+            T.RandomHorizontalFlip(steps["RandomFlip"].get("prob", 0.5)),
+        ]
+    )
+
+
+def images_per_second(load: Callable[[Draw], Any], draws: list[Draw]) -> float:
+    start = time.perf_counter()
+    for one in draws:
+        load(one)
+    return len(draws) / (time.perf_counter() - start)
+
+
+def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[Draw]) -> torch.Tensor:
+    """(256,) int64: how many values differ by 0, 1, 2, ... grey levels."""
+    counts = torch.zeros(256, dtype=torch.int64)
+    for one in draws:
+        image = ours[one]["inputs"]
+        with seeded(one.seed):
+            reference = torch.from_numpy(np.array(pil[one.sample][0])).permute(2, 0, 1)
+        counts += torch.bincount((image.int() - reference.int()).abs().flatten(), minlength=256)
+    return counts
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(1)
+    pipeline = TRAIN_PIPELINE if args.config is None else Config.fromfile(args.config).train_dataloader.dataset.pipeline
+    to_8_bit = pil_transform(pipeline)
+    ours = ImageFolder(args.data_root, pipeline=pipeline)
+    pil_8_bit = datasets.ImageFolder(args.data_root, transform=to_8_bit)
+    to_float = T.Compose([*to_8_bit.transforms, T.ToTensor(), T.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+    pil = datasets.ImageFolder(args.data_root, transform=to_float)
+    if len(ours) != len(pil):
+        raise SystemExit(
+            f"{args.data_root} holds {len(ours)} images of which {len(pil)} are in class folders; give --data-root a "
+            "folder with nothing but class folders"
+        )
+    positions = np.linspace(0, len(ours) - 1, min(args.num_images, len(ours))).astype(int).tolist()
+    draws = [draw(0, 0, position) for position in positions]
+
+    counts = pixel_differences(ours, pil_8_bit, draws)  # also brings the files into memory
+    speeds: dict[str, list[float]] = {"ours": [], "pil": []}
+    for _ in range(args.repeats):
+        speeds["ours"].append(images_per_second(ours.__getitem__, draws))
+        speeds["pil"].append(images_per_second(lambda one: pil[one.sample], draws))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    ratios = [a / b for a, b in zip(speeds["ours"], speeds["pil"], strict=True)]
+
+    print(f"{len(draws)} images, {args.repeats} turns each, one thread; medians (smallest to largest)")
+    for name, label in (("ours", "mirl_mm, uint8 out"), ("pil", "torchvision + PIL, float out")):
+        print(f"  {label:30s}{medians[name]:8.0f} images/s ({min(speeds[name]):.0f} to {max(speeds[name]):.0f})")
+    print(f"  {'ratio, turn by turn':30s}{statistics.median(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    levels = torch.arange(256)
+    print(
+        f"Same crops, in grey levels of 255: largest difference {int(levels[counts > 0].max())}, "
+        f"mean {float((counts * levels).sum() / counts.sum()):.4f}, "
+        f"more than 2 at {float(counts[3:].sum() / counts.sum()):.1e} of all values"
+    )
+
+
+if __name__ == "__main__":
+    main()
