@@ -48,13 +48,42 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
+        ValueError: If there are fewer training images than a batch needs.
     """
     preflight({name: cfg.get(name) for name in loaders})
     fit_machine(cfg)
     if cfg.get("launcher", "none") != "none":
-        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
+        start_processes(cfg)
     scale_lr(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    if "train_dataloader" in loaders:
+        check_epoch(runner)
+    return runner
+
+
+def check_epoch(runner: Runner) -> None:
+    """Refuse an epoch without a single batch, which ``drop_last`` makes of a small data set.
+
+    Raises:
+        ValueError: With the number of images and of those that a step needs.
+    """
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f"{len(loader.dataset)} images are fewer than a batch of {loader.batch_size * runner.world_size}: "
+            "lower train_dataloader.batch_size, or set train_dataloader.drop_last=False"
+        )
+
+
+def start_processes(cfg: Config) -> None:
+    """Join the other processes of a distributed run, also on machines without a GPU, which mmengine does not expect."""
+    if torch.cuda.is_available():
+        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
+        return
+    if cfg.launcher != "pytorch":
+        raise RuntimeError(f"launcher {cfg.launcher!r} needs GPUs, and torch sees none: use --launcher pytorch")
+    torch.distributed.init_process_group("gloo")
+    cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

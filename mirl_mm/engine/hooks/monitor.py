@@ -56,8 +56,6 @@ class GradNormHook(Hook):
 class ThroughputHook(Hook):
     """Logs images per second, over all processes, as ``img_per_s`` (data loading included)."""
 
-    priority = "LOW"
-
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:

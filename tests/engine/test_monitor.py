@@ -1,0 +1,55 @@
+import json
+
+import pytest
+import torch
+
+from mirl_mm.engine.launch import build_runner
+from tests.training import small_config, train, write_images
+
+
+def scalars(work_dir) -> list[dict]:
+    (path,) = work_dir.glob("*/vis_data/scalars.json")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_log_has_terms_gradient_norm_and_throughput(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    cfg = small_config(root, tmp_path / "run", model__num_segments=2)
+    runner = build_runner(cfg, ["train_dataloader"])
+    norms = []
+
+    def spy(optimizer, *_):
+        grads = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"]]
+        norms.append(torch.cat(grads).norm().item())
+
+    step = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.optim_wrapper = step
+    step.optimizer.register_step_pre_hook(spy)
+    runner.train()
+    rows = scalars(tmp_path / "run")
+    assert len(rows) == len(norms) == 4
+    assert [row["grad_norm"] for row in rows] == pytest.approx(norms, rel=1e-5)
+    assert all(row["img_per_s"] > 0 for row in rows)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_non_finite_loss_stops_and_keeps_the_last_checkpoint(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    cfg = small_config(root, tmp_path / "run", optim_wrapper__optimizer__lr=1e30, param_scheduler__warmup=1.5)
+    with pytest.raises(FloatingPointError) as caught:
+        train(cfg)
+    message = str(caught.value)
+    for part in ("the loss is", "at iteration 2 (epoch 1)", "lr ", "00", ".png", "--resume"):
+        assert part in message
+    assert (tmp_path / "run" / "epoch_1.pth").exists()
+    assert not (tmp_path / "run" / "epoch_2.pth").exists()
+
+
+def test_corrupt_images_are_counted(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    (root / "train" / "003.png").write_text("no image")
+    cfg = small_config(root, tmp_path / "run", train_dataloader__dataset__on_corrupt="skip")
+    train(cfg)
+    assert scalars(tmp_path / "run")[-1]["corrupt"] == 1
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    assert "skipped an unreadable image: " in log.read_text()

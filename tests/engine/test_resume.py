@@ -1,0 +1,126 @@
+"""A killed and resumed run ends with the same bits as one that was left alone."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mirl_mm.checkpoint.latest import latest_checkpoint
+from tests.training import ROOT, environment, run_tool, small_config, train, weights, write_images
+
+KILLER = Path(__file__).with_name("killer.py")
+EPOCHS = 6
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory) -> tuple[Path, dict]:
+    """A config file of six epochs, and the weights of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("resume")
+    root = write_images(folder / "data", 20)
+    cfg = small_config(
+        root,
+        folder / "whole",
+        train_cfg__max_epochs=EPOCHS,
+        param_scheduler__end=EPOCHS,
+        model__backbone__drop_path_rate=0.3,  # randomness of the model, too
+    )
+    cfg.default_hooks.checkpoint.max_keep_ckpts = 1
+    cfg.dump(folder / "config.py")
+    assert run_tool("tools/train.py", folder / "config.py").returncode == 0
+    return folder, torch.load(folder / "whole" / f"epoch_{EPOCHS}.pth", weights_only=False)
+
+
+def assert_same_bits(expected: dict, work_dir: Path) -> None:
+    result = torch.load(work_dir / f"epoch_{EPOCHS}.pth", weights_only=False)
+    assert all(torch.equal(tensor, result["state_dict"][name]) for name, tensor in expected["state_dict"].items())
+    for ours, theirs in zip(*(c["optimizer"]["state"].values() for c in (result, expected)), strict=True):
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_kills_inside_checkpoint_writes(job, tmp_path):
+    folder, expected = job
+    arguments = [folder / "config.py", "--work-dir", tmp_path, "--resume"]
+    # Each file means one open, one fsync, one replace; an epoch writes two files: the checkpoint and its pointer.
+    for what, number in (("write", 3), ("fsync", 3), ("replace", 4), ("remove", 1)):
+        before = latest_checkpoint(tmp_path)
+        outcome = run_tool(KILLER, what, str(number), *arguments)
+        assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+        after = latest_checkpoint(tmp_path)
+        assert after is not None
+        torch.load(after, weights_only=False)
+        assert before is None or int(after[-5]) > int(before[-5])
+    assert run_tool("tools/train.py", *arguments).returncode == 0
+    assert_same_bits(expected, tmp_path)
+    assert [path.name for path in tmp_path.glob("*.pth*")] == [f"epoch_{EPOCHS}.pth"]
+
+
+def test_kills_at_random_moments(job, tmp_path):
+    folder, expected = job
+    clock = random.Random(0)
+    command = [sys.executable, "tools/train.py", folder / "config.py", "--work-dir", tmp_path, "--resume"]
+    for _ in range(3):
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Epoch(train)" in line:
+                break
+        time.sleep(clock.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+    outcome = run_tool("tools/train.py", folder / "config.py", "--work-dir", tmp_path, "--resume")
+    assert outcome.returncode == 0, outcome.stderr[-2000:]
+    assert_same_bits(expected, tmp_path)
+
+
+def test_worker_processes_change_nothing(job, tmp_path):
+    folder, expected = job
+    outcome = run_tool(
+        "tools/train.py",
+        folder / "config.py",
+        *("--work-dir", tmp_path, "--cfg-options", "train_dataloader.num_workers=3"),
+    )
+    assert outcome.returncode == 0, outcome.stderr[-2000:]
+    assert_same_bits(expected, tmp_path)
+
+
+def test_moved_work_dir_resumes(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    train(small_config(root, tmp_path / "first", train_cfg__max_epochs=1))
+    (tmp_path / "first").rename(tmp_path / "moved")
+    assert latest_checkpoint(tmp_path / "moved") == str(tmp_path / "moved" / "epoch_1.pth")
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    train(small_config(root, tmp_path / "run", train_cfg__max_epochs=1))
+    path = tmp_path / "run" / "epoch_1.pth"
+    cfg = small_config(root, tmp_path / "other", model__decoder_embed_dims=32)
+    cfg.load_from, cfg.resume = str(path), True
+    with pytest.raises(ValueError, match="can't resume this model from .*epoch_1.pth: .*of another shape: .*embeds"):
+        train(cfg)
+    cfg = small_config(root, tmp_path / "another")
+    torch.save({"state_dict": {"layer1.weight": torch.zeros(1)}, "meta": {}}, tmp_path / "resnet.pth")
+    cfg.load_from = str(tmp_path / "resnet.pth")
+    with pytest.raises(ValueError, match="can't start from this model from .*resnet.pth: 0 tensors fit"):
+        train(cfg)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=r"epoch_1.pth' \(\d+ bytes\) is no whole PyTorch checkpoint: truncated"):
+        latest_checkpoint(tmp_path / "run")
+
+
+def test_weights_helper_reads_what_was_trained(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    model = train(small_config(root, tmp_path / "run"))
+    assert all(torch.equal(tensor, weights(tmp_path / "run")[name]) for name, tensor in model.state_dict().items())

@@ -1,0 +1,74 @@
+"""A training small enough for tests, built from the real configs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mirl_mm.engine.launch import build_runner, load_config
+
+ROOT = Path(__file__).parents[1]
+
+#: The real chain of configs with small sizes: 2 epochs of 5 iterations of 4 images, no validation.
+SMALL = {
+    "model.backbone.arch": {"depth": 2, "embed_dims": 16, "num_heads": 2},
+    "model.num_segments": 2,
+    "model.decoder_embed_dims": 16,
+    "model.decoder_num_heads": 2,
+    "train_dataloader.batch_size": 4,
+    "train_dataloader.num_workers": 0,
+    "train_cfg.max_epochs": 2,
+    "param_scheduler.warmup": 1,
+    "param_scheduler.end": 2,
+    "optim_wrapper.optimizer.lr": 0.05,
+    "default_hooks.logger.interval": 1,
+}
+
+
+def write_images(folder: Path, number: int = 20, size: tuple[int, int] = (72, 80)) -> Path:
+    """``folder/train`` with smooth random PNG images; returns ``folder``."""
+    (folder / "train").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(number):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(folder / "train" / f"{i:03d}.png")
+    return folder
+
+
+def small_config(data_root: Path, work_dir: Path, **options) -> Config:
+    """The small training; ``options`` override with ``__`` for a dot."""
+    settings = SMALL | {key.replace("__", "."): value for key, value in options.items()}
+    cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py", settings)
+    cfg.train_dataloader.dataset.data_root = str(data_root)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = work_dir.name
+    cfg.launcher = "none"
+    return cfg
+
+
+def train(cfg: Config) -> torch.nn.Module:
+    """Train in this process; returns the model."""
+    return build_runner(cfg, ["train_dataloader"]).train()
+
+
+def run_tool(*arguments: str | Path, python: list[str] | None = None) -> subprocess.CompletedProcess:
+    """Run one of the tools (or a script) as a user does; output is text, errors of the tool don't raise."""
+    command = [*(python or [sys.executable]), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600)
+
+
+def environment() -> dict[str, str]:
+    """For child processes: this checkout is imported, whatever is installed."""
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def weights(work_dir: Path, epoch: int = 2) -> dict[str, torch.Tensor]:
+    """The model's weights in a checkpoint."""
+    return torch.load(work_dir / f"epoch_{epoch}.pth", weights_only=False)["state_dict"]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Evaluate on a SLURM cluster.
+#   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=8] [SRUN_ARGS="..."] tools/slurm_test.sh PARTITION JOB CONFIG CHECKPOINT [arguments of tools/test.py]
+set -euo pipefail
+if [ $# -lt 4 ]; then
+    sed -n '2,3s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+partition=$1 job=$2 config=$3 checkpoint=$4
+shift 4
+gpus=${GPUS:-8}
+per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+# SRUN_ARGS holds several words on purpose.
+# shellcheck disable=SC2086
+exec srun -p "$partition" --job-name="$job" --gres="gpu:$per_node" --ntasks="$gpus" --ntasks-per-node="$per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    python -u "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher slurm "$@"
