@@ -58,15 +58,18 @@ def train(cfg: Config) -> torch.nn.Module:
     return build_runner(cfg, ["train_dataloader"]).train()
 
 
-def run_tool(*arguments: str | Path, python: list[str] | None = None) -> subprocess.CompletedProcess:
-    """Run one of the tools (or a script) as a user does; output is text, errors of the tool don't raise."""
+def run_tool(*arguments: str | Path, python: list[str] | None = None, **env: str) -> subprocess.CompletedProcess:
+    """Run one of the tools (or a script) as a user does; output is text, errors of the tool don't raise.
+
+    ``python`` is what runs it, ``env`` adds environment variables.
+    """
     command = [*(python or [sys.executable]), *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=ROOT, env=environment() | env, capture_output=True, text=True, timeout=600)
 
 
 def environment() -> dict[str, str]:
     """For child processes: this checkout is imported, whatever is installed."""
-    return os.environ | {"PYTHONPATH": str(ROOT)}
+    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable}
 
 
 def weights(work_dir: Path, epoch: int = 2) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.latest import check_checkpoint
@@ -39,7 +40,7 @@ def main() -> None:
     for unused in ("val_dataloader", "val_cfg", "val_evaluator"):
         cfg.pop(unused, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()
-    if args.out:
+    if args.out and is_main_process():
         dump(metrics, args.out)
 
 

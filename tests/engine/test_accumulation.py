@@ -5,7 +5,6 @@ from mirl_mm.engine.launch import build_runner, scale_lr
 from tests.training import small_config, train, write_images
 
 
-
 def sgd_config(root, work_dir, **options):
     """SGD at a constant rate: an update is then exactly the mean gradient of its images."""
     cfg = small_config(root, work_dir, **options)
@@ -29,7 +28,6 @@ def test_last_shorter_window_of_an_epoch_is_a_whole_update(tmp_path):
     cfg = sgd_config(root, tmp_path / "run", optim_wrapper__accumulative_counts=2)
     runner = build_runner(cfg, ["train_dataloader"])
     batches, updates = [], []
-
 
     original = runner.model.train_step
 

@@ -116,7 +116,7 @@ def test_mask_ratio_outside(ratio):
 
 
 def test_mask_ratio_that_leaves_nothing():
-    with pytest.raises(ValueError, match="mask_ratio 0.9 leaves 0 of 4 patches visible"):
+    with pytest.raises(ValueError, match=r"mask_ratio 0\.9 leaves 0 of 4 patches visible"):
         num_visible(4, 0.9)
 
 

@@ -1,4 +1,4 @@
-"""tools/train.py and tools/test.py from the command line: what they do, and what they refuse before building anything."""
+"""tools/train.py and tools/test.py from the command line: what they do, and what they refuse at once."""
 
 import json
 import runpy
@@ -30,7 +30,9 @@ def trained(tmp_path_factory):
     cfg = small_config(folder / "data", folder / "run", train_cfg__max_epochs=1, model__num_segments=2)
     cfg.model.backbone.arch = {"depth": 4, "embed_dims": 16, "num_heads": 2}
     cfg.model.num_segments = 4
-    loader = dict(cfg.train_dataloader, batch_size=4, drop_last=False, sampler={"type": "EpochSampler", "shuffle": False})
+    loader = dict(
+        cfg.train_dataloader, batch_size=4, drop_last=False, sampler={"type": "EpochSampler", "shuffle": False}
+    )
     loader["dataset"] = dict(cfg.train_dataloader.dataset, split="val")
     cfg.val_dataloader = cfg.test_dataloader = loader
     cfg.val_cfg, cfg.test_cfg = {"type": "ValLoop"}, {"type": "TestLoop"}
@@ -114,9 +116,11 @@ def test_bad_settings(trained, option, message):
 def test_checkpoint_of_another_model(trained, tmp_path):
     other = small_config(trained / "data", tmp_path / "other", train_cfg__max_epochs=1)
     train(other)
-    with pytest.raises(ValueError, match=r"can't test this model from .*epoch_1.pth: .*It was written for another model"):
+    with pytest.raises(
+        ValueError, match=r"can't test this model from .*epoch_1.pth: .*It was written for another model"
+    ):
         call("test.py", trained / "config.py", tmp_path / "other/epoch_1.pth", "--work-dir", tmp_path / "test")
-    with pytest.raises(FileNotFoundError, match="no checkpoint '/none.pth'"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint '/none\.pth'"):
         call("test.py", trained / "config.py", "/none.pth")
 
 
