@@ -13,6 +13,7 @@ _LAZY = {
     "DeepViT": "mirl_mm.models.backbones",
     "MIRL": "mirl_mm.models.pretrainers",
     "MAE": "mirl_mm.models.pretrainers",
+    "ReconstructInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]
 

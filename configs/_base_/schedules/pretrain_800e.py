@@ -12,3 +12,6 @@ param_scheduler = dict(type="WarmupCosineLR", warmup=40, end=800, by_epoch=True,
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=800, val_interval=20)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
+
+# Pictures of what has been learnt so far: vis_data/vis_image in the run's folder, and TensorBoard.
+custom_hooks = [dict(type="ReconstructionHook", interval=20, num_images=8)]

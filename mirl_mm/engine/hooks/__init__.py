@@ -5,6 +5,7 @@ from .checkpoint import AtomicCheckpointHook
 from .corrupt import CorruptImageHook
 from .load_report import LoadReportHook
 from .monitor import GradNormHook, NonFiniteLossHook, ThroughputHook
+from .reconstruction import ReconstructionHook
 from .seed import IterationSeedHook
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "IterationSeedHook",
     "LoadReportHook",
     "NonFiniteLossHook",
+    "ReconstructionHook",
     "ThroughputHook",
 ]

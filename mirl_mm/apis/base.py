@@ -1,0 +1,149 @@
+"""What all inferencers share: models from configs and checkpoints, images from anywhere."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import default_collate
+from mmengine.infer import BaseInferencer
+from torch import nn
+
+from mirl_mm.checkpoint.report import compare
+from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets.transforms import LoadImage, build_pipeline
+from mirl_mm.registry import MODELS, SCOPE
+
+from .inputs import Images, expand
+from .loading import Weights, read_weights
+
+
+class ImageInferencer(BaseInferencer):
+    """Base of this package's inferencers.
+
+    They are made from a checkpoint of ``tools/train.py``, which has its config in it, or from a config and weights; and
+    called with images::
+
+        infer = SomeInferencer("work_dirs/x/epoch_12.pth")
+        result = infer("photos/*.jpg", batch_size=8, out_dir="out")
+        result["predictions"]    # a dict for each image
+        result["visualization"]  # pictures, (H, W, 3) uint8 RGB; also files, if out_dir was given
+
+    Images go through the config's test pipeline.
+
+    Args:
+        model: A checkpoint, a config file, or a config.
+        weights: A checkpoint; may be left out if ``model`` is one.
+        device: Such as ``cuda:0``. Default: the accelerator if there is one.
+        show_progress: Whether a bar shows the batches done.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: For a checkpoint that can't be read, has no config where none is given, or is another model's.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Config | ConfigDict | dict | None = None,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        show_progress: bool = False,
+    ) -> None:
+        if isinstance(model, (str, Path)):
+            if not os.path.isfile(model):
+                raise FileNotFoundError(f"no config or checkpoint {str(model)!r}")
+            if Path(model).suffix in (".py", ".json", ".yaml", ".yml"):
+                model = Config.fromfile(model)
+            elif weights is None:
+                model, weights = None, model
+            else:
+                raise ValueError(f"two checkpoints: model={str(model)!r} and weights={str(weights)!r}; give one")
+        if weights is None:
+            raise ValueError("a config alone has no weights: give a checkpoint as model or as weights")
+        super().__init__(model, str(weights), device, SCOPE, show_progress)
+
+    def __call__(self, inputs: Images, return_datasamples: bool = False, batch_size: int = 8, **kwargs: Any) -> dict:
+        """Run the model on images.
+
+        Args:
+            inputs: An image ``(H, W, 3)`` uint8 RGB, a path, a folder, a glob, or a list of these.
+            return_datasamples: Give predictions as data samples, with tensors, rather than as dicts of plain values and
+                NumPy arrays.
+            batch_size: Images at a time.
+            **kwargs: What the inferencer has of its own; see its class.
+
+        Returns:
+            ``predictions``, a list with one entry per image, and ``visualization``, a list of pictures.
+
+        Raises:
+            FileNotFoundError: For a path or glob that matches no file.
+            ValueError: For a folder without images, or an argument that nothing takes.
+            CorruptImageError: For a file that can't be decoded.
+        """
+        return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
+
+    def check_weights(self, weights: Weights, path: str) -> None:
+        """Refuse a checkpoint that can't serve, before anything is built; to be overridden."""
+
+    def adjust_config(self, cfg: Config | ConfigDict) -> None:
+        """Change the config before the model is built; to be overridden."""
+
+    def preprocess(self, inputs: list[np.ndarray | str], batch_size: int = 1, seed: int = 0) -> Iterator[dict]:
+        """Batches from images; what is random in the pipeline depends on the seed and the image's number only."""
+
+        def run(item: tuple[int, np.ndarray | str]) -> dict:
+            with seeded(draw(seed, 0, item[0]).seed):
+                return self.pipeline(item[1])
+
+        yield from map(self.collate_fn, self._get_chunk_data(map(run, enumerate(inputs)), batch_size))
+
+    def _inputs_to_list(self, inputs: Images) -> list:
+        return expand(inputs)
+
+    def _init_model(self, cfg: Config | ConfigDict, weights: str, device: str = "cpu") -> nn.Module:
+        loaded = read_weights(weights)
+        self.check_weights(loaded, weights)
+        if not cfg:
+            if loaded.cfg is None:
+                raise ValueError(f"checkpoint {weights!r} holds no config: give the config file as model (--config)")
+            cfg.update(loaded.cfg._cfg_dict)
+        self.progress = loaded.progress
+        self.adjust_config(cfg)
+        model = MODELS.build(cfg.model)
+        report = compare(model, loaded.state)
+        if not report.complete:
+            raise ValueError(
+                f"checkpoint {weights!r} does not fit {type(model).__name__}: {report}. It was written for another "
+                "model: give the config with which it was trained, or none if the checkpoint has it"
+            )
+        model.load_state_dict(loaded.state)
+        return model.to(device).eval()
+
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
+        """The test pipeline, its first step left out where there is nothing to load."""
+        loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
+        if not loader:
+            raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
+        load, *rest = build_pipeline(loader.dataset.pipeline).transforms
+        if not isinstance(load, LoadImage):
+            raise ValueError(f"the test pipeline must begin with LoadImage, not {load}")
+
+        def run(image: np.ndarray | str) -> dict:
+            if isinstance(image, str):
+                results = load({"img_path": image})
+            else:
+                results = {"img": torch.tensor(image).permute(2, 0, 1), "ori_shape": image.shape[:2]}
+            for step in rest:
+                results = step(results)
+            return results
+
+        return run
+
+    def _init_collate(self, cfg: Config | ConfigDict) -> Callable:
+        return default_collate
+
+    def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
+        """None: pictures are drawn by functions of :mod:`mirl_mm.visualization`."""

@@ -1,0 +1,170 @@
+"""See what a pre-trained model makes of masked images."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+
+from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.registry import INFERENCERS, MODELS
+from mirl_mm.structures import DataSample
+from mirl_mm.visualization.grid import encode_png, reconstruction_grid, to_uint8
+from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
+
+from .base import ImageInferencer
+from .loading import Weights
+
+
+@INFERENCERS.register_module()
+class ReconstructInferencer(ImageInferencer):
+    """Original, masked image and the predictions of a MIRL or MAE checkpoint: for each pair main, residual and sum.
+
+    Predictions are shown un-normalised by the mean and deviation of the **original's** patches, which the model does
+    not know; see :class:`~mirl_mm.visualization.reconstruction.Reconstruction`.
+
+    Calls take, besides what :class:`ImageInferencer` says:
+
+    - ``seed`` (int): of the masks; image number i has the same mask in every call with the same seed.
+    - ``paste_visible`` (bool): the original at visible patches (default) rather than their untrained predictions.
+    - ``out_dir`` (path): where PNG files go.
+    - ``rows`` (int): images per picture, 8.
+
+    ``predictions`` are dicts of ``img_path`` (None for an array), ``losses`` (loss term to number), ``mask``
+    (``(h, w)`` bool, True = masked) and ``images`` (title to ``(H, W, 3)`` uint8; titles are ``original``, ``masked``,
+    ``pair 1+6: main``, ``pair 1+6: residual``, ``pair 1+6: sum``, ...; ``prediction`` for MAE).
+
+    Args:
+        model: See :class:`ImageInferencer`.
+        weights: See :class:`ImageInferencer`.
+        device: See :class:`ImageInferencer`.
+        mask_ratio: Share of masked patches, in place of the config's.
+        show_progress: See :class:`ImageInferencer`.
+
+    Raises:
+        ValueError: For a checkpoint without decoder, and what :class:`ImageInferencer` raises.
+    """
+
+    preprocess_kwargs = {"seed"}
+    forward_kwargs = {"paste_visible"}
+    visualize_kwargs = {"out_dir", "rows"}
+
+    def __init__(
+        self,
+        model: str | Path | Config | ConfigDict | dict | None = None,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        mask_ratio: float | None = None,
+        show_progress: bool = False,
+    ) -> None:
+        self.mask_ratio = mask_ratio
+        super().__init__(model, weights, device, show_progress)
+
+    def check_weights(self, weights: Weights, path: str) -> None:
+        """Refuse a backbone, classifier or detector.
+
+        Raises:
+            ValueError: If no tensor belongs to a decoder.
+        """
+        if not any(re.match(r"decoders?\.", name) for name in weights.state):
+            raise ValueError(
+                f"checkpoint {path!r} has no decoder (its tensors begin with {', '.join(_roots(weights))}): nothing "
+                "in it can reconstruct. Give the pre-training checkpoint that tools/train.py wrote with a config of "
+                "configs/pretrain, not an extracted backbone or a fine-tuned model"
+            )
+
+    def adjust_config(self, cfg: Config | ConfigDict) -> None:
+        """Set the mask ratio.
+
+        Raises:
+            ValueError: If the config's model is no pre-trainer.
+        """
+        kind = MODELS.get(cfg.model.type)
+        if not (isinstance(kind, type) and issubclass(kind, MaskedPretrainer)):
+            raise ValueError(
+                f"the config's model is {cfg.model.type}, which reconstructs nothing: give one of MIRL or MAE"
+            )
+        if self.mask_ratio is not None:
+            cfg.model.mask_ratio = self.mask_ratio
+
+    def forward(self, inputs: dict, paste_visible: bool = True) -> list[tuple[DataSample, Reconstruction]]:
+        """Each image of a batch with its reconstruction."""
+        data = self.model.data_preprocessor(inputs, False)
+        batch = reconstruct(self.model, data["inputs"], data["noise"], paste_visible)
+        return list(zip(data["data_samples"], batch.to("cpu").split(), strict=True))
+
+    def visualize(
+        self,
+        inputs: list[np.ndarray | str],
+        preds: list[tuple[DataSample, Reconstruction]],
+        out_dir: str | Path | None = None,
+        rows: int = 8,
+    ) -> list[np.ndarray]:
+        """A picture for every ``rows`` images, also written to ``out_dir`` as ``reconstruction[_<number>].png``.
+
+        Raises:
+            ValueError: If ``rows`` is not positive.
+        """
+        if rows < 1:
+            raise ValueError(f"rows must be at least 1, got {rows}")
+        facts = [type(self.model).__name__, f"{self.model.mask_ratio:.0%} masked", self.progress]
+        title = ", ".join(filter(None, facts))
+        grids = []
+        for start in range(0, len(preds), rows):
+            samples, results = zip(*preds[start : start + rows], strict=True)
+            labels = [Path(sample.get("img_path", f"image {start + i}")).name for i, sample in enumerate(samples)]
+            grids.append(reconstruction_grid(Reconstruction.join(results), labels, title))
+        if out_dir is not None:
+            for grid, path in zip(grids, self.picture_paths(out_dir, len(preds), rows), strict=True):
+                AtomicLocalBackend().put(encode_png(grid), path)
+        return grids
+
+    @staticmethod
+    def picture_paths(out_dir: str | Path, num_images: int, rows: int) -> list[Path]:
+        """The files that :meth:`visualize` writes."""
+        count = -(-num_images // rows)
+        numbers = [f"_{i:0{len(str(count))}d}" for i in range(1, count + 1)] if count > 1 else [""]
+        return [Path(out_dir) / f"reconstruction{number}.png" for number in numbers]
+
+    def postprocess(
+        self,
+        preds: list[tuple[DataSample, Reconstruction]],
+        visualization: list[np.ndarray],
+        return_datasamples: bool = False,
+    ) -> dict:
+        """Predictions, as dicts or data samples, beside the pictures."""
+        predictions: list[DataSample | dict] = []
+        for sample, result in preds:
+            losses = {name: value.item() for name, value in result.losses.items()}
+            if return_datasamples:
+                images = {title: batch[0] for title, batch in result.images.items()}
+                sample.set_data({"losses": losses, "mask": result.mask[0], "images": images})
+                predictions.append(sample)
+            else:
+                predictions.append(
+                    {
+                        "img_path": sample.get("img_path"),
+                        "losses": losses,
+                        "mask": result.mask[0].numpy(),
+                        "images": {title: to_uint8(batch[0]) for title, batch in result.images.items()},
+                    }
+                )
+        return {"predictions": predictions, "visualization": visualization}
+
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
+        """The test pipeline; noise for the mask is drawn here if the pipeline leaves that to the model."""
+        run = super()._init_pipeline(cfg)
+
+        def with_noise(image: np.ndarray | str) -> dict:
+            data = run(image)
+            data.setdefault("noise", torch.rand(self.model.num_patches))
+            return data
+
+        return with_noise
+
+
+def _roots(weights: Weights) -> list[str]:
+    return sorted({name.split(".")[0] for name in weights.state})[:5]

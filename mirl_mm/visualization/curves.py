@@ -1,0 +1,71 @@
+"""Plots of what a run logged."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from .scalars import Scalars, loss_names, term_title
+
+_COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
+
+
+def plot_curves(runs: Mapping[str, Scalars], keys: Sequence[str] = (), title: str = "") -> Figure:
+    """Plot scalars over training iterations: lines for training, dashes with dots for validation.
+
+    One run has all its curves in one panel, several runs have a panel for each key, so that like stands beside like.
+
+    Args:
+        runs: Name of each run to its scalars.
+        keys: What to plot. Default: the loss and each pair's term.
+        title: Goes on top.
+
+    Raises:
+        ValueError: If no run has a key, naming those that there are.
+    """
+    keys = list(keys) or loss_names(list(runs.values()))
+    _check_keys(runs, keys)
+    panels = keys if len(runs) > 1 else [""]
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(7.5 * columns if columns > 1 else 9, 4.5 * rows), layout="constrained", dpi=110)
+    axes = figure.subplots(rows, columns, squeeze=False).flat[:]
+    for panel, axis in zip(panels, axes, strict=False):
+        for name, run in runs.items():
+            for key in [panel] if panel else keys:
+                colour = _COLOURS[(list(runs).index(name) if panel else keys.index(key)) % len(_COLOURS)]
+                _draw(axis, run, key, name if panel else term_title(key), colour, thick=key == "loss" and not panel)
+        axis.set(xlabel="iteration", ylabel=term_title(panel) if panel else "")
+        axis.grid(alpha=0.25)
+        axis.legend()
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def encode_figure(figure: Figure) -> bytes:
+    """The content of a PNG file."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+def _draw(axis: Axes, run: Scalars, key: str, label: str, colour: tuple, thick: bool) -> None:
+    width = 2.4 if thick else 1.4
+    if run.train.get(key):
+        axis.plot(*zip(*run.train[key], strict=True), color=colour, label=label, linewidth=width)
+    if run.val.get(key):
+        points = zip(*run.val[key], strict=True)
+        axis.plot(*points, "o--", color=colour, label=f"{label} (validation)", linewidth=width * 0.6, markersize=4)
+
+
+def _check_keys(runs: Mapping[str, Scalars], keys: Sequence[str]) -> None:
+    known = sorted({name for run in runs.values() for name in (*run.train, *run.val)})
+    missing = [key for key in keys if key not in known]
+    if missing or not keys:
+        raise ValueError(f"no run has logged {', '.join(missing) or 'a loss'}; there is {', '.join(known)}")

@@ -1,0 +1,170 @@
+"""Pictures with many images in rows and columns, each labelled."""
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .reconstruction import Reconstruction
+from .scalars import term_title
+
+_CELL_SIDES = (112, 256)  # pixels: small images are magnified to the first, large ones reduced to the second
+_GAP, _GROUP_GAP, _MARGIN = 4, 16, 12
+_INK, _FAINT, _PAPER = (20, 20, 20), (100, 100, 100), (255, 255, 255)
+
+
+def reconstruction_grid(result: Reconstruction, labels: Sequence[str] = (), title: str = "") -> np.ndarray:
+    """One row per image: original, masked, and the predictions, each group's loss over them.
+
+    Args:
+        result: From :func:`~mirl_mm.visualization.reconstruction.reconstruct`.
+        labels: One per image, such as its file name.
+        title: Goes on top.
+
+    Returns:
+        ``(height, width, 3)`` uint8 RGB.
+    """
+    losses = [{} for _ in range(len(result))]  # type: list[dict[str, str]]
+    for name, values in result.losses.items():
+        group = "prediction" if "prediction" in result.images else term_title(name)
+        for row, value in zip(losses, values.tolist(), strict=True):
+            row[group] = f"loss {value:.3f}"
+    return draw_grid(result.images, labels or [""] * len(result), losses, title, result.caption)
+
+
+def draw_grid(
+    columns: Mapping[str, Tensor],
+    labels: Sequence[str],
+    notes: Sequence[Mapping[str, str]] = (),
+    title: str = "",
+    caption: str = "",
+) -> np.ndarray:
+    """Draw images in labelled rows and columns.
+
+    Args:
+        columns: Title of each column to its images, ``(B, 3, H, W)`` in 0..1. Neighbours with the same ``group: `` at
+            the start of their titles stand together under that name.
+        labels: Of the rows; shortened where they don't fit.
+        notes: For each row, small text over the last image of a group (or of a column alone), by its name.
+        title: Goes on top.
+        caption: Goes below, wrapped.
+
+    Returns:
+        ``(height, width, 3)`` uint8 RGB.
+    """
+    images = next(iter(columns.values()))
+    cell = _cell_size(*images.shape[-2:])
+    places = list(_places(columns, cell[0]))
+    width = places[-1].left + cell[0] + _MARGIN
+    heading, text, small = _font(16, bold=True), _font(15), _font(13)
+    lines = _wrap(caption, small, width - 2 * _MARGIN)
+    titles_at = _MARGIN + (28 if title else 0)
+    top = titles_at + (22 if any(place.group for place in places) else 0) + 24
+    row_height = 18 + cell[1] + _GAP
+    canvas = Image.new("RGB", (width, top + row_height * len(labels) + 18 * len(lines) + 2 * _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+
+    draw.text((_MARGIN, _MARGIN), _shorten(title, heading, width - 2 * _MARGIN), _INK, heading)
+    for group, members in groupby(places, key=lambda place: place.group):
+        span = list(members)
+        if group:
+            draw.text(((span[0].left + span[-1].left + cell[0]) / 2, titles_at), group, _INK, heading, anchor="ma")
+    for place in places:
+        draw.text((place.left + cell[0] / 2, top - 22), place.name, _INK, text, anchor="ma")
+
+    for row, label in enumerate(labels):
+        y = top + row * row_height
+        noted = _noted(places, notes[row] if notes else {})
+        room = min((place.left for place, _ in noted), default=width) - _MARGIN - _GAP
+        draw.text((_MARGIN, y), _shorten(label, small, room), _FAINT, small)
+        for place, note in noted:
+            draw.text((place.left + cell[0], y), note, _FAINT, small, anchor="ra")
+        for place, pictures in zip(places, columns.values(), strict=True):
+            canvas.paste(_to_picture(pictures[row], cell), (place.left, y + 18))
+    for i, line in enumerate(lines):
+        draw.text((_MARGIN, top + row_height * len(labels) + _MARGIN + 18 * i), line, _FAINT, small)
+    return np.asarray(canvas)
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """``(height, width, 3)`` uint8 RGB -> the content of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """``(..., 3, H, W)`` in 0..1 -> ``(..., H, W, 3)`` uint8."""
+    return (images * 255).round().byte().movedim(-3, -1).cpu().numpy()
+
+
+class _Place(NamedTuple):
+    """Where a column stands: its group's name (empty if alone), its own, and its left edge in pixels."""
+
+    group: str
+    name: str
+    left: int
+
+
+def _places(titles: Mapping[str, Tensor], cell_width: int) -> Iterator[_Place]:
+    left, last = _MARGIN, None
+    for title in titles:
+        group, _, name = title.rpartition(": ")
+        if last is not None:
+            left += cell_width + (_GAP if group == last else _GROUP_GAP)
+        yield _Place(group, name, left)
+        last = group
+
+
+def _noted(places: Sequence[_Place], notes: Mapping[str, str]) -> list[tuple[_Place, str]]:
+    """The place over which each note stands: the last of its group."""
+    last = {place.group or place.name: place for place in places}
+    return [(last[name], note) for name, note in notes.items()]
+
+
+def _cell_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height) in which an image is shown; magnified by whole numbers, so that pixels stay square and sharp."""
+    smallest, largest = _CELL_SIDES
+    factor = math.ceil(smallest / min(height, width)) if min(height, width) < smallest else 1.0
+    if max(height, width) > largest:
+        factor = largest / max(height, width)
+    return round(width * factor), round(height * factor)
+
+
+def _to_picture(image: Tensor, cell: tuple[int, int]) -> Image.Image:
+    """``(3, H, W)`` in 0..1 -> a picture of the cell's size."""
+    picture = Image.fromarray(to_uint8(image))
+    grows = cell[0] >= picture.width
+    return picture.resize(cell, Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS)
+
+
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The font that comes with matplotlib: the same on every machine."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+    """Cuts the front off a text that is too wide: of a path, the end tells more."""
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(f"…{text}") > room:
+        text = text[1:]
+    return f"…{text}"
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, room: float) -> list[str]:
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

@@ -1,0 +1,53 @@
+"""tools/visualization/reconstruct.py from the command line."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.training import ROOT, run_tool, small_config, train, write_images
+
+TOOL = ROOT / "tools/visualization/reconstruct.py"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Data and an epoch of MIRL, whose checkpoint names no test pipeline; a config that does."""
+    folder = tmp_path_factory.mktemp("reconstruct_tool")
+    cfg = small_config(write_images(folder / "data", 8), folder / "run", train_cfg__max_epochs=1)
+    train(cfg)
+    cfg.test_dataloader = dict(cfg.train_dataloader)
+    cfg.dump(folder / "config.py")
+    return folder
+
+
+def test_pictures_of_a_glob(trained):
+    out = trained / "out"
+    arguments = ["--config", trained / "config.py", "--out-dir", out, "--num-images", "5", "--rows", "3"]
+    done = run_tool(TOOL, trained / "run/epoch_1.pth", f"{trained}/data/**/*.png", *arguments)
+    assert done.returncode == 0, done.stderr
+    files = [out / "reconstruction_1.png", out / "reconstruction_2.png"]
+    assert done.stdout.splitlines()[-2:] == [str(file) for file in files]
+    assert "5 of 8 images; mean loss: pair_1_2" in done.stdout
+    assert "un-normalised by the mean and deviation of the original's patches" in done.stdout
+    three, two = (np.asarray(Image.open(file)) for file in files)
+    assert three.shape[0] - two.shape[0] > 112  # a row less
+    assert not list(out.glob("*.tmp*"))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "images", "message"),
+    [
+        ("run/epoch_9.pth", "data", "error: no config or checkpoint"),
+        ("run/epoch_1.pth", "data/*.bmp", "error: no files match the glob"),
+        ("run/epoch_1.pth", "data", "error: the config has neither test_dataloader nor val_dataloader"),
+        ("backbone.pth", "data", "has no decoder (its tensors begin with backbone)"),
+    ],
+)
+def test_errors_are_one_line(trained, checkpoint, images, message):
+    state = torch.load(trained / "run/epoch_1.pth", weights_only=False)["state_dict"]
+    torch.save({name: value for name, value in state.items() if name.startswith("backbone")}, trained / "backbone.pth")
+    failed = run_tool(TOOL, trained / checkpoint, trained / images)
+    assert failed.returncode == 1
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr

@@ -1,0 +1,40 @@
+"""Plots the loss and each pair's term of one or several runs over the training iterations.
+
+python tools/visualization/plot_curves.py work_dirs/mirl_vits54_in1k
+python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss grad_norm --out a_and_b.png
+"""
+
+import argparse
+from pathlib import Path
+
+from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.visualization.curves import encode_figure, plot_curves
+from mirl_mm.visualization.scalars import read_scalars
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("logs", nargs="+", help="work dirs, their time-stamped folders, or scalars.json files")
+    parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: loss and pair_*)")
+    parser.add_argument("--labels", nargs="+", help="names of the runs (default: the paths given)")
+    parser.add_argument("--title", default="", help="goes on top")
+    parser.add_argument("--out", type=Path, default="loss.png", help="PNG file to write (default: %(default)s)")
+    args = parser.parse_args()
+    args.labels = args.labels or args.logs
+    if len(set(args.labels)) != len(args.logs):
+        parser.error(f"{len(args.logs)} logs need as many different labels, got {args.labels}")
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        runs = {label: read_scalars(log) for label, log in zip(args.labels, args.logs, strict=True)}
+        AtomicLocalBackend().put(encode_figure(plot_curves(runs, args.keys, args.title)), args.out)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    print(args.out)
+
+
+if __name__ == "__main__":
+    main()
