@@ -33,6 +33,6 @@ val_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=data_
 test_dataloader = val_dataloader
 
 # Few images: a higher rate per image than ImageNet's, no accumulation, and float32 since many CPUs have no bfloat16.
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=1e-3), accumulative_counts=1)
-param_scheduler = dict(warmup=2, end=20)
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=4e-3), accumulative_counts=1)
+param_scheduler = dict(warmup=1, end=20)
 train_cfg = dict(max_epochs=20, val_interval=5)

@@ -23,6 +23,8 @@ _READERS: dict[str, Callable] = {
     "log_processor": LogProcessor.__init__,
     **{f"{name}_dataloader": DataLoader.__init__ for name in ("train", "val", "test")},
 }
+#: What mmengine's runner reads of a data loader besides.
+_MORE = {f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")}
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -64,9 +66,10 @@ def _known_keys(node: Any, place: str) -> list[str] | None:
     reader = _READERS.get(place) or (_find(node["type"]) if "type" in node else None)
     if reader is not None:
         parameters = list(_parameters(reader))
-        return None if None in parameters else [*node, *(name for name in parameters if name is not None)]
-    named = bool(node) and all(isinstance(value, Mapping) for value in node.values())
-    return list(node) if named and "type" not in node else None
+        named = [name for name in parameters if name is not None]
+        return None if None in parameters else [*node, *named, *_MORE.get(place, ())]
+    holds_dicts = bool(node) and all(isinstance(value, Mapping) for value in node.values())
+    return list(node) if holds_dicts and "type" not in node else None
 
 
 def _find(kind: Any) -> Callable | None:

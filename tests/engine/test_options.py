@@ -11,6 +11,7 @@ CONFIG = ROOT / "configs/pretrain/mirl_vits_in1k.py"
     [
         "train_dataloader.batch_size",
         "train_dataloader.prefetch_factor",  # torch's DataLoader has it
+        "train_dataloader.num_batch_per_epoch",  # mmengine has it
         "model.backbone.drop_path_rate",  # DeepViT has it, the config does not
         "model.norm_target",  # MIRL passes it on to its base class
         "optim_wrapper.optimizer.amsgrad",
