@@ -2,7 +2,7 @@
 
 Usage: ``python tools/misc/install_mmcv.py``, with the Python of the environment that is to have them.
 
-Only detection and segmentation need mmcv. It comes as source, takes about 7 minutes on 2 cores, and fits only the torch
+Only detection and segmentation need mmcv. It comes as source, takes 7 to 10 minutes on 2 cores, and fits only the torch
 it was compiled against. pip's own cache does not know that, so the wheel is kept in a cache of ours, in a folder named
 after all that it depends on.
 """
@@ -117,7 +117,8 @@ def build(folder: Path, ops: str) -> Path:
     if ops == "cpu":
         env.pop("FORCE_CUDA", None)
         env["CUDA_VISIBLE_DEVICES"] = ""  # mmcv asks torch whether there is a GPU, not whether there is an nvcc
-    say(f"mmcv: compiling its {ops} ops, about {14 // min(jobs, 14)} minutes with {jobs} jobs; kept in {folder}")
+    minutes = max(1, 18 // jobs)  # measured: 10 on 2 cores that were not quite idle
+    say(f"mmcv: compiling its {ops} ops, about {minutes} minutes with {jobs} jobs; the wheel will be kept in {folder}")
 
     start, reported = time.monotonic(), 0
 

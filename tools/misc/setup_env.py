@@ -71,10 +71,13 @@ def foreign_environment(venv: Path) -> str | None:
     holds = ""
     if found is not None:
         have, want = found.name.removesuffix(".dist-info").removeprefix("torch-"), pin("torch").partition("==")[2]
-        holds = f" It holds torch {have}; the pinned stack was tried with {want}."
         if have.partition("+")[0] != want:
-            holds += f" Repair one you want to keep with: {venv}/bin/pip install {pin('torch')} {pin('torchvision')}"
-    return f"{venv} was not made by this set-up.{holds} Remove it, or name another place: make env VENV=<folder>"
+            holds = f" It holds torch {have}, and the pinned stack was tried with {want} only."
+    return (
+        f"{venv} was not made by this set-up, and is left as it is.{holds} Remove it, or have the environment in "
+        f"another place: make env VENV=<folder>. To repair it instead: {venv}/bin/pip install {pin('torch')} "
+        f"{pin('torchvision')}, then what {venv}/bin/python tools/misc/check_env.py says"
+    )
 
 
 def find_problems(venv: Path) -> list[str]:

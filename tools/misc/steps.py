@@ -57,11 +57,15 @@ def run_logged(
             pass_fds=tuple(hold),
         )
         assert process.stdout is not None
-        for line in process.stdout:
-            file.write(line)
-            if on_line is not None:
-                on_line(line)
-        status = process.wait()
+        try:
+            for line in process.stdout:
+                file.write(line)
+                if on_line is not None:
+                    on_line(line)
+            status = process.wait()
+        finally:
+            if process.poll() is None:  # we were interrupted
+                process.terminate()
     if status:
         tail = "".join(log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-25:])
         raise SetupError(f"{tail}\n`{' '.join(command)}` failed with status {status}; all of its output is in {log}")
