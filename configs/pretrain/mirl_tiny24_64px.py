@@ -1,4 +1,4 @@
-# A deep, narrow encoder for a laptop or two CPU cores: 24 blocks of width 128, images of 64 x 64, patches of 8 x 8.
+# A deep, narrow encoder for a laptop or two CPU cores: 24 blocks of width 96, images of 64 x 64, patches of 8 x 8.
 # For your own folder: --cfg-options train_dataloader.dataset.data_root=... val_dataloader.dataset.data_root=...
 _base_ = "./mirl_vits_in1k.py"
 
@@ -8,10 +8,10 @@ patch_size = 8
 
 model = dict(
     backbone=dict(
-        arch=dict(depth=24, embed_dims=128, num_heads=4, _delete_=True), img_size=img_size, patch_size=patch_size
+        arch=dict(depth=24, embed_dims=96, num_heads=3, _delete_=True), img_size=img_size, patch_size=patch_size
     ),
-    decoder_embed_dims=96,
-    decoder_num_heads=3,
+    decoder_embed_dims=64,
+    decoder_num_heads=2,
 )
 
 train_pipeline = [
@@ -33,6 +33,6 @@ val_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=data_
 test_dataloader = val_dataloader
 
 # Few images: a higher rate per image than ImageNet's, no accumulation, and float32 since many CPUs have no bfloat16.
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=4e-3), accumulative_counts=1)
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=6e-3), accumulative_counts=1)
 param_scheduler = dict(warmup=1, end=20)
 train_cfg = dict(max_epochs=20, val_interval=5)
