@@ -102,7 +102,7 @@ class Demo:
         _step(
             "3/3 Pictures", "tools/visualization/plot_curves.py", self.training, "--title", title, "--out", self.curves
         )
-        checkpoint = (self.training / "last_checkpoint").read_text().strip()
+        checkpoint = self.training / Path((self.training / "last_checkpoint").read_text().strip()).name
         images = [self.shapes / "folder" / "val", "--num-images", "8", "--out-dir", self.work_dir]
         _step("", "tools/visualization/reconstruct.py", checkpoint, *images)
 

@@ -14,8 +14,8 @@ train_dataloader = dict(batch_size=32, num_workers=1, dataset=dict(data_root=dat
 val_dataloader = dict(batch_size=100, num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=1.6e-2))  # per 256 images
-param_scheduler = dict(warmup=1, end=10)
-train_cfg = dict(max_epochs=10, val_interval=2)
+param_scheduler = dict(warmup=1, end=8)
+train_cfg = dict(max_epochs=8, val_interval=2)
 
 default_hooks = dict(logger=dict(interval=25))
 custom_hooks = [dict(type="ReconstructionHook", interval=2, num_images=8)]
