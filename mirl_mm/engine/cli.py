@@ -1,0 +1,39 @@
+"""What the command lines of tools/train.py and tools/test.py have in common."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from .launch import load_config, set_data_root
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``config`` and the options of every run."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("config", help="config file, e.g. configs/pretrain/mirl_vits54_in1k.py")
+    parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<config name>)")
+    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="override settings, e.g. train_dataloader.batch_size=32 optim_wrapper.optimizer.lr=1e-4",
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config that the common options ask for."""
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / Path(args.config).stem)
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    return cfg
