@@ -1,0 +1,167 @@
+"""Parameters and multiply-adds of a config's model, without its weights in memory.
+
+Models are built and run on the ``meta`` device: shapes only, so the largest takes a second. Counted are the matrix
+multiplications (linear layers, convolutions, attention), forward and backward, by PyTorch's own counter, which sees
+every operation that is dispatched. mmengine's ``get_model_complexity_info`` traces the forward pass only, leaves fused
+attention out and adds normalisation layers, which the paper's figures don't have.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mirl_mm.models import DeepViT
+from mirl_mm.models.layers import Size
+from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.registry import MODELS
+
+from .plain import PlainFormulation
+
+#: What the unfused attention multiplies with: batched products of activations. Layers with weights use others.
+_ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm)
+
+
+class Macs(NamedTuple):
+    """Multiply-adds. One is two floating-point operations; papers on ViTs, MIRL's included, call it one FLOP.
+
+    Attributes:
+        linear: Of linear layers and the patch embedding: what MIRL's paper counts.
+        attention: Of attention's two products, queries by keys and weights by values.
+    """
+
+    linear: int
+    attention: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.linear + self.attention
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: twice the multiply-adds."""
+        return 2 * self.total
+
+
+class EncoderCost(NamedTuple):
+    """An encoder on one whole image.
+
+    Attributes:
+        parameters: All of them, fixed positions included.
+        trainable: Those that are trained.
+        macs: Of the forward pass.
+    """
+
+    parameters: int
+    trainable: int
+    macs: Macs
+
+
+def count_macs(run: Callable[[], Any]) -> Macs:
+    """Multiply-adds of whatever ``run()`` computes, on any device; a backward pass in it counts as well.
+
+    Attention runs unfused meanwhile, so what a fused kernel would compute a second time in its backward pass is not
+    counted. Nor is anything but matrix multiplication.
+    """
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run()
+    counts = counter.get_flop_counts().get("Global", {})
+    attention = sum(flops for op, flops in counts.items() if op in _ATTENTION_OPS)
+    return Macs((sum(counts.values()) - attention) // 2, attention // 2)
+
+
+def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = None) -> dict[str, Any]:
+    """The DeepViT part of a config's ``model``, for any task.
+
+    Args:
+        model: The config's ``model``: a DeepViT, or one that has it as ``backbone``.
+        img_size: (H, W) in place of the config's.
+
+    Raises:
+        ValueError: If there is no DeepViT.
+    """
+    if model is None:
+        raise ValueError("the config has no model: give one of a task, such as configs/pretrain/mirl_vitb48_in1k.py")
+    settings = model if _is_deep_vit(model) else model.get("backbone")
+    if settings is None or not _is_deep_vit(settings):
+        found = model.get("type") if settings is None else f"{model.get('type')} with a {settings.get('type')}"
+        raise ValueError(f"the config's model is a {found}, which has no DeepViT as its backbone: nothing to count")
+    size = {} if img_size is None else {"img_size": img_size}
+    # Recomputed activations are no arithmetic of the model, and what is compiled can't be counted.
+    return {**deepcopy(dict(settings)), **size, "with_cp": False, "compile_blocks": False}
+
+
+def encoder_cost(settings: Mapping[str, Any]) -> EncoderCost:
+    """Cost of an encoder (:func:`encoder_settings`) on one whole image of its ``img_size``."""
+    encoder = _on_meta(settings)
+    image = torch.empty(1, encoder.patch_embed.proj.in_channels, *encoder.img_size, device="meta")
+    parameters = list(encoder.parameters())
+    return EncoderCost(
+        sum(p.numel() for p in parameters),
+        sum(p.numel() for p in parameters if p.requires_grad),
+        count_macs(lambda: encoder.forward_tokens(image)),
+    )
+
+
+def is_pretrainer(model: Mapping[str, Any]) -> bool:
+    """Whether a config's ``model`` is MIRL, MAE or another masked pre-trainer."""
+    return _is_type(model, MaskedPretrainer)
+
+
+def pretraining_macs(
+    model: Mapping[str, Any],
+    batch_size: int,
+    img_size: Size | None = None,
+    backward: bool = False,
+    plain: bool = False,
+) -> Macs:
+    """Multiply-adds of a pre-trainer's loss for a whole batch.
+
+    Not proportional to the batch: what is equal for all samples is computed once.
+
+    Args:
+        model: The config's ``model``.
+        batch_size: Images B.
+        img_size: (H, W) in place of the config's.
+        backward: Count the backward pass as well: a training step without the optimiser.
+        plain: Count the textbook formulation (:class:`PlainFormulation`) in place of ours.
+
+    Raises:
+        ValueError: If ``model`` is no masked pre-trainer on a DeepViT.
+    """
+    if not is_pretrainer(model):
+        raise ValueError(f"the config's model is a {model.get('type')}, no masked pre-trainer such as MIRL or MAE")
+    settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
+    settings.pop("data_preprocessor", None)
+    pretrainer = _on_meta(settings)
+    run = PlainFormulation(pretrainer) if plain else pretrainer
+    channels = pretrainer.backbone.patch_embed.proj.in_channels
+    images = torch.empty(batch_size, channels, *pretrainer.backbone.img_size, device="meta")
+
+    def step() -> None:
+        loss = run(images, mode="loss")["loss"]
+        if backward:
+            loss.backward()
+
+    return count_macs(step)
+
+
+def _is_deep_vit(settings: Any) -> bool:
+    return _is_type(settings, DeepViT)
+
+
+def _is_type(settings: Any, parent: type) -> bool:
+    kind = settings.get("type") if isinstance(settings, Mapping) else None
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, parent)
+
+
+def _on_meta(settings: Mapping[str, Any]) -> Any:
+    with torch.device("meta"):
+        module: nn.Module = MODELS.build(dict(settings))
+    return module.train()

@@ -1,0 +1,158 @@
+"""Time training steps part by part, and the matrix multiplications they are measured against."""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+Clock = Callable[[], float]
+
+
+class Variant(NamedTuple):
+    """One way to compute a training step.
+
+    Attributes:
+        name: For the report.
+        loss: From the keyword arguments that the data preprocessor made (``inputs``, ``noise``, ...) to the loss.
+        optim_wrapper: Decides the precision and updates the weights.
+        dtype: In which its matrix multiplications run.
+    """
+
+    name: str
+    loss: Callable[..., Tensor]
+    optim_wrapper: OptimWrapper
+    dtype: torch.dtype
+
+
+class StepTimes(NamedTuple):
+    """Seconds of a training step's parts."""
+
+    data: float
+    forward: float
+    backward: float
+    optimizer: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of the whole step."""
+        return sum(self)
+
+
+def time_step(
+    model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]], clock: Clock = time.perf_counter
+) -> StepTimes:
+    """Run one training step, as mmengine's ``train_step`` does, with a clock between its parts.
+
+    Data is waiting for the loader, the copy to the device and normalisation. The device is synchronised at each
+    reading.
+    """
+    ticks = [_tick(clock)]
+    batch = model.data_preprocessor(next(batches), True)
+    batch.pop("data_samples", None)
+    ticks.append(_tick(clock))
+    with variant.optim_wrapper.optim_context(model):
+        loss = variant.loss(**batch)
+    ticks.append(_tick(clock))
+    variant.optim_wrapper.backward(loss)
+    ticks.append(_tick(clock))
+    variant.optim_wrapper.step()
+    variant.optim_wrapper.zero_grad()
+    ticks.append(_tick(clock))
+    return StepTimes(*(end - start for start, end in pairwise(ticks)))
+
+
+def matmul_rate(dtype: torch.dtype, device: torch.device, size: int, clock: Clock = time.perf_counter) -> float:
+    """FLOP/s of one square matrix multiplication of ``size``, the best of three: what the device can attain."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(3):
+        start = _tick(clock)
+        a @ b
+        seconds.append(_tick(clock) - start)
+    return 2 * size**3 / min(seconds)
+
+
+class Measured(NamedTuple):
+    """What :func:`alternate` found, turn by turn.
+
+    Attributes:
+        steps: Variant name to its steps.
+        rates: dtype to the matrix multiplication's FLOP/s.
+    """
+
+    steps: dict[str, list[StepTimes]]
+    rates: dict[torch.dtype, list[float]]
+
+
+def alternate(
+    model: BaseModel,
+    variants: Sequence[Variant],
+    batches: Iterator[dict[str, Any]],
+    rounds: int,
+    warmup: int,
+    matmul_size: int,
+    clock: Clock = time.perf_counter,
+) -> Measured:
+    """Let the variants and the matrix multiplications take turns, so that whatever else the machine does meets all.
+
+    Args:
+        model: Whose steps are timed.
+        variants: They share its parameters.
+        batches: Endless.
+        rounds: Turns that are measured.
+        warmup: Turns before, which are not.
+        matmul_size: Of the square matrices.
+        clock: Seconds.
+    """
+    measured = Measured({variant.name: [] for variant in variants}, {variant.dtype: [] for variant in variants})
+    device = next(model.parameters()).device
+    for turn in range(warmup + rounds):
+        steps = {variant.name: time_step(model, variant, batches, clock) for variant in variants}
+        rates = {dtype: matmul_rate(dtype, device, matmul_size, clock) for dtype in measured.rates}
+        if turn >= warmup:
+            for name, step in steps.items():
+                measured.steps[name].append(step)
+            for dtype, rate in rates.items():
+                measured.rates[dtype].append(rate)
+    return measured
+
+
+def median_step(steps: Sequence[StepTimes]) -> StepTimes:
+    """Median of each part."""
+    return StepTimes(*(statistics.median(part) for part in zip(*steps, strict=True)))
+
+
+def turn_ratios(ours: Sequence[StepTimes], other: Sequence[StepTimes]) -> list[float]:
+    """How many times as fast ours is, turn by turn."""
+    return [b.total / a.total for a, b in zip(ours, other, strict=True)]
+
+
+def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]], steps: int = 2) -> int:
+    """Bytes that training steps take at most.
+
+    On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process up to now: run it in a
+    process of its own.
+    """
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    for _ in range(steps):
+        time_step(model, variant, batches)
+    if on_gpu:
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _tick(clock: Clock) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock()

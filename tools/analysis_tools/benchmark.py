@@ -1,0 +1,207 @@
+"""How fast a pre-training config trains, where the time goes, and how much of the machine it uses.
+
+Runs real training steps (uint8 images to the device, forward, loss, backward, optimiser) and sets them beside a large
+matrix multiplication, or beside another way to compute the same: --compare plain is the textbook formulation,
+--compare fp32 our own in float32. What is compared takes turns in one process.
+
+    python tools/analysis_tools/benchmark.py configs/pretrain/mirl_vits54_in1k.py --batch-size 8 --compare fp32
+"""
+
+import argparse
+import json
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import timm
+import torch
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+
+import mirl_mm
+from mirl_mm.analysis import pretraining_macs
+from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
+from mirl_mm.analysis.training import DTYPES, TrainingBench
+from mirl_mm.datasets import preflight
+from mirl_mm.engine.launch import load_config, set_data_root
+
+Choice = tuple[str, bool]  # dtype, and whether plain
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
+    parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
+    parser.add_argument("--iters", type=int, default=10, help="steps of each that are measured")
+    parser.add_argument("--warmup", type=int, default=2, help="steps of each before")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="bf16")
+    parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none")
+    parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
+    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the encoder's blocks")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: seconds of computing, for a machine with other work; with --threads 1, on the CPU",
+    )
+    parser.add_argument("--matmul-size", type=int, help="of the square matrices (default: 2048, on a GPU 8192)")
+    parser.add_argument("--no-memory", action="store_true", help="don't measure memory; on the CPU it takes a process")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    args = parser.parse_args()
+    if args.compare == args.dtype:
+        parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")
+    if args.clock == "cpu" and (args.threads != 1 or torch.cuda.is_available()):
+        parser.error("--clock cpu adds up the threads' seconds, so it needs --threads 1 and no GPU")
+    if (args.batch_size is not None and args.batch_size < 1) or args.iters < 1:
+        parser.error("--batch-size and --iters must be positive")
+    return args
+
+
+def set_up(args: argparse.Namespace) -> tuple[TrainingBench, int]:
+    """The bench and the batch size."""
+    MMLogger.get_current_instance().setLevel("WARNING")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    cfg = load_config(args.config, args.cfg_options)
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    if args.data == "real":
+        preflight({"train_dataloader": cfg.train_dataloader})
+    return TrainingBench(cfg, args.compile, args.seed), args.batch_size or cfg.train_dataloader.batch_size
+
+
+def measure_memory(args: argparse.Namespace, choice: Choice) -> int:
+    """Peak bytes of one variant's steps; on the CPU called in a process of its own."""
+    bench, batch_size = set_up(args)
+    return peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size))
+
+
+def in_child(args: argparse.Namespace, choice: Choice) -> int:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure_memory, args, choice).result()
+
+
+def environment(args: argparse.Namespace) -> dict[str, Any]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    versions = {module.__name__: module.__version__ for module in (torch, timm, mmengine, mirl_mm)}
+    cpu = "unknown"
+    if Path("/proc/cpuinfo").exists():
+        names = [row for row in Path("/proc/cpuinfo").read_text().splitlines() if row.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpu": cpu,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+    }
+
+
+def summarise(
+    args: argparse.Namespace,
+    bench: TrainingBench,
+    batch_size: int,
+    batches: Iterator[dict[str, Any]],
+    choices: list[Choice],
+) -> dict[str, Any]:
+    """Measure, and put everything into one dict."""
+    variants = [bench.variant(*choice) for choice in choices]
+    size = args.matmul_size or (8192 if bench.device.type == "cuda" else 2048)
+    clock = time.process_time if args.clock == "cpu" else time.perf_counter
+    measured: Measured = alternate(bench.model, variants, batches, args.iters, args.warmup, size, clock)
+    rows = {}
+    for variant, (_, plain) in zip(variants, choices, strict=True):
+        steps = measured.steps[variant.name]
+        seconds = statistics.median(step.total for step in steps)
+        flops = pretraining_macs(bench.cfg.model, batch_size, backward=True, plain=plain).flops
+        attainable = statistics.median(measured.rates[variant.dtype])
+        rows[variant.name] = {
+            "images_per_s": batch_size / seconds,
+            "step_s": seconds,
+            "parts_s": median_step(steps)._asdict(),
+            "flop_per_step": flops,
+            "flop_per_s": flops / seconds,
+            "attainable_flop_per_s": attainable,
+            "achieved_over_attainable": flops / seconds / attainable,
+            "turns_s": [step._asdict() for step in steps],
+        }
+    ratio = None
+    if len(variants) > 1:
+        ratios = turn_ratios(*(measured.steps[variant.name] for variant in variants))
+        ratio = {"median": statistics.median(ratios), "turns": ratios}
+    return {
+        "config": args.config,
+        "settings": {key: value for key, value in vars(args).items() if key not in ("config", "json")},
+        "environment": environment(args),
+        "device": str(bench.device),
+        "batch_size": batch_size,
+        "matmul_size": size,
+        "variants": rows,
+        "times_as_fast": ratio,
+    }
+
+
+def report(result: dict[str, Any]) -> str:
+    env, settings = result["environment"], result["settings"]
+    where = env["gpu"] or f"{env['cpu']}, {env['threads']} threads, {env['cpu_capability']}"
+    lines = [
+        f"{Path(result['config']).stem}, batch {result['batch_size']}, {settings['data']} images, "
+        f"{'compiled blocks, ' if settings['compile'] else ''}{settings['clock']} clock",
+        f"torch {env['torch']} on {where}; medians of {settings['iters']} steps",
+        f"{'':12s}{'images/s':>10s}{'step s':>9s}{'data':>8s}{'forward':>9s}{'backward':>10s}{'optimiser':>11s}"
+        f"{'memory GB':>11s}{'GFLOP/s':>10s}{'matmul':>9s}{'used':>7s}",
+    ]
+    for name, row in result["variants"].items():
+        parts = row["parts_s"]
+        memory = f"{row['peak_memory_bytes'] / 1e9:.2f}" if "peak_memory_bytes" in row else "-"
+        lines.append(
+            f"{name:12s}{row['images_per_s']:10.2f}{row['step_s']:9.3f}{parts['data']:8.3f}{parts['forward']:9.3f}"
+            f"{parts['backward']:10.3f}{parts['optimizer']:11.3f}{memory:>11s}{row['flop_per_s'] / 1e9:10.0f}"
+            f"{row['attainable_flop_per_s'] / 1e9:9.0f}{row['achieved_over_attainable']:7.0%}"
+        )
+    if result["times_as_fast"]:
+        ours, other = result["variants"]
+        turns = result["times_as_fast"]["turns"]
+        lines.append(
+            f"{ours} is {result['times_as_fast']['median']:.3f} times as fast as {other} "
+            f"(turn by turn {min(turns):.3f} to {max(turns):.3f})"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    args = parse_args()
+    other: dict[str, list[Choice]] = {"none": [], "plain": [(args.dtype, True)], "fp32": [("fp32", False)]}
+    choices: list[Choice] = [(args.dtype, False), *other[args.compare]]
+    memory: list[int] = []
+    try:
+        if not args.no_memory and not torch.cuda.is_available():
+            memory = [in_child(args, choice) for choice in choices]
+        bench, batch_size = set_up(args)
+        batches = bench.loaded(batch_size) if args.data == "real" else bench.generated(batch_size)
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+    if not args.no_memory and not memory:
+        memory = [peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size)) for choice in choices]
+    result = summarise(args, bench, batch_size, batches, choices)
+    for row, peak in zip(result["variants"].values(), memory, strict=False):
+        row["peak_memory_bytes"] = peak
+    print(report(result))
+    if args.json:
+        Path(args.json).write_text(json.dumps(result, indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()
