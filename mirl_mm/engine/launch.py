@@ -1,5 +1,6 @@
 """From a config file to a runner, with what can go wrong checked first."""
 
+import atexit
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def check_epoch(runner: Runner) -> None:
 
 def start_processes(cfg: Config) -> None:
     """Join the other processes of a distributed run, also on machines without a GPU, which mmengine does not expect."""
+    atexit.register(leave_processes)
     if torch.cuda.is_available():
         init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
         return
@@ -84,6 +86,12 @@ def start_processes(cfg: Config) -> None:
         raise RuntimeError(f"launcher {cfg.launcher!r} needs GPUs, and torch sees none: use --launcher pytorch")
     torch.distributed.init_process_group("gloo")
     cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+
+
+def leave_processes() -> None:
+    """Close the connection to the other processes; left open, its threads may abort a process that has finished."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -1,4 +1,4 @@
-# What MIRL and MAE share: ViT-B, 12 blocks of width 768, on images normalised as usual, a quarter of the patches visible.
+# What MIRL and MAE share: ViT-B (12 blocks of width 768), ImageNet normalisation, a quarter of the patches visible.
 model = dict(
     data_preprocessor=dict(
         type="ImgDataPreprocessor",

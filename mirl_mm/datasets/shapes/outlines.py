@@ -18,7 +18,7 @@ Outline = tuple[Ring, ...]  # the outer line, then holes
 _SUPERSAMPLING = 4  # 4 x 4 samples per pixel: 17 grey levels along an edge
 
 
-def _on_circle(angles: NDArray[np.float64], radius: float | NDArray[np.float64] = 1.0) -> Ring:
+def _on_circle(angles: NDArray[np.floating], radius: float | NDArray[np.float64] = 1.0) -> Ring:
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=-1)
 
 

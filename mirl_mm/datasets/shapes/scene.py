@@ -173,7 +173,8 @@ def _paint(rng: np.random.Generator, bottom_up: list[_Object], size: tuple[int, 
     for thing in bottom_up:
         colours.append(pick_colour(rng, colours))
         period = (0.35 * thing.radius, 0.9 * thing.radius)
-        fill = textured(rng, thing.coverage.shape, colours[-1], period, (8, 32))
+        height, width = thing.coverage.shape
+        fill = textured(rng, (height, width), colours[-1], period, (8, 32))
         window = canvas[thing.rows, thing.columns]
         window += (fill - window) * (thing.coverage[..., None] * np.float32(1 / 255))
     light = 1 + smooth_noise(rng, size, 0.8 * short_side, octaves=1) * np.float32(rng.uniform(0, 0.2))

@@ -131,7 +131,8 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
 
     def target(self, images: Tensor, masking: Masking) -> Tensor:
         """Pixels that are to be predicted: ``(B, M, p*p*3)`` float32 or better, order (row, column, channel)."""
-        patches = take_patches(at_least_float32(images), masking.ids_mask, self.patch_size).permute(0, 1, 3, 4, 2).flatten(2)
+        patches = take_patches(at_least_float32(images), masking.ids_mask, self.patch_size)
+        patches = patches.permute(0, 1, 3, 4, 2).flatten(2)
         if not self.norm_target:
             return patches
         mean, std = self.patch_statistics(patches)
