@@ -7,7 +7,7 @@ from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.latest import check_checkpoint
 from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.launch import build_runner
+from mirl_mm.engine.launch import build_runner, finish_processes
 
 #: What only training needs.
 UNUSED = (
@@ -32,6 +32,7 @@ def main() -> None:
     metrics = build_runner(cfg, ["test_dataloader"]).test()
     if args.out and is_main_process():
         dump(metrics, args.out)
+    finish_processes()
 
 
 if __name__ == "__main__":

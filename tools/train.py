@@ -4,7 +4,7 @@ import argparse
 
 from mirl_mm.checkpoint.latest import latest_checkpoint
 from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.launch import build_runner, drop_validation
+from mirl_mm.engine.launch import build_runner, drop_validation, finish_processes
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +41,7 @@ def main() -> None:
         cfg.load_from = latest_checkpoint(cfg.work_dir) if args.resume == "auto" else args.resume
         cfg.resume = cfg.load_from is not None
     build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
+    finish_processes()
 
 
 if __name__ == "__main__":

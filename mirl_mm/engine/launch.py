@@ -1,6 +1,6 @@
 """From a config file to a runner, with what can go wrong checked first."""
 
-import atexit
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,6 @@ def check_epoch(runner: Runner) -> None:
 
 def start_processes(cfg: Config) -> None:
     """Join the other processes of a distributed run, also on machines without a GPU, which mmengine does not expect."""
-    atexit.register(leave_processes)
     if torch.cuda.is_available():
         init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
         return
@@ -88,9 +87,16 @@ def start_processes(cfg: Config) -> None:
     cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 
-def leave_processes() -> None:
-    """Close the connection to the other processes; left open, its threads may abort a process that has finished."""
+def finish_processes() -> None:
+    """Part from the other processes at the end of a run that went well, when nothing refers to its runner any more.
+
+    A communication thread that still lets go of its last tensor while the interpreter shuts down aborts the process.
+    The group joins its threads when it is destroyed, for which the wrapped model, one of its owners, has to go first.
+    (A failed process must not call this: it would wait for the others.)
+    """
     if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
