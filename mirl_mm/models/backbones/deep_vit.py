@@ -44,8 +44,8 @@ class DeepViT(BaseModule):
         pos_embed: ``"sincos"`` (fixed, as in MAE and MIRL) or ``"learned"``.
         drop_path_rate: Of the last block; grows linearly with depth from 0.
         final_norm: Whether the last block's output passes ``norm``. Without it there is no ``norm``.
-        with_cp: Recompute each block's activations in the backward pass: slower by about a third of the forward and
-            backward, with memory for one block's activations at a time.
+        with_cp: Recompute each block's activations in the backward pass: a second forward pass buys memory for one
+            block's activations at a time.
         compile_blocks: Run the blocks through ``torch.compile``. All blocks share one compiled graph, so depth costs no
             compile time.
         pretrained_grid: Patches (h, w) of checkpoints whose positions are to be resampled, where it is not square.
