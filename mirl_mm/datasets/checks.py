@@ -47,7 +47,7 @@ def check_root(data_root: str, split: str = "") -> str:
     if not os.path.isdir(data_root):
         raise FileNotFoundError(
             f"data_root '{data_root}' is no folder (looked from '{os.getcwd()}'). Set data_root in the data set's "
-            "config, or on the command line by --cfg-options train_dataloader.dataset.data_root=/path/to/images"
+            "config, or on the command line by --data-root /path/to/images"
         )
     root = os.path.join(data_root, split) if split else data_root
     if not os.path.isdir(root):
