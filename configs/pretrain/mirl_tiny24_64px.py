@@ -1,5 +1,5 @@
 # A deep, narrow encoder for a laptop or two CPU cores: 24 blocks of width 96, images of 64 x 64, patches of 8 x 8.
-# For your own folder: --cfg-options train_dataloader.dataset.data_root=... val_dataloader.dataset.data_root=...
+# For your own images: --data-root FOLDER, with FOLDER/train and FOLDER/val.
 _base_ = "./mirl_vits_in1k.py"
 
 data_root = "data/images64"

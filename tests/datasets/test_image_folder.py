@@ -71,7 +71,7 @@ def test_bad_lists(labelled, content, labelled_list, message):
 
 @pytest.mark.parametrize("build", [ImageFolder, ImageFolder.preflight])
 def test_missing_and_empty(labelled, build):
-    with pytest.raises(FileNotFoundError, match=r"data_root '/no/such' is no folder.*--cfg-options .*data_root="):
+    with pytest.raises(FileNotFoundError, match=r"data_root '/no/such' is no folder.*--data-root "):
         build("/no/such", "train")
     with pytest.raises(FileNotFoundError, match=r"has no folder 'val' \(there are train\)"):
         build(str(labelled), "val")
