@@ -1,6 +1,5 @@
 """The golden tensors: numbers that the original implementations produced (tests/data/golden)."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,3 @@ def check_gradients(model: torch.nn.Module, expected: dict[str, torch.Tensor], t
     for name, parameter in trainable.items():
         difference = (parameter.grad - expected[name]).norm() / expected[name].norm()
         assert difference < tolerance, f"{name}: {difference:.2e}"
-
-
-def renamed_gradients(golden: Golden, rename: Callable) -> dict[str, torch.Tensor]:
-    """Golden gradients under our names; renaming turns axes of gradients as of weights."""
-    return rename(golden.grad)

@@ -13,7 +13,7 @@ from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
 from ..backbones import DeepViT
-from ..layers import patchify, take_patches
+from ..layers import take_patches
 from .decoder import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
 
@@ -150,7 +150,3 @@ class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
             total = sum(at_least_float32(part) for part in group)
             errors.append((total - target).square().mean(dim=(1, 2)))
         return torch.stack(errors)
-
-    def pixels(self, images: Tensor) -> Tensor:
-        """All patches of ``images`` as rows: ``(B, L, p*p*3)``."""
-        return patchify(images, self.patch_size)
