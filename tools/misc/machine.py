@@ -65,11 +65,6 @@ def nvcc_version() -> str | None:
     return found.group(1) if found else None
 
 
-def gpu_visible() -> bool:
-    """Whether an NVIDIA driver is loaded; does not import torch, and so takes no time."""
-    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
-
-
 def cores() -> int:
     """The number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
