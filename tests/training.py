@@ -11,6 +11,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mirl_mm.engine.launch import build_runner, load_config
+from tests.conftest import forget_runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,6 +56,7 @@ def small_config(data_root: Path, work_dir: Path, **options) -> Config:
 
 def train(cfg: Config) -> torch.nn.Module:
     """Train in this process; returns the model."""
+    forget_runs()
     return build_runner(cfg, ["train_dataloader"]).train()
 
 

@@ -9,11 +9,13 @@ import torch
 from PIL import Image
 
 from mirl_mm.datasets import CorruptImageError
+from tests.conftest import forget_runs
 from tests.training import ROOT, small_config, train, write_images
 
 
 def call(tool: str, *arguments) -> None:
     """Run a tool in this process, as from the command line."""
+    forget_runs()
     argv, sys.argv = sys.argv, [tool, *map(str, arguments)]
     try:
         runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
