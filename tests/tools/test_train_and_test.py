@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 
 import pytest
@@ -72,8 +73,10 @@ def test_resumes_by_itself_and_starts_from_the_beginning_if_there_is_nothing(tra
 
 
 def refuse(config, *arguments, error=ValueError, match: str) -> None:
+    work_dir = config.parent / "refused"
+    shutil.rmtree(work_dir, ignore_errors=True)  # of another test's refusal, which came after the runner was made
     with pytest.raises(error, match=match):
-        call("train.py", config, "--work-dir", config.parent / "refused", *arguments)
+        call("train.py", config, "--work-dir", work_dir, *arguments)
 
 
 def test_missing_folder(trained):
@@ -124,6 +127,17 @@ def test_checkpoint_of_another_model(trained, tmp_path):
         call("test.py", trained / "config.py", tmp_path / "other/epoch_1.pth", "--work-dir", tmp_path / "test")
     with pytest.raises(FileNotFoundError, match=r"no checkpoint '/none\.pth'"):
         call("test.py", trained / "config.py", "/none.pth")
+
+
+@pytest.mark.parametrize("option", ["--resume", "--load-from"])
+def test_file_that_is_no_checkpoint(trained, tmp_path, option):
+    picture = tmp_path / "a.pth"
+    picture.write_bytes(b"\xff\xd8\xff" * 100)
+    common = ["--no-validate", option]
+    refuse(trained / "config.py", *common, picture, match=r"a\.pth' \(300 bytes\) is no whole PyTorch checkpoint")
+    missing = r"no checkpoint '/none\.pth'"
+    refuse(trained / "config.py", *common, "/none.pth", error=FileNotFoundError, match=missing)
+    assert not (trained / "refused").exists()
 
 
 def test_print_config(trained, capsys):
