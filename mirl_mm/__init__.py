@@ -1,7 +1,7 @@
 """MIRL pre-training of deep plain Vision Transformers, and their transfer.
 
-Importing the package imports nothing heavy: ``mirl_mm.DeepViT``, ``mirl_mm.MIRL`` and ``mirl_mm.MAE`` are loaded on
-first use.
+Importing the package imports nothing heavy: ``mirl_mm.DeepViT``, ``mirl_mm.MIRL`` and the other names below are loaded
+on first use.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ _LAZY = {
     "DeepViT": "mirl_mm.models.backbones",
     "MIRL": "mirl_mm.models.pretrainers",
     "MAE": "mirl_mm.models.pretrainers",
+    "ImageClassifier": "mirl_mm.models.classifiers",
     "ReconstructInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mmengine.logging import MMLogger
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseAveragedModel, is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIMIZERS
 from torch import nn
@@ -37,15 +37,21 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ValueError: For an unknown key of ``paramwise_cfg`` or an expression that matches no parameter.
     """
 
+    #: What ``paramwise_cfg`` may have.
+    known_keys: tuple[str, ...] = ("custom_keys",)
+
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
-        unknown = set(self.paramwise_cfg) - {"custom_keys"}
+        unknown = set(self.paramwise_cfg) - set(self.known_keys)
         if unknown:
-            raise ValueError(f"paramwise_cfg knows 'custom_keys' only, got {sorted(unknown)}")
+            known = " and ".join(map(repr, self.known_keys))
+            raise ValueError(f"paramwise_cfg knows {known} only, got {sorted(unknown)}")
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Build the optimiser and its wrapper for ``model``, wrapped or not."""
-        module: Any = model.module if is_model_wrapper(model) else model
+        """Build the optimiser and its wrapper for ``model``, wrapped (DDP, an average of weights) or not."""
+        module: Any = model
+        while is_model_wrapper(module) or isinstance(module, BaseAveragedModel):
+            module = module.module
         groups: dict[Setting, list[tuple[str, nn.Parameter]]] = {}
         for name, parameter, setting in self._settings(module):
             groups.setdefault(setting, []).append((name, parameter))
@@ -70,13 +76,17 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             key = next((key for key in custom if re.search(key, name)), None)
             unused.discard(key or "")
             chosen = custom.get(key or "", {})
-            plain = parameter.ndim <= 1 or name.endswith(".bias")
-            decay = 0.0 if plain else (self.base_wd or 0.0)
-            yield name, parameter, Setting(chosen.get("lr_mult", 1.0), decay * chosen.get("decay_mult", 1.0))
+            lr_mult, decay = self.default_setting(model, name, parameter)
+            yield name, parameter, Setting(lr_mult * chosen.get("lr_mult", 1.0), decay * chosen.get("decay_mult", 1.0))
         if unused:
             raise ValueError(
                 f"paramwise_cfg.custom_keys {sorted(unused)} match no trainable parameter: check the names"
             )
+
+    def default_setting(self, model: nn.Module, name: str, parameter: nn.Parameter) -> Setting:
+        """Setting of one of the model's parameters before ``custom_keys``; may be overridden."""
+        plain = parameter.ndim <= 1 or name.endswith(".bias")
+        return Setting(1.0, 0.0 if plain else (self.base_wd or 0.0))
 
     def _log(self, groups: dict[Setting, list[tuple[str, nn.Parameter]]]) -> None:
         rows = [

@@ -179,6 +179,36 @@ class DeepViT(BaseModule):
             outs.append(self.norm(x) if done == self.depth else x)
         return tuple(outs)
 
+    def get_layer_depth(self, name: str, prefix: str = "") -> tuple[int, int]:
+        """The layer to which a parameter belongs, for layer-wise decay of the learning rate.
+
+        Embeddings are layer 0, block i is layer i + 1, what follows the blocks is layer N + 1 (MAE
+        ``util/lr_decay.py``, BEiT). The signature is mmpretrain's.
+
+        Args:
+            name: The parameter's name.
+            prefix: What the name begins with before this module's own names, such as ``backbone.``.
+
+        Returns:
+            The layer, and the number of layers, N + 2.
+
+        Raises:
+            ValueError: For a name that has no place.
+        """
+        root, _, rest = name.removeprefix(prefix).partition(".")
+        if name.startswith(prefix):
+            if root in ("cls_token", "pos_embed", "patch_embed"):
+                return 0, self.depth + 2
+            if root == "blocks":
+                return int(rest.partition(".")[0]) + 1, self.depth + 2
+            if root == "norm":
+                return self.depth + 1, self.depth + 2
+        raise ValueError(f"{name!r} is no parameter of {type(self).__name__} that has a layer")
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters without weight decay in fine-tuning besides 1-D ones (the name is timm's)."""
+        return {"cls_token", "pos_embed"}
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(B, 3, H, W)`` -> a feature map ``(B, C, H/p, W/p)`` after each of ``out_indices``."""
         grid = patch_grid(images.shape[-2:], self.patch_size)
