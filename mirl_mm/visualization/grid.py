@@ -4,14 +4,13 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from .lettering import font, shorten, wrap
 from .reconstruction import Reconstruction
 from .scalars import term_title
 
@@ -63,15 +62,15 @@ def draw_grid(
     cell = _cell_size(*images.shape[-2:])
     places = list(_places(columns, cell[0]))
     width = places[-1].left + cell[0] + _MARGIN
-    heading, text, small = _font(16, bold=True), _font(15), _font(13)
-    lines = _wrap(caption, small, width - 2 * _MARGIN)
+    heading, text, small = font(16, bold=True), font(15), font(13)
+    lines = wrap(caption, small, width - 2 * _MARGIN)
     titles_at = _MARGIN + (28 if title else 0)
     top = titles_at + (22 if any(place.group for place in places) else 0) + 24
     row_height = 18 + cell[1] + _GAP
     canvas = Image.new("RGB", (width, top + row_height * len(labels) + 18 * len(lines) + 2 * _MARGIN), _PAPER)
     draw = ImageDraw.Draw(canvas)
 
-    draw.text((_MARGIN, _MARGIN), _shorten(title, heading, width - 2 * _MARGIN), _INK, heading)
+    draw.text((_MARGIN, _MARGIN), shorten(title, heading, width - 2 * _MARGIN), _INK, heading)
     for group, members in groupby(places, key=lambda place: place.group):
         span = list(members)
         if group:
@@ -83,7 +82,7 @@ def draw_grid(
         y = top + row * row_height
         noted = _noted(places, notes[row] if notes else {})
         room = min((place.left for place, _ in noted), default=width) - _MARGIN - _GAP
-        draw.text((_MARGIN, y), _shorten(label, small, room), _FAINT, small)
+        draw.text((_MARGIN, y), shorten(label, small, room), _FAINT, small)
         for place, note in noted:
             draw.text((place.left + cell[0], y), note, _FAINT, small, anchor="ra")
         for place, pictures in zip(places, columns.values(), strict=True):
@@ -143,28 +142,3 @@ def _to_picture(image: Tensor, cell: tuple[int, int]) -> Image.Image:
     picture = Image.fromarray(to_uint8(image))
     grows = cell[0] >= picture.width
     return picture.resize(cell, Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS)
-
-
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib: the same on every machine."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
-
-
-def _shorten(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """Cuts the front off a text that is too wide: of a path, the end tells more."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(f"…{text}") > room:
-        text = text[1:]
-    return f"…{text}"
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, room: float) -> list[str]:
-    lines: list[str] = []
-    for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= room:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
