@@ -1,0 +1,100 @@
+"""MIRL's encoders by name in timm: ``import mirl_mm.timm``, then ``timm.create_model("mirl_vit_base_48_patch16_224")``.
+
+They are timm's own ``VisionTransformer``, so everything of timm works with them: ``num_classes``, ``img_size``,
+``features_only``, its training scripts. Like MIRL's fine-tuning they score the mean of the patch tokens
+(``global_pool="avg"``); files of weights come from ``tools/model_converters/export_weights.py``, which prints the call
+that loads them (docs/weights.md).
+"""
+
+from functools import partial
+from typing import Any
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import VisionTransformer, build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.vision_transformer import checkpoint_filter_fn
+
+from mirl_mm.models.backbones.presets import resolve_arch
+
+#: Preset of ``DeepViT`` -> name in timm. ``mirl_vit_small`` is not timm's ``vit_small``, which has 6 heads.
+NAMES = {
+    "vit-s": "mirl_vit_small_patch16_224",
+    "vit-s-54": "mirl_vit_small_54_patch16_224",
+    "vit-b": "mirl_vit_base_patch16_224",
+    "vit-b-24": "mirl_vit_base_24_patch16_224",
+    "vit-b-48": "mirl_vit_base_48_patch16_224",
+    "vit-l": "mirl_vit_large_patch16_224",
+}
+
+#: What timm has to know of images; no ``url``, since nothing is downloaded.
+_CFG = {
+    "num_classes": 1000,
+    "input_size": (3, 224, 224),
+    "pool_size": None,
+    "crop_pct": 224 / 256,
+    "interpolation": "bicubic",
+    "fixed_input_size": True,
+    "mean": IMAGENET_DEFAULT_MEAN,
+    "std": IMAGENET_DEFAULT_STD,
+    "first_conv": "patch_embed.proj",
+    "classifier": "head",
+}
+
+default_cfgs = generate_default_cfgs({name: dict(_CFG) for name in NAMES.values()})
+
+#: ``checkpoint_filter_fn`` resamples positions; MIRL's and MAE's way is without antialiasing.
+_filter = partial(checkpoint_filter_fn, antialias=False)
+
+
+def timm_arguments(arch: dict[str, Any]) -> dict[str, Any]:
+    """``VisionTransformer``'s arguments for a resolved arch of ``DeepViT``."""
+    names = {"depth": "depth", "embed_dims": "embed_dim", "num_heads": "num_heads", "mlp_ratio": "mlp_ratio"}
+    return {names[key]: value for key, value in arch.items()}
+
+
+def _create(arch: str, pretrained: bool, **kwargs: Any) -> VisionTransformer:
+    settings = {"patch_size": 16, "global_pool": "avg", **timm_arguments(resolve_arch(arch)), **kwargs}
+    out_indices = settings.pop("out_indices", 3)  # with features_only: the last three blocks, timm's choice for a ViT
+    return build_model_with_cfg(
+        VisionTransformer,
+        NAMES[arch],
+        pretrained,
+        pretrained_filter_fn=_filter,
+        feature_cfg={"out_indices": out_indices, "feature_cls": "getter"},
+        **settings,
+    )
+
+
+@register_model
+def mirl_vit_small_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-S with 12 heads of 32 (timm's ``vit_small`` has 6 of 64)."""
+    return _create("vit-s", pretrained, **kwargs)
+
+
+@register_model
+def mirl_vit_small_54_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-S-54: 54 blocks of width 384."""
+    return _create("vit-s-54", pretrained, **kwargs)
+
+
+@register_model
+def mirl_vit_base_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-B."""
+    return _create("vit-b", pretrained, **kwargs)
+
+
+@register_model
+def mirl_vit_base_24_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-B-24: 24 blocks of width 768."""
+    return _create("vit-b-24", pretrained, **kwargs)
+
+
+@register_model
+def mirl_vit_base_48_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-B-48: 48 blocks of width 768."""
+    return _create("vit-b-48", pretrained, **kwargs)
+
+
+@register_model
+def mirl_vit_large_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT-L, for comparison."""
+    return _create("vit-l", pretrained, **kwargs)
