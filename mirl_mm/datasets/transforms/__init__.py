@@ -1,5 +1,6 @@
 """Steps of a pipeline: each takes and returns a dict of one sample's values, the image under ``img``."""
 
+from mirl_mm.datasets.transforms.augment import RandAugment
 from mirl_mm.datasets.transforms.formatting import MaskNoise, PackInputs
 from mirl_mm.datasets.transforms.geometry import CenterCrop, RandomFlip, RandomResizedCrop, ResizeShortSide
 from mirl_mm.datasets.transforms.loading import LoadImage
@@ -10,6 +11,7 @@ __all__ = [
     "LoadImage",
     "MaskNoise",
     "PackInputs",
+    "RandAugment",
     "RandomFlip",
     "RandomResizedCrop",
     "ResizeShortSide",
