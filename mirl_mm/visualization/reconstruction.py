@@ -1,12 +1,12 @@
 """From a pre-trainer's predictions to images."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from mirl_mm.models.evaluating import evaluating
 from mirl_mm.models.layers.patch import patchify, unpatchify
 from mirl_mm.models.pretrainers import MaskedPretrainer
 
@@ -107,7 +107,7 @@ def reconstruct(model: MaskedPretrainer, images: Tensor, noise: Tensor, paste_vi
         paste_visible: Show the original at visible patches of main and sum, and nothing in the residual's: predictions
             of visible patches have no part in the loss and mean nothing. With False they are shown.
     """
-    with _evaluating(model):
+    with evaluating(model):
         groups, mask = model(images, mode="tensor", noise=noise)
     display = _Display(model, images.float(), mask, paste_visible)
     pictures = {"original": display.original(), "masked": display.masked()}
@@ -187,19 +187,3 @@ def _pixel_statistics(model: nn.Module) -> tuple[Tensor | float, Tensor | float]
     if getattr(preprocessor, "_enable_normalize", False):
         return preprocessor.mean, preprocessor.std  # type: ignore[return-value]
     return 0.0, 1.0
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards each module is in the mode that it had.
-
-    Compiled blocks run as they are: compiling them anew for a few images would take longer than the images.
-    """
-    modes: Sequence[tuple[nn.Module, bool]] = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -1,0 +1,23 @@
+"""Looking at a model without changing it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards each module is in the mode that it had.
+
+    Compiled blocks run as they are: compiling them anew for a few images would take longer than the images.
+    """
+    modes: Sequence[tuple[nn.Module, bool]] = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
