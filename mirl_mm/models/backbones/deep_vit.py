@@ -15,6 +15,7 @@ from mirl_mm.registry import MODELS
 from ..layers import (
     Block,
     LayerNorm,
+    MapBlock,
     Size,
     embed_patches,
     init_linear,
@@ -24,19 +25,27 @@ from ..layers import (
     take_patches,
 )
 from .presets import resolve_arch
+from .settings import block_numbers, ends_of_quarters, pair
+
+#: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
+_PREFIX_POSITIONS = 1
 
 
 @MODELS.register_module()
 class DeepViT(BaseModule):
-    """Plain Vision Transformer with a class token, for pre-training and for transfer.
+    """Plain Vision Transformer, for pre-training and for transfer.
 
     The state dict has timm's and MAE's keys: ``cls_token``, ``pos_embed``, ``patch_embed.proj.*``,
-    ``blocks.N.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2}.*``, ``norm.*``.
+    ``blocks.N.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2}.*``, ``norm.*``; with relative positions detectron2's
+    ``blocks.N.attn.{rel_pos_h,rel_pos_w}``.
+
+    For dense prediction on large images it becomes ViTDet's backbone by ``class_token=False, window_size=14,
+    use_rel_pos=True, pos_embed="learned", final_norm=False, img_size=(1024, 1024), pretrain_img_size=(224, 224)``.
 
     Args:
         arch: A preset (``vit-s``, ``vit-s-54``, ``vit-b``, ``vit-b-24``, ``vit-b-48``, ``vit-l``) or a dict with
             ``depth``, ``embed_dims``, ``num_heads`` and maybe ``mlp_ratio`` (4).
-        img_size: (H, W) for which the positions are stored; other sizes are resampled at run time.
+        img_size: (H, W) of training. Positions are stored for it; images of other sizes resample them at run time.
         patch_size: Pixels (rows, columns) of a patch, or one number for both.
         in_channels: Image channels.
         out_indices: Blocks after which :meth:`forward` gives a feature map; negative ones count from the end. Default:
@@ -49,14 +58,22 @@ class DeepViT(BaseModule):
         compile_blocks: Run the blocks through ``torch.compile``. All blocks share one compiled graph, so depth costs no
             compile time.
         pretrained_grid: Patches (h, w) of checkpoints whose positions are to be resampled, where it is not square.
+        class_token: Whether a class token goes with the patches. Without it, the checkpoint's is left out.
+        window_size: Patches (rows, columns) of the windows within which blocks attend, or one number for both. Maps
+            that they don't tile are padded. None: all blocks attend to the whole map.
+        global_attn_indexes: Blocks that attend to the whole map all the same; negative ones count from the end.
+            Default: the last of each quarter of the depth.
+        use_rel_pos: Add decomposed relative positions to attention, zero at first: of windows for ``window_size``, of
+            the map for ``img_size``.
+        pretrain_img_size: (H, W) for which the absolute positions are stored, where it is not ``img_size``. ViTDet
+            trains them at the size of pre-training and resamples them in every step.
         init_cfg: mmengine's, e.g. ``dict(type="Pretrained", checkpoint=..., prefix="backbone.")``.
 
     Raises:
-        ValueError: For an unknown arch, an image size that is no multiple of the patch size, an out index outside the
-            depth, or a drop path rate outside [0, 1).
+        ValueError: For an unknown arch, an image size that is no multiple of the patch size, a block's number outside
+            the depth, a drop path rate outside [0, 1), a window of no patches, or windows or relative positions
+            together with a class token.
     """
-
-    num_prefix_tokens = 1
 
     def __init__(
         self,
@@ -71,6 +88,11 @@ class DeepViT(BaseModule):
         with_cp: bool = False,
         compile_blocks: bool = False,
         pretrained_grid: Size | None = None,
+        class_token: bool = True,
+        window_size: int | Size | None = None,
+        global_attn_indexes: Sequence[int] | None = None,
+        use_rel_pos: bool = False,
+        pretrain_img_size: int | Size | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -78,12 +100,22 @@ class DeepViT(BaseModule):
         self.depth: int = settings["depth"]
         self.embed_dims: int = settings["embed_dims"]
         self.num_heads: int = settings["num_heads"]
-        self.patch_size = _pair(patch_size, "patch_size")
-        self.img_size = _pair(img_size, "img_size")
+        self.mlp_ratio: float = settings["mlp_ratio"]
+        self.patch_size = pair(patch_size, "patch_size")
+        self.img_size = pair(img_size, "img_size")
         self.grid = patch_grid(self.img_size, self.patch_size)
-        self.out_indices = self._resolve_out_indices(out_indices)
+        self.out_indices = block_numbers(out_indices, self.depth, "out_indices")
         self.with_cp = with_cp
-        self.pretrained_grid = None if pretrained_grid is None else _pair(pretrained_grid, "pretrained_grid")
+        self.pretrained_grid = None if pretrained_grid is None else pair(pretrained_grid, "pretrained_grid")
+        pretrain_size = self.img_size if pretrain_img_size is None else pair(pretrain_img_size, "pretrain_img_size")
+        self.position_grid = patch_grid(pretrain_size, self.patch_size)
+        self.num_prefix_tokens = 1 if class_token else 0
+        self.window_size, self.global_attn_indexes = self._resolve_windows(window_size, global_attn_indexes)
+        self.use_rel_pos = use_rel_pos
+        #: Blocks take maps (B, h, w, C) in place of sequences (B, N, C).
+        self.on_maps = self.window_size is not None or use_rel_pos
+        if self.on_maps and class_token:
+            raise ValueError("windows and relative positions have no place for a class token: set class_token=False")
         if not 0 <= drop_path_rate < 1:
             raise ValueError(f"drop_path_rate must lie in [0, 1), got {drop_path_rate}")
 
@@ -94,12 +126,10 @@ class DeepViT(BaseModule):
             embed_dim=self.embed_dims,
             strict_img_size=False,
         )
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims)) if class_token else None
         self.pos_embed = self._make_position(pos_embed)
         rates = torch.linspace(0, drop_path_rate, self.depth, device="cpu").tolist()  # also when built on meta
-        self.blocks = nn.ModuleList(
-            Block(self.embed_dims, self.num_heads, settings["mlp_ratio"], rate) for rate in rates
-        )
+        self.blocks = nn.ModuleList(Block(self.embed_dims, self.num_heads, self.mlp_ratio, rate) for rate in rates)
         self.norm = LayerNorm(self.embed_dims) if final_norm else nn.Identity()
         self._init_own_weights()
         self.register_load_state_dict_pre_hook(_resample_on_load)
@@ -107,18 +137,35 @@ class DeepViT(BaseModule):
             for block in self.blocks:
                 block.compile()
 
-    def _resolve_out_indices(self, out_indices: Sequence[int] | int) -> tuple[int, ...]:
-        given = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
-        resolved = tuple(i + self.depth if i < 0 else i for i in given)
-        if not resolved or not all(0 <= i < self.depth for i in resolved) or sorted(set(resolved)) != list(resolved):
-            raise ValueError(f"out_indices must rise within the {self.depth} blocks (0..{self.depth - 1}), got {given}")
-        return resolved
+    def _resolve_windows(
+        self, window_size: int | Size | None, global_attn_indexes: Sequence[int] | None
+    ) -> tuple[Size | None, tuple[int, ...]]:
+        """The window, and the blocks that attend to the whole map."""
+        if window_size is None:
+            if global_attn_indexes is not None:
+                raise ValueError(
+                    f"global_attn_indexes={tuple(global_attn_indexes)} without windows: set window_size, e.g. 14"
+                )
+            return None, tuple(range(self.depth))
+        if window_size == 0:
+            raise ValueError("window_size must be positive, got 0: None means attention to the whole map")
+        if global_attn_indexes is None:
+            return pair(window_size, "window_size"), ends_of_quarters(self.depth)
+        numbers = block_numbers(global_attn_indexes, self.depth, "global_attn_indexes") if global_attn_indexes else ()
+        return pair(window_size, "window_size"), numbers
+
+    def _make_block(self, index: int, mlp_ratio: float, drop_path_rate: float) -> Block:
+        if not self.on_maps:
+            return Block(self.embed_dims, self.num_heads, mlp_ratio, drop_path_rate)
+        window = None if index in self.global_attn_indexes else self.window_size
+        rel_pos_size = (window or self.grid) if self.use_rel_pos else None
+        return MapBlock(self.embed_dims, self.num_heads, mlp_ratio, drop_path_rate, window, rel_pos_size)
 
     def _make_position(self, kind: str) -> nn.Parameter:
         if kind == "sincos":
-            return nn.Parameter(sincos_position(self.embed_dims, self.grid), requires_grad=False)
+            return nn.Parameter(sincos_position(self.embed_dims, self.position_grid), requires_grad=False)
         if kind == "learned":
-            position = torch.empty(1, self.num_prefix_tokens + math.prod(self.grid), self.embed_dims)
+            position = torch.empty(1, _PREFIX_POSITIONS + math.prod(self.position_grid), self.embed_dims)
             return nn.Parameter(nn.init.trunc_normal_(position, std=0.02))
         raise ValueError(f"pos_embed must be 'sincos' or 'learned', got {kind!r}")
 
@@ -128,11 +175,12 @@ class DeepViT(BaseModule):
         projection: Any = self.patch_embed.proj
         nn.init.xavier_uniform_(projection.weight.view(self.embed_dims, -1))
         nn.init.zeros_(projection.bias)
-        nn.init.normal_(self.cls_token, std=0.02)
+        if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=0.02)
 
     def positions(self, grid: Size) -> Tensor:
-        """``(1, 1 + h*w, C)`` positions for a grid, resampled if it is not the stored one."""
-        return resample_position(self.pos_embed, self.grid, grid, self.num_prefix_tokens)
+        """``(1, 1 + h*w, C)`` positions for a grid, the class token's first; resampled if it is not the stored one."""
+        return resample_position(self.pos_embed, self.position_grid, grid, _PREFIX_POSITIONS)
 
     def embed(self, images: Tensor, ids_keep: Tensor | None = None) -> Tensor:
         """Tokens that enter the first block (method: x⁰).
@@ -142,21 +190,32 @@ class DeepViT(BaseModule):
             ids_keep: ``(B, K)`` numbers of the visible patches; only these are embedded. Default: all, in order.
 
         Returns:
-            ``(B, 1 + K, C)``, the class token first.
+            ``(B, 1 + K, C)``, the class token first (if there is one).
 
         Raises:
             ValueError: If the image is no multiple of the patch size.
         """
         position = self.positions(patch_grid(images.shape[-2:], self.patch_size))
-        prefix, patches = position[:, : self.num_prefix_tokens], position[:, self.num_prefix_tokens :]
+        prefix, patches = position[:, :_PREFIX_POSITIONS], position[:, _PREFIX_POSITIONS:]
         if ids_keep is None:
             x = self.patch_embed(images) + patches
         else:
             x = embed_patches(take_patches(images, ids_keep, self.patch_size), self.patch_embed) + patches[0][ids_keep]
+        if self.cls_token is None:
+            return x
         return torch.cat([(self.cls_token + prefix).expand(x.shape[0], -1, -1), x], dim=1)
 
     def run_blocks(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Blocks ``start`` to ``stop`` (exclusive; default: the last): ``(B, N, C)`` -> ``(B, N, C)``."""
+        """Blocks ``start`` to ``stop`` (exclusive; default: the last).
+
+        Args:
+            x: ``(B, N, C)``, or the map ``(B, h, w, C)`` with windows or relative positions.
+            start: First block.
+            stop: Block before which to stop.
+
+        Returns:
+            As ``x``.
+        """
         for block in self.blocks[start:stop]:
             recompute = self.with_cp and self.training and x.requires_grad
             x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
@@ -169,14 +228,17 @@ class DeepViT(BaseModule):
             images: ``(B, 3, H, W)``, normalised.
 
         Returns:
-            ``(B, 1 + h*w, C)`` each, class token first; that of the last block after ``norm``.
+            ``(B, 1 + h*w, C)`` each, class token first (if there is one); that of the last block after ``norm``.
         """
         x = self.embed(images)
+        if self.on_maps:
+            x = x.unflatten(1, patch_grid(images.shape[-2:], self.patch_size))
         outs, done = [], 0
         for index in self.out_indices:
             x = self.run_blocks(x, done, index + 1)
             done = index + 1
-            outs.append(self.norm(x) if done == self.depth else x)
+            out = self.norm(x) if done == self.depth else x
+            outs.append(out.flatten(1, 2) if self.on_maps else out)
         return tuple(outs)
 
     def get_layer_depth(self, name: str, prefix: str = "") -> tuple[int, int]:
@@ -218,16 +280,8 @@ class DeepViT(BaseModule):
         )
 
 
-def _pair(value: int | Sequence[int], name: str) -> Size:
-    """(rows, columns) from one number or two."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
-        raise ValueError(f"{name} must be one or two positive whole numbers (rows, columns), got {value!r}")
-    return pair
-
-
 def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Fit a checkpoint's positions to the model's grid (a load_state_dict pre-hook).
+    """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook).
 
     The checkpoint's grid is the first that has as many patches: ``model.pretrained_grid`` where given, the model's own,
     a square one.
@@ -235,13 +289,13 @@ def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str
     key = f"{prefix}pos_embed"
     if key not in state_dict:
         return
-    patches = state_dict[key].shape[1] - model.num_prefix_tokens
+    patches = state_dict[key].shape[1] - _PREFIX_POSITIONS
     side = math.isqrt(patches)
-    candidates = (model.pretrained_grid, model.grid, (side, side))
+    candidates = (model.pretrained_grid, model.position_grid, (side, side))
     old = next((grid for grid in candidates if grid and math.prod(grid) == patches), None)
     if old is None:
         raise ValueError(
             f"{key} of the checkpoint has {patches} patches, which is no square grid: set the backbone's "
             "pretrained_grid=(rows, columns) to the grid with which it was trained"
         )
-    state_dict[key] = resample_position(state_dict[key], old, model.grid, model.num_prefix_tokens)
+    state_dict[key] = resample_position(state_dict[key], old, model.position_grid, _PREFIX_POSITIONS)
