@@ -1,5 +1,6 @@
 """Metrics."""
 
+from .accuracy import Accuracy
 from .masked_loss import MaskedLoss
 
-__all__ = ["MaskedLoss"]
+__all__ = ["Accuracy", "MaskedLoss"]

@@ -34,7 +34,8 @@ def test_pixels_are_timms():
             with seeded(seed):
                 expected = as_tensor(theirs(image))
         except ValueError as error:  # posterize to 0 bits, see below
-            assert "bits must be" in str(error)
+            if "bits must be" not in str(error):
+                raise
             continue
         assert found.dtype == torch.uint8
         assert torch.equal(found, expected), seed
