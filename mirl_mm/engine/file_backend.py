@@ -1,9 +1,33 @@
 """Files that are whole or not there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A file to write in place of ``path``, in the same folder, which is made; at the end it takes that name.
+
+    It is flushed to the disk first, so a kill or a full disk leaves what was there before. After an exception it is
+    removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.tmp{os.getpid()}")
+    try:
+        yield partial
+        written = os.open(partial, os.O_RDWR)
+        try:
+            os.fsync(written)
+        finally:
+            os.close(written)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -15,17 +39,8 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` to ``filepath``, creating its folder."""
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.tmp{os.getpid()}")
-        try:
-            with open(partial, "wb") as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(filepath) as partial, open(partial, "wb") as file:
+            file.write(obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
         """Write text to ``filepath``."""
