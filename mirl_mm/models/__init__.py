@@ -1,7 +1,8 @@
-"""Models: layers, backbones, pre-trainers and classifiers."""
+"""Models: layers, backbones, necks, pre-trainers and classifiers."""
 
 from .backbones import DeepViT
 from .classifiers import ImageClassifier, LinearClsHead, LinearProbeHead
+from .necks import SimpleFPN
 from .pretrainers import MAE, MIRL
 
-__all__ = ["MAE", "MIRL", "DeepViT", "ImageClassifier", "LinearClsHead", "LinearProbeHead"]
+__all__ = ["MAE", "MIRL", "DeepViT", "ImageClassifier", "LinearClsHead", "LinearProbeHead", "SimpleFPN"]

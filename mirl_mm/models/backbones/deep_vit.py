@@ -129,7 +129,7 @@ class DeepViT(BaseModule):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims)) if class_token else None
         self.pos_embed = self._make_position(pos_embed)
         rates = torch.linspace(0, drop_path_rate, self.depth, device="cpu").tolist()  # also when built on meta
-        self.blocks = nn.ModuleList(Block(self.embed_dims, self.num_heads, self.mlp_ratio, rate) for rate in rates)
+        self.blocks = nn.ModuleList(self._make_block(index, rate) for index, rate in enumerate(rates))
         self.norm = LayerNorm(self.embed_dims) if final_norm else nn.Identity()
         self._init_own_weights()
         self.register_load_state_dict_pre_hook(_resample_on_load)
@@ -154,12 +154,12 @@ class DeepViT(BaseModule):
         numbers = block_numbers(global_attn_indexes, self.depth, "global_attn_indexes") if global_attn_indexes else ()
         return pair(window_size, "window_size"), numbers
 
-    def _make_block(self, index: int, mlp_ratio: float, drop_path_rate: float) -> Block:
+    def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:
-            return Block(self.embed_dims, self.num_heads, mlp_ratio, drop_path_rate)
+            return Block(self.embed_dims, self.num_heads, self.mlp_ratio, drop_path_rate)
         window = None if index in self.global_attn_indexes else self.window_size
         rel_pos_size = (window or self.grid) if self.use_rel_pos else None
-        return MapBlock(self.embed_dims, self.num_heads, mlp_ratio, drop_path_rate, window, rel_pos_size)
+        return MapBlock(self.embed_dims, self.num_heads, self.mlp_ratio, drop_path_rate, window, rel_pos_size)
 
     def _make_position(self, kind: str) -> nn.Parameter:
         if kind == "sincos":

@@ -3,6 +3,7 @@
 from .attention import CrossAttention, SelfAttention, attend
 from .block import Block, CrossBlock, LayerNorm
 from .init import init_linear
+from .map_block import MapAttention, MapBlock
 from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
 from .position import Size, resample_position, sincos_position
 
@@ -11,6 +12,8 @@ __all__ = [
     "CrossAttention",
     "CrossBlock",
     "LayerNorm",
+    "MapAttention",
+    "MapBlock",
     "SelfAttention",
     "Size",
     "attend",

@@ -27,14 +27,24 @@ def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
         ``(B, Q, C)``, heads joined.
     """
     q, k, v = (_split_heads(x, num_heads) for x in (q, k, v))
-    return _fused(q, k, v).transpose(1, 2).flatten(2)
+    return fused_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def _fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention by the device's fused kernel, or what is faster there: three ``(B, H, N, D)`` -> ``(B, H, Q, D)``."""
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
+    """Attention by the device's fused kernel, or what is faster there.
+
+    Args:
+        q: ``(B, H, Q, D)``.
+        k: ``(B, H, N, D)``.
+        v: ``(B, H, N, D)``.
+        scale: Of the scores. Default: 1 / sqrt(D).
+
+    Returns:
+        ``(B, H, Q, D)``.
+    """
     if q.device.type == "cpu" and q.dtype in HALF:
-        return attend_half(q, k, v)
-    return F.scaled_dot_product_attention(q, k, v)
+        return attend_half(q, k, v, scale)
+    return F.scaled_dot_product_attention(q, k, v, scale=scale)
 
 
 def check_heads(dim: int, num_heads: int) -> None:

@@ -20,7 +20,7 @@ HALF = (torch.bfloat16, torch.float16)
 MAX_SCORES = 512 * 512
 
 
-def attend_half(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_half(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
     """Scaled dot-product attention of bfloat16 or float16 tensors on a CPU.
 
     Without gradients: the fused kernel. With them, short sequences in bfloat16: :class:`ShortAttention`; others: the
@@ -30,16 +30,17 @@ def attend_half(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q: ``(B, H, Q, D)``.
         k: ``(B, H, N, D)``.
         v: ``(B, H, N, D)``.
+        scale: Of the scores. Default: 1 / sqrt(D).
 
     Returns:
         ``(B, H, Q, D)`` in their dtype.
     """
     with torch.autocast("cpu", enabled=False):
         if not (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))):
-            return F.scaled_dot_product_attention(q, k, v)
+            return F.scaled_dot_product_attention(q, k, v, scale=scale)
         if q.dtype == torch.bfloat16 and q.shape[-2] * k.shape[-2] <= MAX_SCORES:
-            return ShortAttention.apply(q, k, v)
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+            return ShortAttention.apply(q, k, v, scale)
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), scale=scale).to(q.dtype)
 
 
 class ShortAttention(torch.autograd.Function):
@@ -50,10 +51,10 @@ class ShortAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
         """``(B, H, Q, D)`` and two ``(B, H, N, D)`` -> ``(B, H, Q, D)``."""
         heads = q.shape[:2]
-        ctx.scale = q.shape[-1] ** -0.5
+        ctx.scale = q.shape[-1] ** -0.5 if scale is None else scale
         q, k, v = (x.flatten(0, 1) for x in (q, k, v))
         scores = torch.bmm(q.float().mul_(ctx.scale), k.float().transpose(1, 2))
         weights = scores.softmax(dim=-1).to(q.dtype)
@@ -62,7 +63,7 @@ class ShortAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of the three."""
         heads = grad.shape[:2]
         q, k, v, weights = ctx.saved_tensors
@@ -72,4 +73,4 @@ class ShortAttention(torch.autograd.Function):
         grad_scores = torch.ops.aten._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
         grad_q = torch.bmm(grad_scores, k).mul_(ctx.scale)
         grad_k = torch.bmm(grad_scores.transpose(1, 2), q).mul_(ctx.scale)
-        return grad_q.unflatten(0, heads), grad_k.unflatten(0, heads), grad_v.unflatten(0, heads)
+        return grad_q.unflatten(0, heads), grad_k.unflatten(0, heads), grad_v.unflatten(0, heads), None

@@ -23,12 +23,20 @@ class Block(nn.Module):
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLP over C.
         drop_path_rate: Probability of dropping a residual branch of a sample while training.
+        attn: The attention, where it is another than :class:`SelfAttention`.
     """
 
-    def __init__(self, dim: int, num_heads: int, mlp_ratio: float = 4.0, drop_path_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        drop_path_rate: float = 0.0,
+        attn: SelfAttention | None = None,
+    ) -> None:
         super().__init__()
         self.norm1 = LayerNorm(dim)
-        self.attn = SelfAttention(dim, num_heads)
+        self.attn = SelfAttention(dim, num_heads) if attn is None else attn
         self.norm2 = LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate > 0 else nn.Identity()
