@@ -21,13 +21,13 @@ HOOKS = _child("hook", root.HOOKS, "engine")
 PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "engine")
 OPTIM_WRAPPER_CONSTRUCTORS = _child("optimizer wrapper constructor", root.OPTIM_WRAPPER_CONSTRUCTORS, "engine")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
+OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
+LOOPS = _child("loop", root.LOOPS, "engine")
 METRICS = _child("metric", root.METRICS, "evaluation")
 PLAIN = [
     _child(getattr(root, name).name, getattr(root, name))
     for name in (
         "RUNNERS",
-        "LOOPS",
-        "OPTIMIZERS",
         "MODEL_WRAPPERS",
         "WEIGHT_INITIALIZERS",
         "EVALUATOR",

@@ -1,14 +1,20 @@
 """What surrounds the model in a run: optimisation, schedules, hooks."""
 
+from .ema import EMATestLoop, EMAValLoop, ModelEMAHook
 from .hooks import *  # noqa: F403
+from .lars import LARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .optim_wrapper import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
 from .schedulers import WarmupCosineLR
 
 __all__ = [
+    "LARS",
     "Bf16OptimWrapper",
+    "EMATestLoop",
+    "EMAValLoop",
     "GroupedOptimWrapperConstructor",
     "LayerDecayOptimWrapperConstructor",
+    "ModelEMAHook",
     "WarmupCosineLR",
 ]

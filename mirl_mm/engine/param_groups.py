@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from mmengine.logging import MMLogger
 from mmengine.model import BaseAveragedModel, is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from mmengine.registry import OPTIMIZERS
 from torch import nn
 
-from mirl_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from mirl_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 
 class Setting(NamedTuple):

@@ -136,5 +136,5 @@ class Accuracy(BaseMetric):
             lines.append(f"  and {len(better)} more, from {better.min():.2f} to {better.max():.2f}")
         missing = len(images) - len(present)
         if missing:
-            lines.append(f"  {missing} classes have no images")
+            lines.append(f"  classes without images: {missing}")
         return "\n".join(lines)

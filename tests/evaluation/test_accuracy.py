@@ -70,7 +70,7 @@ def test_table_has_the_worst_class_first(capsys):
         ["kind", "0", "4", "75.00"],
         ["kind", "2", "3", "100.00"],
     ]
-    assert table[-1].strip() == "1 classes have no images"
+    assert table[-1].strip() == "classes without images: 1"
 
 
 def test_long_table_is_cut(capsys):

@@ -1,0 +1,13 @@
+# Fine-tuning of vit-s-54 on ImageNet-1K at 224. Batch 2048 = 8 GPUs x 128 x 2 accumulated.
+# Epochs, warm-up and drop path are those of the paper.
+_base_ = [
+    "../_base_/models/classifier_vitb.py",
+    "../_base_/datasets/in1k_cls.py",
+    "../_base_/schedules/finetune_100e.py",
+]
+
+model = dict(backbone=dict(arch="vit-s-54", drop_path_rate=0.1))
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(accumulative_counts=2)
+param_scheduler = dict(warmup=20, end=100)
+train_cfg = dict(max_epochs=100)

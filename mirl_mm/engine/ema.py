@@ -1,0 +1,152 @@
+"""Exponential moving average (EMA) of the weights: kept, resumed, and evaluated beside the weights themselves."""
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import EMAHook
+from mmengine.runner import Runner, TestLoop, ValLoop
+from torch import nn
+
+from mirl_mm.registry import HOOKS, LOOPS
+
+
+@HOOKS.register_module()
+class ModelEMAHook(EMAHook):
+    """mmengine's ``EMAHook`` (same arguments) for evaluating both: the weights and their average.
+
+    It differs in three ways. The average moves at updates of the weights, not at every iteration, so gradient
+    accumulation doesn't shorten it (as in the fine-tuning code of BEiT and ConvNeXt). Where mmengine swaps the average
+    in for validation, ``EMAValLoop`` and ``EMATestLoop`` evaluate both. A test reads both from the checkpoint.
+
+    As mmengine's, it saves the **average as ``state_dict``**, for use, and the weights themselves, to go on from, as
+    ``ema_state_dict`` with the prefix ``module.``.
+
+    Args:
+        **kwargs: mmengine's; above all ``momentum``, 1 - decay: ``momentum=2e-4`` averages with a decay of 0.9998.
+    """
+
+    #: Whether there is an average to evaluate.
+    has_average = True
+
+    def before_run(self, runner: Runner) -> None:
+        """Copy the model."""
+        super().before_run(runner)
+        self.ema_model.eval()
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a validation that would leave out the average."""
+        super().before_train(runner)
+        _check_loop(runner.val_loop, "val_cfg", EMAValLoop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Refuse a test that would leave out the average."""
+        _check_loop(runner.test_loop, "test_cfg", EMATestLoop)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Move the average, if the weights moved."""
+        if runner.optim_wrapper.should_update():
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Nothing is swapped: the loop evaluates both."""
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Nothing was swapped."""
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Nothing is swapped: the loop evaluates both."""
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Nothing was swapped."""
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take the average from a checkpoint that is resumed or tested, and leave the weights in ``state_dict``.
+
+        A training that starts from a checkpoint (``load_from``) starts a new average, with its first update.
+        """
+        tested = runner._train_loop is None
+        if not (tested or runner._resume):
+            return
+        if "ema_state_dict" in checkpoint:
+            self._swap_ema_state_dict(checkpoint)
+            self.ema_model.load_state_dict(checkpoint["ema_state_dict"])
+            return
+        if tested:
+            self.has_average = False
+            runner.logger.info("the checkpoint has no average of the weights (EMA): the weights alone are evaluated")
+        else:
+            runner.logger.warning("the checkpoint has no average of the weights (EMA): a new one starts here")
+
+
+class _PairedEvaluator(Evaluator):
+    """Metrics of the weights, and those of their average under the prefix ``ema/`` if it was evaluated as well."""
+
+    def __init__(self, evaluator: Evaluator, average: Evaluator) -> None:
+        super().__init__(evaluator.metrics)
+        self.dataset_meta = evaluator.dataset_meta
+        average.dataset_meta = evaluator.dataset_meta
+        for metric in average.metrics:
+            metric.prefix = f"ema/{metric.prefix}" if metric.prefix else "ema"
+        self.average = average
+        self._has_average = False
+
+    def process_average(self, data_samples: Any, data_batch: Any) -> None:
+        self._has_average = True
+        self.average.process(data_samples=data_samples, data_batch=data_batch)
+
+    def evaluate(self, size: int) -> dict:
+        metrics = super().evaluate(size)
+        if self._has_average:
+            metrics |= self.average.evaluate(size)
+            self._has_average = False
+        return metrics
+
+
+class _EMALoop:
+    """Evaluates each batch twice: with the weights, then with their average, if a hook keeps one.
+
+    Both in one pass over the data, as images take longer to load than to classify. Metrics of the average have ``ema/``
+    before their name: ``accuracy/top1`` and ``ema/accuracy/top1``.
+    """
+
+    runner: Runner
+    evaluator: Any
+
+    def __init__(self, runner: Runner, dataloader: Any, evaluator: Any, **kwargs: Any) -> None:
+        average = runner.build_evaluator(copy.deepcopy(evaluator))
+        super().__init__(runner, dataloader, evaluator, **kwargs)  # type: ignore[call-arg]
+        self.evaluator = _PairedEvaluator(self.evaluator, average)
+
+    @torch.no_grad()
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Evaluate a batch."""
+        super().run_iter(idx, data_batch)  # type: ignore[misc]
+        average: Any = self._average()
+        if average is not None:
+            self.evaluator.process_average(average.val_step(data_batch), data_batch)
+
+    def _average(self) -> nn.Module | None:
+        hook = next((hook for hook in self.runner.hooks if isinstance(hook, ModelEMAHook)), None)
+        return hook.ema_model.module if hook is not None and hook.has_average else None
+
+
+@LOOPS.register_module()
+class EMAValLoop(_EMALoop, ValLoop):
+    """Validation of the weights and of their average, in one pass; arguments of mmengine's ``ValLoop``."""
+
+
+@LOOPS.register_module()
+class EMATestLoop(_EMALoop, TestLoop):
+    """Test of the weights and of their average, in one pass; arguments of mmengine's ``TestLoop``."""
+
+
+def _check_loop(loop: Any, key: str, kind: type) -> None:
+    if loop is not None and not isinstance(loop, kind):
+        raise ValueError(
+            f"ModelEMAHook needs {key}=dict(type={kind.__name__!r}), which evaluates the average of the weights, too; "
+            f"got {type(loop).__name__}"
+        )
