@@ -20,6 +20,10 @@ class Golden:
             for group in ("param", "out", "grad")
         )
 
+    def tensors(self, group: str) -> dict[str, torch.Tensor]:
+        """The arrays of a group as they are."""
+        return {name: torch.from_numpy(np.array(array)) for name, array in getattr(self, group).items()}
+
     def output(self, name: str) -> torch.Tensor:
         return torch.from_numpy(np.array(self.out[name]))
 

@@ -1,7 +1,6 @@
 """Inferencers: models from a checkpoint, images from anywhere, one way of calling for every task."""
 
 from .base import ImageInferencer
-from .loading import read_weights
 from .reconstruct import ReconstructInferencer
 
-__all__ = ["ImageInferencer", "ReconstructInferencer", "read_weights"]
+__all__ = ["ImageInferencer", "ReconstructInferencer"]

@@ -12,13 +12,13 @@ from mmengine.dataset import default_collate
 from mmengine.infer import BaseInferencer
 from torch import nn
 
+from mirl_mm.checkpoint.read import Weights, read_any
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.registry import MODELS, SCOPE
 
 from .inputs import Images, expand
-from .loading import Weights, read_weights
 
 
 class ImageInferencer(BaseInferencer):
@@ -104,7 +104,7 @@ class ImageInferencer(BaseInferencer):
         return expand(inputs)
 
     def _init_model(self, cfg: Config | ConfigDict, weights: str, device: str = "cpu") -> nn.Module:
-        loaded = read_weights(weights)
+        loaded = read_any(weights)
         self.check_weights(loaded, weights)
         if not cfg:
             if loaded.cfg is None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 
+from mirl_mm.checkpoint.read import Weights
 from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import INFERENCERS, MODELS
@@ -16,7 +17,6 @@ from mirl_mm.visualization.grid import encode_png, reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
 from .base import ImageInferencer
-from .loading import Weights
 
 
 @INFERENCERS.register_module()

@@ -1,1 +1,5 @@
-"""Weights of other origins."""
+"""Weights of every origin, under our names."""
+
+from .read import Weights, read_any
+
+__all__ = ["Weights", "read_any"]

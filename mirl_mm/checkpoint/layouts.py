@@ -4,7 +4,8 @@ Only names and axes change here; reading the files is somebody else's work.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,32 +24,35 @@ _DECODER_PARTS = {
 _WEIGHT_NORM = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
 
 
-def from_authors_mirl(arrays: Arrays) -> dict[str, Tensor]:
-    """Rename the authors' MIRL pre-training weights (PaddlePaddle) to :class:`mirl_mm.MIRL`'s keys.
+def torch_axes(arrays: Arrays) -> dict[str, Tensor]:
+    """PaddlePaddle's arrays as PyTorch's tensors: Linear weights (in, out) become (out, in).
 
-    Paddle stores Linear weights as (in, out): they are transposed. Numbered members (``decoder_pred3``) become list
-    entries; ``decoder_embed0_1`` is the embedding of the tokens before the first block, ``decoder_embedG`` that of
-    segment G + 1. Decoder positions are fixed and are dropped.
+    PaddlePaddle's bfloat16 arrives as 16-bit integers, as NumPy has no such type.
+    """
+    return {name: _torch_axes(name, torch.as_tensor(np.array(array))) for name, array in arrays.items()}
 
-    Args:
-        arrays: The authors' names to arrays.
 
-    Returns:
-        Our names to float tensors.
+def _torch_axes(name: str, tensor: Tensor) -> Tensor:
+    tensor = tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
+    return tensor.t().contiguous() if tensor.ndim == 2 and name.endswith((".weight", ".weight_v")) else tensor
+
+
+def from_authors_mirl(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the authors' MIRL pre-training weights, with PyTorch's axes, to :class:`mirl_mm.MIRL`'s keys.
+
+    Numbered members (``decoder_pred3``) become list entries; ``decoder_embed0_1`` is the embedding of the tokens before
+    the first block, ``decoder_embedG`` that of segment G + 1. Decoder positions are fixed and are dropped.
 
     Raises:
-        KeyError: For a name that the layout does not have.
+        ValueError: For a name that the layout does not have.
     """
-    return dict(_rename_mirl(arrays))
+    return dict(_rename_mirl(tensors))
 
 
-def _rename_mirl(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    for name, array in arrays.items():
-        tensor = torch.as_tensor(np.array(array))
+def _rename_mirl(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in tensors.items():
         if re.fullmatch(r"decoder_pos_embed\d+", name):
             continue
-        if tensor.ndim == 2 and name.endswith((".weight", ".weight_v")):
-            tensor = tensor.t().contiguous()
         if _ENCODER.match(name):
             yield f"backbone.{name}", tensor
         elif name.startswith("norm_low."):
@@ -66,20 +70,19 @@ def _rename_mirl(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
                 rest = f".{_WEIGHT_NORM[leaf]}"
             yield f"decoders.{match[2]}.{part}{rest}", tensor[None] if leaf == "weight_g" else tensor
         else:
-            raise KeyError(f"{name!r} is no name of the authors' MIRL pre-training weights")
+            raise ValueError(f"{name!r} is no name of the authors' MIRL pre-training weights")
 
 
-def from_mae(tensors: Arrays) -> dict[str, Tensor]:
+def from_mae(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename facebookresearch/mae pre-training weights to :class:`mirl_mm.MAE`'s keys.
 
     Decoder positions are fixed and are dropped.
 
     Raises:
-        KeyError: For a name that the layout does not have.
+        ValueError: For a name that the layout does not have.
     """
     renamed = {}
-    for name, value in tensors.items():
-        tensor = torch.as_tensor(np.array(value))
+    for name, tensor in tensors.items():
         if name == "decoder_pos_embed":
             continue
         if _ENCODER.match(name):
@@ -91,5 +94,73 @@ def from_mae(tensors: Arrays) -> dict[str, Tensor]:
         elif match := re.fullmatch(r"decoder_(blocks|norm|pred)\.(.+)", name):
             renamed[f"decoder.{match[1]}.{match[2]}"] = tensor
         else:
-            raise KeyError(f"{name!r} is no name of MAE pre-training weights")
+            raise ValueError(f"{name!r} is no name of MAE pre-training weights")
     return renamed
+
+
+def from_vit(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a ViT of timm, MAE's or MIRL's authors' fine-tuning to :class:`mirl_mm.ImageClassifier`'s keys.
+
+    ``fc_norm`` and ``head`` become the classifier's head. All else is called the backbone's, also what DeepViT lacks,
+    such as ``dist_token``: the report of loading names it.
+    """
+    head = {"fc_norm.weight": "norm.weight", "fc_norm.bias": "norm.bias", "head.weight": "fc.weight"}
+    head["head.bias"] = "fc.bias"
+    return {f"head.{head[name]}" if name in head else f"backbone.{name}": tensor for name, tensor in tensors.items()}
+
+
+def as_is(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our own names."""
+    return dict(tensors)
+
+
+class Layout(NamedTuple):
+    """A known set of names.
+
+    Attributes:
+        title: For messages.
+        marks: Names by which it is recognised, all of them.
+        rename: To our names.
+    """
+
+    title: str
+    marks: tuple[str, ...]
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+_QKV = "blocks.0.attn.qkv.weight"
+#: The first one whose marks are all there counts.
+LAYOUTS = (
+    Layout("a model with a DeepViT as backbone", (f"backbone.{_QKV}",), as_is),
+    Layout("the authors' MIRL pre-training", (_QKV, "norm_low.weight", "mask_token0"), from_authors_mirl),
+    Layout("MAE pre-training", (_QKV, "mask_token", "decoder_embed.weight"), from_mae),
+    Layout("a ViT with average pooling and a head, as fine-tuned by MAE or MIRL", (_QKV, "fc_norm.weight"), from_vit),
+    Layout("a ViT with a head, as timm's", (_QKV, "head.weight"), from_vit),
+    Layout("a ViT without head", (_QKV,), from_vit),
+)
+
+
+def recognise(names: Iterable[str]) -> Layout:
+    """The layout to which names belong.
+
+    Raises:
+        ValueError: If none is known, with the first names and what is known.
+    """
+    given = dict.fromkeys(names)
+    for layout in LAYOUTS:
+        if set(layout.marks) <= given.keys():
+            return layout
+    known = "; ".join(layout.title for layout in LAYOUTS)
+    raise ValueError(
+        f"the layout of its {len(given)} names is unknown: {', '.join(list(given)[:5])}"
+        f"{', ...' if len(given) > 5 else ''}. Known are: {known}"
+    )
+
+
+def strip_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what wrappers put before all names: DDP's ``module.``, ``torch.compile``'s ``_orig_mod.``."""
+    state = dict(tensors)
+    for wrapper in ("module.", "_orig_mod."):
+        if state and all(name.startswith(wrapper) for name in state):
+            state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
+    return state

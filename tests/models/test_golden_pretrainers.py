@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mirl_mm import MAE, MIRL
-from mirl_mm.checkpoint.layouts import from_authors_mirl, from_mae
+from mirl_mm.checkpoint.layouts import from_authors_mirl, from_mae, torch_axes
 from tests.golden import Golden, check_gradients
 
 BACKBONE = {"type": "DeepViT", "img_size": (64, 64)}
@@ -18,7 +18,7 @@ def small_arch(depth: int) -> dict:
 def mirl() -> tuple[MIRL, Golden]:
     golden = Golden("mirl_6seg_w24")
     model = MIRL({**BACKBONE, "arch": small_arch(12)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2)
-    model.load_state_dict(from_authors_mirl(golden.param))
+    model.load_state_dict(from_authors_mirl(torch_axes(golden.param)))
     return model, golden
 
 
@@ -26,7 +26,7 @@ def mirl() -> tuple[MIRL, Golden]:
 def mae() -> tuple[MAE, Golden]:
     golden = Golden("mae_normpix_w24")
     model = MAE({**BACKBONE, "arch": small_arch(4)}, decoder_embed_dims=16, decoder_depth=2, decoder_num_heads=2)
-    model.load_state_dict(from_mae(golden.param))
+    model.load_state_dict(from_mae(golden.tensors("param")))
     return model, golden
 
 
@@ -54,7 +54,7 @@ def test_mirl_loss_terms_and_gradients(mirl):
     torch.testing.assert_close(terms, golden.output("loss_terms"), rtol=1e-6, atol=0)
     torch.testing.assert_close(losses["loss"], golden.output("loss"), rtol=1e-6, atol=0)
     losses["loss"].backward()
-    check_gradients(model, from_authors_mirl(golden.grad))
+    check_gradients(model, from_authors_mirl(torch_axes(golden.grad)))
 
 
 def test_mae_predictions_loss_and_gradients(mae):
@@ -66,4 +66,4 @@ def test_mae_predictions_loss_and_gradients(mae):
     losses = model(golden.images, mode="loss", noise=golden.noise)
     torch.testing.assert_close(losses["loss"], golden.output("loss"), rtol=1e-6, atol=0)
     losses["loss"].backward()
-    check_gradients(model, from_mae(golden.grad))
+    check_gradients(model, from_mae(golden.tensors("grad")))

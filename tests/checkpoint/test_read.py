@@ -8,7 +8,10 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mirl_mm.apis.loading import parse_config, read_weights
+from mirl_mm.checkpoint import read_any
+from mirl_mm.checkpoint.read import parse_config
+
+MARK = "backbone.blocks.0.attn.qkv.weight"
 
 
 class Call:
@@ -22,12 +25,12 @@ class Call:
 
 
 def test_objects_in_a_checkpoint_are_neither_needed_nor_called(tmp_path):
-    tensors = collections.OrderedDict(weight=torch.arange(6.0).view(2, 3), half=torch.ones(2, dtype=torch.bfloat16))
+    tensors = collections.OrderedDict({MARK: torch.arange(6.0).view(2, 3), "half": torch.ones(2, dtype=torch.bfloat16)})
     made = ["mkdir", str(tmp_path / "made")]
     meta = {"epoch": 7, "cfg": "model = dict(type='MIRL', depth=(1, 2))", "evil": Call(subprocess.check_call, made)}
     hub = {"log": HistoryBuffer([1.0], [1]), "number": torch.tensor(1.0).numpy()}
     torch.save({"state_dict": tensors, "meta": meta, "message_hub": hub}, tmp_path / "a.pth")
-    weights = read_weights(tmp_path / "a.pth")
+    weights = read_any(tmp_path / "a.pth")
     assert not (tmp_path / "made").exists()
     assert weights.state.keys() == tensors.keys()
     assert all(torch.equal(weights.state[name], value) for name, value in tensors.items())
@@ -35,32 +38,41 @@ def test_objects_in_a_checkpoint_are_neither_needed_nor_called(tmp_path):
     assert weights.progress == "epoch 7"
 
 
-def test_a_bare_state_dict(tmp_path):
-    torch.save({"weight": torch.ones(2)}, tmp_path / "bare.pth")
-    weights = read_weights(tmp_path / "bare.pth")
-    assert (list(weights.state), weights.cfg, weights.progress) == (["weight"], None, "")
-
-
 def test_refusals(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*nowhere"):
-        read_weights(tmp_path / "nowhere.pth")
+        read_any(tmp_path / "nowhere.pth")
     whole = tmp_path / "whole.pth"
     torch.save({"state_dict": {"weight": torch.ones(1000)}}, whole)
     (tmp_path / "cut.pth").write_bytes(whole.read_bytes()[:-500])
     with pytest.raises(ValueError, match=r"cut\.pth.*truncated"):
-        read_weights(tmp_path / "cut.pth")
+        read_any(tmp_path / "cut.pth")
     damaged = bytearray(whole.read_bytes())
     damaged[60:120] = bytes(60)
     (tmp_path / "damaged.pth").write_bytes(damaged)
     with pytest.raises(ValueError, match=r"damaged\.pth' can't be read as a checkpoint"):
-        read_weights(tmp_path / "damaged.pth")
+        read_any(tmp_path / "damaged.pth")
     torch.save({"weight": torch.ones(1), "evil": Call(os.mkdir, str(tmp_path / "made"))}, tmp_path / "evil.pth")
     with pytest.raises(ValueError, match=r"evil\.pth' can't be read as a checkpoint: .*GLOBAL posix\.mkdir"):
-        read_weights(tmp_path / "evil.pth")
+        read_any(tmp_path / "evil.pth")
     assert not (tmp_path / "made").exists()
     torch.save({"meta": {}, "state_dict": {"a": 1}}, tmp_path / "none.pth")
     with pytest.raises(ValueError, match=r"none\.pth' holds no weights"):
-        read_weights(tmp_path / "none.pth")
+        read_any(tmp_path / "none.pth")
+    with pytest.raises(FileNotFoundError, match="is a folder, not a file"):
+        read_any(tmp_path)
+    with pytest.raises(FileNotFoundError, match="is no local file, download it first"):
+        read_any("https://host/a.pth")
+    (tmp_path / "text.pd").write_text("some words, and more of them")
+    with pytest.raises(ValueError, match=r"text\.pd' \(28 bytes\) is no weight file of PyTorch, safetensors or Paddle"):
+        read_any(tmp_path / "text.pd")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(ValueError, match=r"empty\.pth' \(0 bytes\) is no weight file"):
+        read_any(tmp_path / "empty.pth")
+    torch.save({"encoder.layer.0.weight": torch.ones(1), "b": torch.ones(1)}, tmp_path / "other.pth")
+    with pytest.raises(
+        ValueError, match=r"layout of its 2 names is unknown: encoder\.layer\.0\.weight, b\. Known"
+    ):
+        read_any(tmp_path / "other.pth")
 
 
 def test_config_as_a_table_of_values():
