@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,48 @@ def small_config(data_root: Path, work_dir: Path, **options) -> Config:
     cfg.train_dataloader.dataset.data_root = str(data_root)
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = work_dir.name
+    cfg.launcher = "none"
+    return cfg
+
+
+#: A small classifier of two classes: 2 epochs of 5 iterations of 4 images, validated.
+SMALL_CLASSIFIER = {
+    "model.backbone.arch": {"depth": 2, "embed_dims": 16, "num_heads": 2},
+    "model.head.num_classes": 2,
+    "model.head.init_std": 0.02,
+    "train_dataloader.batch_size": 4,
+    "train_dataloader.num_workers": 0,
+    "val_dataloader.batch_size": 4,
+    "val_dataloader.num_workers": 0,
+    "test_dataloader.batch_size": 4,
+    "test_dataloader.num_workers": 0,
+    "train_cfg.max_epochs": 2,
+    "param_scheduler.warmup": 1,
+    "param_scheduler.end": 2,
+    "optim_wrapper.optimizer.lr": 0.05,
+    "default_hooks.logger.interval": 1,
+}
+
+
+def write_class_folders(folder: Path, train: int = 20, val: int = 9, classes: Sequence[str] = ("cat", "dog")) -> Path:
+    """``folder/{train,val}/<class>`` with random images, dealt out to the classes in turn; returns ``folder``."""
+    rng = np.random.default_rng(1)
+    for split, number in (("train", train), ("val", val)):
+        for i in range(number):
+            path = folder / split / classes[i % len(classes)] / f"{i:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (66, 70, 3), dtype=np.uint8)).save(path)
+    return folder
+
+
+def small_classifier(data_root: Path, work_dir: Path, config: str = "cls/mirl_tiny24_64px.py", **options) -> Config:
+    """A small fine-tuning from the real configs; ``options`` override with ``__`` for a dot."""
+    settings = SMALL_CLASSIFIER | {key.replace("__", "."): value for key, value in options.items()}
+    cfg = load_config(ROOT / "configs" / config, settings)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        cfg[name].dataset.data_root = str(data_root)
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = work_dir.name
     cfg.launcher = "none"
