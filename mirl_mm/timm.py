@@ -2,16 +2,21 @@
 
 They are timm's own ``VisionTransformer``, so everything of timm works with them: ``num_classes``, ``img_size``,
 ``features_only``, its training scripts. Like MIRL's fine-tuning they score the mean of the patch tokens
-(``global_pool="avg"``); files of weights come from ``tools/model_converters/export_weights.py``, which prints the call
-that loads them (docs/weights.md).
+(``global_pool="avg"``); files of weights come from ``tools/model_converters/export_weights.py`` (docs/weights.md), and
+:func:`load` makes the model of such a file.
 """
 
+import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import timm
+from safetensors import SafetensorError, safe_open
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import VisionTransformer, build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.vision_transformer import checkpoint_filter_fn
+from torch import nn
 
 from mirl_mm.models.backbones.presets import resolve_arch
 
@@ -43,6 +48,33 @@ default_cfgs = generate_default_cfgs({name: dict(_CFG) for name in NAMES.values(
 
 #: ``checkpoint_filter_fn`` resamples positions; MIRL's and MAE's way is without antialiasing.
 _filter = partial(checkpoint_filter_fn, antialias=False)
+
+
+def load(path: str | Path, **changes: Any) -> nn.Module:
+    """The model of a file that was exported in timm's layout, with its weights.
+
+    Args:
+        path: The ``.safetensors`` file.
+        **changes: Arguments of ``timm.create_model`` in place of the file's: another ``num_classes`` (a new head), an
+            ``img_size`` to which positions are resampled, ``features_only`` and so on.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is another kind of file, or does not say which model of timm it is for.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            said = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{str(path)!r} is no whole safetensors file ({error})") from error
+    if "timm_model" not in said:
+        raise ValueError(
+            f"{str(path)!r} does not say which model of timm it is for: write it with "
+            "tools/model_converters/export_weights.py --layout timm"
+        )
+    options = json.loads(said["timm_arguments"])
+    file_cfg = {"file": str(path), "num_classes": options.get("num_classes", _CFG["num_classes"])}
+    return timm.create_model(said["timm_model"], pretrained=True, pretrained_cfg_overlay=file_cfg, **options | changes)
 
 
 def timm_arguments(arch: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""ONNX files of backbones and classifiers, written only if they give our numbers."""
+
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mirl_mm.engine.file_backend import whole_file
+from mirl_mm.models import DeepViT, ImageClassifier
+
+from .compare import TOLERANCE, relative_difference
+from .publish import check_suffix
+from .source import Source
+from .weights import describe
+
+if TYPE_CHECKING:
+    from torch.onnx import ONNXProgram
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+KINDS = ("map", "tokens", "class", "mean")
+#: Batches that are compared with onnxruntime's: one image, and more than were traced.
+BATCHES = (1, 3)
+#: A protobuf message's limit, in bytes; larger models would need a second file.
+LARGEST = 2**31
+
+
+class Exported(NamedTuple):
+    """A written ONNX file.
+
+    Attributes:
+        path: Where it is.
+        inputs: Name to shape; a word stands for a size that is free.
+        outputs: Likewise.
+        differences: Batch size to the largest difference from ours, as a share of the output's largest value.
+    """
+
+    path: Path
+    inputs: dict[str, list[int | str]]
+    outputs: dict[str, list[int | str]]
+    differences: dict[int, float]
+
+
+class _Features(nn.Module):
+    """A backbone that gives one tensor for each of its ``out_indices``."""
+
+    def __init__(self, backbone: DeepViT, kind: str) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.kind = kind
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        if self.kind == "map":
+            return self.backbone(images)
+        prefix = self.backbone.num_prefix_tokens
+        tokens = self.backbone.forward_tokens(images)
+        if self.kind == "class":
+            return tuple(x[:, 0] for x in tokens)
+        return tuple(x[:, prefix:].mean(dim=1) for x in tokens) if self.kind == "mean" else tokens
+
+
+class _Scores(nn.Module):
+    """A classifier that gives its scores before the softmax."""
+
+    def __init__(self, classifier: ImageClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return (self.classifier.logits(images),)
+
+
+def export_onnx(
+    source: Source,
+    path: str | Path,
+    part: str | None = None,
+    features: Sequence[int] = (-1,),
+    kind: str = "map",
+    img_size: tuple[int, int] | None = None,
+    tolerance: float = TOLERANCE,
+) -> Exported:
+    """Export a checkpoint's backbone or classifier, compare it with ours in onnxruntime, and only then write it.
+
+    The input ``images`` is ``(batch, 3, H, W)`` float32, normalised as in training (``mean`` and ``std`` are in the
+    file's metadata), with any batch and this (H, W). Weights and arithmetic are float32.
+
+    Args:
+        source: Of :func:`open_source`.
+        path: ``.onnx``.
+        part: ``"classifier"``: scores before the softmax, ``scores`` ``(batch, classes)``. ``"backbone"``: features.
+            Default: the classifier if there is one.
+        features: Of a backbone: the blocks after which features are given, from 0; negative ones count from the end.
+        kind: Of the features. ``"map"``: ``(batch, C, H / p, W / p)``; ``"tokens"``: ``(batch, 1 + L, C)``, class token
+            first; ``"class"``: the class token, ``(batch, C)``; ``"mean"``: the mean of the patch tokens,
+            ``(batch, C)``. An output's name is the kind and the block's number, such as ``map_47``; the last block's
+            features are after the final norm.
+        img_size: (H, W), in place of that of training; positions are resampled to it.
+        tolerance: Largest difference, as a share of an output's largest value.
+
+    Raises:
+        ImportError: If a package for ONNX is missing.
+        ValueError: If the checkpoint lacks the part, the model is too large for one file, or the numbers differ.
+    """
+    check_packages()
+    path = check_suffix(path, (".onnx",))
+    part = part or ("classifier" if source.has_classifier else "backbone")
+    if part not in ("backbone", "classifier"):
+        raise ValueError(f"part must be backbone or classifier, got {part!r}")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    size = {} if img_size is None else {"img_size": tuple(img_size)}
+    model: DeepViT | ImageClassifier
+    wrapper: nn.Module
+    if part == "classifier":
+        model = source.classifier(**size)
+        wrapper, names = _Scores(model), ["scores"]
+    else:
+        model = source.backbone(**size, out_indices=tuple(features))
+        if kind == "class" and model.num_prefix_tokens == 0:
+            raise ValueError(f"the backbone of {source.name} has no class token: take another kind of features")
+        wrapper, names = _Features(model, kind), [f"{kind}_{index}" for index in model.out_indices]
+    backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    shape = (backbone.patch_embed.proj.in_channels, *backbone.img_size)
+    wrapper.eval()
+    program = _convert(wrapper, shape, names)
+    facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
+    program.model.metadata_props.update(facts)
+    with whole_file(path) as partial:
+        program.save(str(partial), external_data=False)
+        inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
+    return Exported(path, inputs, outputs, differences)
+
+
+def check_packages() -> None:
+    """Refuse to begin without the packages for ONNX.
+
+    Raises:
+        ImportError: If one is missing, with how to get it.
+    """
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"ONNX export needs {', '.join(missing)}: pip install 'mirl_mm[onnx]'")
+
+
+def _convert(wrapper: nn.Module, shape: Sequence[int], names: list[str]) -> "ONNXProgram":
+    size = sum(tensor.numel() * tensor.element_size() for tensor in wrapper.state_dict().values())
+    if size >= LARGEST:
+        raise ValueError(f"the model has {size / 1e9:.1f} GB of weights, and one ONNX file holds less than 2 GB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own parts
+        program = torch.onnx.export(
+            wrapper,
+            (torch.zeros(2, *shape),),  # neither 0 nor 1, which torch would take for fixed
+            dynamo=True,
+            input_names=["images"],
+            output_names=names,
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    assert program is not None  # for mypy: with dynamo it never is
+    return program
+
+
+def _compare(wrapper: nn.Module, shape: Sequence[int], path: Path, tolerance: float) -> tuple[Any, Any, dict]:
+    """Run the file in onnxruntime on random images; inputs, outputs and differences for :class:`Exported`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    differences = {}
+    for batch in BATCHES:
+        images = torch.randn(batch, *shape, generator=generator)
+        with torch.no_grad():
+            expected = wrapper(images)
+        got = session.run(None, {"images": images.numpy()})
+        each = [relative_difference(torch.from_numpy(a), b) for a, b in zip(got, expected, strict=True)]
+        differences[batch] = worst = max(each, key=lambda value: (value != value, value))
+        if not worst <= tolerance:
+            name = session.get_outputs()[each.index(worst)].name
+            raise ValueError(
+                f"onnxruntime's {name} of {batch} random images differs from ours by {worst:.1e} of the largest value "
+                f"(allowed: {tolerance:g}); nothing was written"
+            )
+    tables = [{item.name: item.shape for item in items} for items in (session.get_inputs(), session.get_outputs())]
+    return tables[0], tables[1], differences

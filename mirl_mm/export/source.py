@@ -1,0 +1,151 @@
+"""What an export starts from: a checkpoint of ``tools/train.py``, and the model that it belongs to."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config, ConfigDict
+from torch import Tensor
+
+from mirl_mm.checkpoint import read_any
+from mirl_mm.checkpoint.report import compare
+from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.registry import MODELS
+
+#: What ``weights`` can be.
+WEIGHTS = ("model", "ema", "raw")
+PARTS = ("backbone", "classifier")
+
+
+class Source(NamedTuple):
+    """A checkpoint to export.
+
+    Attributes:
+        name: The file's name, without folders.
+        state: Our names to tensors.
+        model: The model's config.
+        progress: How far training was, e.g. ``epoch 12``; empty if it isn't known.
+        weights: Which weights ``state`` are, in words.
+    """
+
+    name: str
+    state: dict[str, Tensor]
+    model: ConfigDict
+    progress: str
+    weights: str
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether it is an :class:`ImageClassifier`'s."""
+        kind = MODELS.get(self.model.type)
+        return isinstance(kind, type) and issubclass(kind, ImageClassifier)
+
+    def backbone(self, **changes: Any) -> DeepViT:
+        """The backbone with its weights, in evaluation mode.
+
+        Args:
+            **changes: Settings in place of the config's, e.g. ``out_indices`` or ``img_size``, to which the positions
+                are resampled.
+
+        Raises:
+            ValueError: If it is no DeepViT, or config and weights do not belong together.
+        """
+        cfg = self.model.get("backbone") or {}
+        kind = MODELS.get(cfg.get("type", ""))
+        if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
+            raise ValueError(f"the backbone of {self.name} is {cfg.get('type')}: only a DeepViT can be exported")
+        prefix = "backbone."
+        state = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
+        return self._build(_plain(cfg, **changes), state)
+
+    def classifier(self, **changes: Any) -> ImageClassifier:
+        """The classifier with its weights, in evaluation mode; ``changes`` are the backbone's.
+
+        Raises:
+            ValueError: If it is another model, or config and weights do not belong together.
+        """
+        if not self.has_classifier:
+            raise ValueError(
+                f"{self.name} holds no classifier (its model is {self.model.type}): export its backbone "
+                "(--part backbone), or give the checkpoint of a fine-tuning"
+            )
+        cfg = {
+            "type": self.model.type,
+            "backbone": _plain(self.model.backbone, **changes),
+            "head": _without_init(self.model.head),
+        }
+        state = {key: value for key, value in self.state.items() if key.startswith(("backbone.", "head."))}
+        return self._build(cfg, state)
+
+    def _build(self, cfg: dict, state: dict[str, Tensor]) -> Any:
+        with torch.device("meta"):  # nothing is initialised in vain: the file's tensors become the model's
+            model = MODELS.build(cfg)
+        report = compare(model, state)
+        if report.mismatched or report.missing or report.unexpected:
+            raise ValueError(
+                f"{self.name} does not fit its config's {type(model).__name__}: {report}. Give the config with which "
+                "it was trained (--config)"
+            )
+        model.load_state_dict(state, assign=True)
+        return model.float().eval().requires_grad_(False)
+
+
+def open_source(path: str | Path, weights: str = "model", config: str | Path | None = None) -> Source:
+    """Read a checkpoint for export.
+
+    Where mmengine's ``EMAHook`` was on, a checkpoint holds two sets of weights: their moving average, under
+    ``state_dict``, and under ``ema_state_dict`` the weights as they are trained.
+
+    Args:
+        path: A checkpoint of ``tools/train.py``, or another that :func:`mirl_mm.checkpoint.read_any` reads.
+        weights: ``"model"``: those that ``tools/test.py`` evaluates, the average where there is one.
+            ``"ema"``: the average. ``"raw"``: the weights as they are trained.
+        config: Config file, where the checkpoint does not hold one, or in its place.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the file is no checkpoint, has no average where that is asked for, or no config is known.
+    """
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, got {weights!r}")
+    read = read_any(path)
+    name = Path(path).name
+    if weights == "ema" and read.ema_state is None:
+        raise ValueError(
+            f"{str(path)!r} has no average: EMAHook was not among the custom_hooks of its training. Take its only "
+            "weights (--weights model)"
+        )
+    if read.ema_state is None:
+        state, kind = read.state, "the trained weights (there is no average)"
+    elif weights == "raw":
+        state, kind = _as_trained(read.ema_state), "the weights as trained, not their average"
+    else:
+        state, kind = read.state, "the moving average (EMA) of the weights"
+    if config is not None:
+        if not Path(config).is_file():
+            raise FileNotFoundError(f"no config file {str(config)!r}")
+        cfg = Config.fromfile(config)
+    elif read.cfg is not None:
+        cfg = read.cfg
+    else:
+        raise ValueError(f"{str(path)!r} holds no config: give the config file of its model (--config)")
+    if not cfg.get("model"):
+        raise ValueError(f"the config of {name} has no model: give that of its training (--config)")
+    return Source(name, state, cfg.model, read.progress, kind)
+
+
+def _as_trained(ema_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The trained weights, which mmengine swaps with the average: ``module.*`` of the averaged model's entry."""
+    prefix = "module."
+    return {name.removeprefix(prefix): value for name, value in ema_state.items() if name.startswith(prefix)}
+
+
+def _plain(backbone: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """A backbone's config without what matters in training only."""
+    return {**_without_init(backbone), "with_cp": False, "compile_blocks": False, "drop_path_rate": 0.0, **changes}
+
+
+def _without_init(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: copy.deepcopy(value) for key, value in cfg.items() if key != "init_cfg"}

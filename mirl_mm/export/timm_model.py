@@ -1,0 +1,109 @@
+"""The timm model that an encoder or a classifier of ours is."""
+
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models.backbones.presets import ARCHS, resolve_arch
+from mirl_mm.timm import NAMES, timm_arguments
+
+from .compare import TOLERANCE, relative_difference
+from .names import to_timm
+
+
+def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
+    """``timm.create_model``'s name and arguments for the same network, with only what differs from the defaults.
+
+    Raises:
+        ValueError: If timm's ``VisionTransformer`` can't be such a network.
+    """
+    backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    arch = {key: getattr(backbone, key) for key in ("depth", "embed_dims", "num_heads", "mlp_ratio")}
+    preset = next((name for name in ARCHS if resolve_arch(name) == arch), None)
+    base = timm_arguments(resolve_arch(preset or "vit-b"))
+    options = {key: value for key, value in timm_arguments(arch).items() if value != base[key]}
+    if backbone.patch_size != (16, 16):
+        options["patch_size"] = backbone.patch_size
+    if backbone.img_size != (224, 224):
+        options["img_size"] = backbone.img_size
+    if backbone.cls_token is None:
+        options["class_token"] = False
+    channels = backbone.patch_embed.proj.in_channels
+    if channels != 3:
+        options["in_chans"] = channels
+    return NAMES[preset or "vit-b"], options | _end(model, not isinstance(backbone.norm, nn.Identity))
+
+
+def _end(model: DeepViT | ImageClassifier, final_norm: bool) -> dict[str, Any]:
+    """Arguments for what follows the blocks."""
+    if not isinstance(model, ImageClassifier):
+        pool = {"global_pool": "avg", "fc_norm": False} if model.cls_token is None else {"global_pool": "token"}
+        return {"num_classes": 0} | pool | ({} if final_norm else {"final_norm": False})
+    head = model.head
+    head_norm = isinstance(head.norm, nn.LayerNorm)
+    if final_norm and head_norm:
+        raise ValueError(
+            "the backbone's final_norm and the head's norm are both on, and timm's VisionTransformer has one of them: "
+            "choose the layout 'mirl'"
+        )
+    options: dict[str, Any] = {} if head.num_classes == 1000 else {"num_classes": head.num_classes}
+    if head.pool_kind != "avg":
+        options["global_pool"] = head.pool_kind
+    if not (final_norm or head_norm):
+        options["final_norm"] = False
+    elif head_norm != (head.pool_kind == "avg"):  # timm's default: the norm follows pooling by mean, else precedes it
+        options["fc_norm"] = head_norm
+    return options
+
+
+def timm_state(model: DeepViT | ImageClassifier) -> dict[str, Tensor]:
+    """The weights under timm's names.
+
+    A linear probe's batch norm, for which timm has no place, becomes part of the linear layer: equal scores but for
+    rounding. Everything else is equal to the bit.
+    """
+    if isinstance(model, DeepViT):
+        return to_timm({f"backbone.{name}": tensor for name, tensor in model.state_dict().items()})
+    state = model.state_dict()
+    norm = model.head.norm
+    if isinstance(norm, nn.BatchNorm1d):
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("head.norm.")}
+        mean, variance = norm.get_buffer("running_mean").double(), norm.get_buffer("running_var").double()
+        weight = state["head.fc.weight"].double() * (variance + norm.eps).rsqrt()
+        bias = state["head.fc.bias"].double() - weight @ mean
+        state |= {"head.fc.weight": weight.float(), "head.fc.bias": bias.float()}
+    return to_timm(state)
+
+
+def check_timm(model: DeepViT | ImageClassifier, name: str, options: dict[str, Any], state: dict[str, Tensor]) -> float:
+    """Compare timm's model with ours on random images.
+
+    Returns:
+        The largest difference of tokens or scores, as a share of the largest value.
+
+    Raises:
+        ValueError: If it is more than rounding.
+    """
+    theirs: Any
+    with torch.device("meta"):
+        theirs = timm.create_model(name, **options)
+    theirs.load_state_dict(state, assign=True)
+    theirs.eval()
+    backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    shape = (2, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        if isinstance(model, ImageClassifier):
+            expected, got = model(images), theirs(images)
+        else:
+            expected, got = model.forward_tokens(images)[-1], theirs.forward_features(images)
+    difference = relative_difference(got, expected)
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"timm's {name} with these weights differs from ours by {difference:.1e} of the largest value (allowed: "
+            f"{TOLERANCE:g}): its VisionTransformer can't be this network. Choose the layout 'mirl'"
+        )
+    return difference

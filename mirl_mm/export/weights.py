@@ -1,0 +1,109 @@
+"""From a checkpoint to a file of weights that others can load."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from mirl_mm import __version__
+from mirl_mm.models import DeepViT, ImageClassifier
+
+from .publish import check_suffix, publish
+from .source import Source
+from .timm_model import check_timm, timm_call, timm_state
+
+LAYOUTS = ("timm", "mirl")
+PARTS = ("backbone", "classifier", "all")
+
+
+class Published(NamedTuple):
+    """A written file.
+
+    Attributes:
+        path: Where it is.
+        tensors: How many tensors it has.
+        parameters: How many numbers they have.
+        metadata: What is said about them.
+        difference: Layout ``timm``: largest difference from timm's model with these weights, as a share of the largest
+            value.
+    """
+
+    path: Path
+    tensors: int
+    parameters: int
+    metadata: dict[str, str]
+    difference: float | None
+
+
+def export_weights(
+    source: Source, path: str | Path, layout: str = "timm", part: str | None = None, name_by_hash: bool = False
+) -> Published:
+    """Write a checkpoint's weights for others.
+
+    Args:
+        source: Of :func:`open_source`.
+        path: ``.safetensors`` or ``.pth``.
+        layout: Names of the tensors. ``"timm"``: those of timm's ``VisionTransformer``. ``"mirl"``: ours, as
+            ``init_cfg`` and ``--load-from`` take them.
+        part: ``"backbone"``; ``"classifier"``: backbone and head; ``"all"``: everything, e.g. with the decoders of a
+            pre-training. Default: the classifier if there is one, else the backbone.
+        name_by_hash: See :func:`publish`.
+
+    Raises:
+        ValueError: If the checkpoint lacks the part, or timm has no such network.
+    """
+    path = check_suffix(path)
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    part = part or ("classifier" if source.has_classifier else "backbone")
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
+    if part == "all" and layout == "timm":
+        raise ValueError("timm's layout has a backbone and a linear head only: take another part, or the layout 'mirl'")
+    model = source.classifier() if part == "classifier" else source.backbone()
+    metadata = describe(source, model) | {"layout": layout, "part": part}
+    difference = None
+    if layout == "timm":
+        name, options = timm_call(model)
+        tensors = timm_state(model)
+        difference = check_timm(model, name, options, tensors)
+        metadata |= {"timm_model": name, "timm_arguments": json.dumps(options)}
+    elif part == "all":
+        tensors = source.state
+    else:
+        tensors = _prefixed(model)
+    written = publish(tensors, metadata, path, name_by_hash)
+    return Published(written, len(tensors), sum(t.numel() for t in tensors.values()), metadata, difference)
+
+
+def describe(source: Source, model: DeepViT | ImageClassifier) -> dict[str, str]:
+    """What somebody needs to know who has only the file; numbers and lists are JSON.
+
+    ``mean`` and ``std`` are of pixels between 0 and 1, in the order red, green, blue.
+    """
+    backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    facts: dict[str, Any] = {
+        "depth": backbone.depth,
+        "embed_dims": backbone.embed_dims,
+        "num_heads": backbone.num_heads,
+        "mlp_ratio": backbone.mlp_ratio,
+        "patch_size": backbone.patch_size,
+        "img_size": backbone.img_size,
+    }
+    images = source.model.get("data_preprocessor") or {}
+    facts |= {key: [round(value / 255, 6) for value in images[key]] for key in ("mean", "std") if images.get(key)}
+    if isinstance(model, ImageClassifier):
+        facts |= {"num_classes": model.head.num_classes, "pool": model.head.pool_kind}
+    words = {
+        "producer": f"mirl_mm {__version__}",
+        "model": source.model.type,
+        "weights": source.weights,
+        "source": ", ".join(filter(None, (source.name, source.progress))),
+    }
+    return words | {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+
+
+def _prefixed(model: DeepViT | ImageClassifier) -> dict[str, Tensor]:
+    prefix = "backbone." if isinstance(model, DeepViT) else ""
+    return {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}

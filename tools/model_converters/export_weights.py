@@ -1,0 +1,68 @@
+"""Writes a checkpoint's weights for others: for timm, or for this package without the run that they come from.
+
+python tools/model_converters/export_weights.py work_dirs/x/epoch_100.pth vit_base_48.safetensors
+python tools/model_converters/export_weights.py work_dirs/x/epoch_800.pth backbone.safetensors --layout mirl
+
+Files hold tensors and plain text only. What was written, and how to load it, is printed.
+"""
+
+import argparse
+import json
+
+from mirl_mm.export import Published, export_weights, open_source
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", help="of tools/train.py")
+    parser.add_argument("out", help="file to write, .safetensors or .pth")
+    parser.add_argument("--layout", choices=["timm", "mirl"], default="timm", help="whose names (default: timm's)")
+    parser.add_argument(
+        "--part",
+        choices=["backbone", "classifier", "all"],
+        help="all: with the decoders of a pre-training (default: classifier if there is one, else backbone)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=["model", "ema", "raw"],
+        default="model",
+        help="model (default): those that tools/test.py evaluates, which are the average (EMA) if one was kept; "
+        "ema: the average, an error if there is none; raw: as trained, never the average",
+    )
+    parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
+    parser.add_argument("--hash", action="store_true", help="put 8 digits of the file's SHA-256 behind its name")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        source = open_source(args.checkpoint, args.weights, args.config)
+        written = export_weights(source, args.out, args.layout, args.part, args.hash)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    size = written.path.stat().st_size / 1e6
+    print(f"{written.path}: {written.metadata['part']}, {written.tensors} tensors, {written.parameters / 1e6:.1f} M")
+    print(f"numbers, {size:.1f} MB, layout {args.layout}, from {written.metadata['source']}")
+    print(f"weights: {source.weights}")
+    print(_how_to_load(written))
+
+
+def _how_to_load(written: Published) -> str:
+    if written.difference is None:
+        return (
+            "load with --load-from, or in a config: "
+            f"init_cfg=dict(type='Pretrained', checkpoint={str(written.path)!r}, prefix='backbone.') of the backbone"
+        )
+    options = json.loads(written.metadata["timm_arguments"])
+    arguments = "".join(f", {key}={value!r}" for key, value in options.items())
+    return (
+        f"timm's model gives the same within {written.difference:.1e} of the largest value. Load with\n"
+        "import mirl_mm.timm, timm\n"
+        f"timm.create_model({written.metadata['timm_model']!r}, checkpoint_path={str(written.path)!r}{arguments})\n"
+        f"or mirl_mm.timm.load({str(written.path)!r})"
+    )
+
+
+if __name__ == "__main__":
+    main()
