@@ -1,0 +1,168 @@
+"""An encoder as it stands in a checkpoint, with what its images go through; or the same with random weights."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import ImgDataPreprocessor
+from torch import nn
+
+from mirl_mm.checkpoint.read import Weights, read_any
+from mirl_mm.checkpoint.report import compare
+from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.models.backbones import DeepViT
+from mirl_mm.registry import MODELS, SCOPE
+
+_PREFIX = "backbone."
+#: Settings that have no influence on features, or are about how training starts.
+_NOT_ENCODER = ("init_cfg", "compile_blocks", "with_cp", "out_indices", "drop_path_rate")
+
+
+@dataclass
+class FrozenEncoder:
+    """An encoder to be judged.
+
+    Attributes:
+        name: For tables and pictures.
+        backbone: With its weights.
+        preprocess: The data preprocessor: a batch with uint8 images -> one with normalised images on the device.
+        pipeline: From a file to a uint8 image.
+        segments: G of MIRL; None where the pre-training has no segments.
+        progress: How far training was, e.g. ``epoch 12``; empty if it isn't known.
+    """
+
+    name: str
+    backbone: DeepViT
+    preprocess: nn.Module
+    pipeline: Sequence[dict | Step]
+    segments: int | None = None
+    progress: str = ""
+
+    def to(self, device: str | torch.device) -> "FrozenEncoder":
+        """Move to a device."""
+        self.backbone.to(device)
+        self.preprocess.to(device)
+        return self
+
+    def fingerprint(self) -> str:
+        """Hash of the weights and of what images go through: equal for encoders that give the same features."""
+        digest = hashlib.sha256(repr([str(step) for step in self.pipeline]).encode())
+        for module in (self.backbone, self.preprocess):
+            for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(str(self.backbone.num_heads).encode())  # no tensor's shape shows it
+        return digest.hexdigest()
+
+
+def load_encoder(path: str | Path, config: str | Path | None = None, name: str = "") -> FrozenEncoder:
+    """The encoder of a checkpoint of any origin.
+
+    Args:
+        path: The checkpoint: of pre-training, of a classifier, or of another code base.
+        config: Config file of the model, where the checkpoint has none.
+        name: For tables and pictures; by default the checkpoint's path.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the checkpoint can't be read, has no backbone or another one than the config, or has no config
+            and none is given.
+    """
+    weights = read_any(path)
+    cfg = _find_config(weights, path, config)
+    state = {key.removeprefix(_PREFIX): value for key, value in weights.state.items() if key.startswith(_PREFIX)}
+    if not state:
+        found = ", ".join(sorted({key.partition(".")[0] for key in weights.state})[:5])
+        raise ValueError(f"checkpoint {str(path)!r} has no backbone (its tensors begin with {found})")
+    encoder = _build(cfg, name or str(path))
+    report = compare(encoder.backbone, state)
+    if report.missing or report.mismatched or report.unexpected:
+        raise ValueError(
+            f"checkpoint {str(path)!r} does not fit the backbone of its config: {report}. Give the config with which "
+            "it was trained"
+        )
+    encoder.backbone.load_state_dict(state)
+    encoder.progress = weights.progress
+    return encoder
+
+
+def random_encoder(
+    path: str | Path, config: str | Path | None = None, name: str = "random weights", seed: int = 0
+) -> FrozenEncoder:
+    """The encoder of a checkpoint's config as it was before training: the baseline.
+
+    Args:
+        path: The checkpoint; its weights are not used.
+        config: Config file of the model, where the checkpoint has none.
+        name: For tables and pictures.
+        seed: Of the weights. Global generators stay as they are.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the checkpoint can't be read, or there is no config.
+    """
+    cfg = _find_config(read_any(path), path, config)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return _build(cfg, name)
+
+
+def architecture(encoder: FrozenEncoder) -> str:
+    """Text that is equal for encoders that differ in weights only, and so share a random baseline."""
+    backbone = encoder.backbone
+    shapes = {name: list(tensor.shape) for name, tensor in backbone.state_dict().items()}
+    return json.dumps([shapes, backbone.num_heads, [str(step) for step in encoder.pipeline]])
+
+
+def evaluation_pipeline(cfg: Mapping[str, Any], img_size: tuple[int, int]) -> list[dict]:
+    """From a file to the image that is judged: the config's test pipeline, without what only pre-training needs.
+
+    Where it has none of ours, the usual one: the short side to 256/224 of the image's longer side, then the middle.
+
+    Args:
+        cfg: Of a whole run.
+        img_size: (H, W) for which the encoder was built.
+    """
+    for name in ("test_dataloader", "val_dataloader"):
+        steps = ((cfg.get(name) or {}).get("dataset") or {}).get("pipeline") or []
+        if steps and steps[0]["type"] == "LoadImage":
+            return [dict(step) for step in steps if step["type"] != "MaskNoise"]
+    return [
+        {"type": "LoadImage"},
+        {"type": "ResizeShortSide", "size": round(max(img_size) * 256 / 224), "interpolation": "bicubic"},
+        {"type": "CenterCrop", "size": tuple(img_size)},
+        {"type": "PackInputs"},
+    ]
+
+
+def _find_config(weights: Weights, path: str | Path, config: str | Path | None) -> Config:
+    if config is not None:
+        if not os.path.isfile(config):
+            raise FileNotFoundError(f"no config file {str(config)!r}")
+        return Config.fromfile(config)
+    if weights.cfg is None:
+        raise ValueError(
+            f"checkpoint {str(path)!r} holds no config, so its encoder's heads and image size are not known: give its "
+            "config file (--config)"
+        )
+    return weights.cfg
+
+
+def _build(cfg: Config, name: str) -> FrozenEncoder:
+    """The encoder of a config, its weights as they are at the start."""
+    model = cfg.get("model") or {}
+    settings = {key: value for key, value in (model.get("backbone") or {}).items() if key not in _NOT_ENCODER}
+    kind = str(settings.get("type", "none")).rpartition(".")[2]
+    if kind != "DeepViT":
+        raise ValueError(f"the config's model needs a DeepViT as its backbone, it has {kind}")
+    backbone: DeepViT = MODELS.build({"_scope_": SCOPE, **settings})
+    statistics = model.get("data_preprocessor") or {}
+    preprocess = ImgDataPreprocessor(mean=statistics.get("mean"), std=statistics.get("std"))
+    segments = model.get("num_segments", 6) if model.get("type", "").endswith("MIRL") else None
+    return FrozenEncoder(name, backbone, preprocess, evaluation_pipeline(cfg, backbone.img_size), segments)

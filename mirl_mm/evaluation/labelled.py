@@ -1,0 +1,125 @@
+"""Labelled images to judge features by: some of a data set's, and two sets that agree on their classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from mirl_mm.datasets import ImageFolder
+from mirl_mm.datasets.randomness import draw
+from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.registry import DATASETS, SCOPE
+
+_NAMED = 5
+
+
+class LabelledImages(Dataset):
+    """Images of a labelled data set, always the same and in the same order.
+
+    Args:
+        dataset: An :class:`~mirl_mm.datasets.ImageFolder` with labels.
+        indices: Of the images wanted.
+
+    Attributes:
+        labels: (N,) int64.
+        paths: Of the N files.
+    """
+
+    def __init__(self, dataset: ImageFolder, indices: Sequence[int]) -> None:
+        assert dataset.labels is not None
+        self.dataset = dataset
+        self.indices = list(indices)
+        self.labels: np.ndarray = dataset.labels[self.indices]
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in order."""
+        return [self.dataset.get_data_info(index)["img_path"] for index in self.indices]
+
+    def share(self, rank: int, world_size: int) -> "LabelledImages":
+        """Every ``world_size``-th image from number ``rank`` on."""
+        return LabelledImages(self.dataset, self.indices[rank::world_size])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, number: int) -> dict:
+        """A sample; should its pipeline draw random numbers, they depend on the image's place in the folder alone."""
+        return self.dataset[draw(0, 0, self.indices[number])]
+
+
+def labelled_images(cfg: Mapping[str, Any], limit: int = 0) -> LabelledImages:
+    """Build a data set and take some of its images.
+
+    Args:
+        cfg: Of an :class:`~mirl_mm.datasets.ImageFolder`; ``labelled`` is True by default.
+        limit: At most so many images, evenly spread over the folder and so over its classes; 0: all.
+
+    Raises:
+        FileNotFoundError: A folder is missing.
+        ValueError: Images without labels, a folder that is not laid out in classes, or a negative limit.
+    """
+    if limit < 0:
+        raise ValueError(f"the number of images must be positive, or 0 for all; got {limit}")
+    dataset = DATASETS.build({"_scope_": SCOPE, "type": "ImageFolder", "labelled": True, **cfg})
+    if getattr(dataset, "labels", None) is None:
+        raise ValueError(
+            f"features are judged by labels, and the images of {cfg.get('data_root')!r} have none: set labelled=True "
+            "in the data set's config, and lay the images out in class folders"
+        )
+    count = len(dataset)
+    if not limit or limit >= count:
+        return LabelledImages(dataset, range(count))
+    return LabelledImages(dataset, np.linspace(0, count - 1, limit).round().astype(int).tolist())
+
+
+def labelled_pair(
+    train: Mapping[str, Any], val: Mapping[str, Any], pipeline: Sequence[dict | Step], limits: tuple[int, int] = (0, 0)
+) -> tuple[LabelledImages, LabelledImages]:
+    """The images that features are learnt from, and those that they are tried on.
+
+    Args:
+        train: Config of the former; see :func:`labelled_images`.
+        val: Config of the latter.
+        pipeline: Where a config has none.
+        limits: At most so many of each; 0: all.
+
+    Raises:
+        FileNotFoundError: A folder is missing.
+        ValueError: No labels, or other classes in one than in the other.
+    """
+    pair = [
+        labelled_images({"pipeline": pipeline, **cfg}, limit) for cfg, limit in zip((train, val), limits, strict=True)
+    ]
+    _check_classes(*pair)
+    return pair[0], pair[1]
+
+
+def count_classes(train: LabelledImages, val: LabelledImages) -> int:
+    """How many classes there are; those without an image among the chosen count, too."""
+    return max(len(train.dataset.classes or ()), int(max(train.labels.max(), val.labels.max())) + 1)
+
+
+def _check_classes(train: LabelledImages, val: LabelledImages) -> None:
+    """Raise a ValueError unless both sets have the same classes: labels would mean something else in each."""
+    ours, theirs = train.dataset.classes, val.dataset.classes
+    if ours == theirs:
+        return
+    here, there = set(ours or ()), set(theirs or ())
+    if here == there:
+        raise ValueError(f"'{train.dataset.root}' and '{val.dataset.root}' have the same classes in another order")
+    parts = [
+        f"only '{images.dataset.root}' has {_listed(sorted(names))}"
+        for images, names in ((train, here - there), (val, there - here))
+        if names
+    ]
+    raise ValueError(
+        f"the classes of training and validation images differ: {'; '.join(parts)}. Give both folders the same class "
+        "folders, or name the classes wanted by classes in both data sets' configs"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:_NAMED]) + more
