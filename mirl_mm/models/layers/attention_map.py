@@ -1,4 +1,4 @@
-"""Attention between the places of a token map, with decomposed relative positions, on PyTorch's fused kernel.
+"""Attention between the places of a token map, with decomposed relative positions, and no N x N bias stored.
 
 Shape suffixes: B batch, h, w the map (or a window), N = h*w, C channels, D = C / heads.
 """
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .attention import fused_attention
+from .attention_map_cpu import TiledMapAttention
 
 #: Fused kernels want heads of a multiple of this many channels (16 bytes in half precision).
 _ALIGNED = 8
@@ -20,30 +21,57 @@ Tables = tuple[Tensor, Tensor]
 def attend_map(q: Tensor, k: Tensor, v: Tensor, tables: Tables | None = None) -> Tensor:
     """Attention from every place of a map to every place.
 
-    With relative positions, the bias ``q . R_h[y - y'] + q . R_w[x - x']`` is a product of h + w numbers of the query
-    (:func:`relative_terms`) with the one-hot row and column of the key. Appended to q and k they make it part of the
-    fused kernel's own scores: exact, and nothing of size N x N is stored.
-
     Args:
         q: ``(..., heads, h, w, D)``; scores are scaled by 1 / sqrt(D).
         k: The same shape.
         v: The same shape.
-        tables: ``(h, h, D)`` and ``(w, w, D)`` from :func:`relative_table`.
+        tables: ``(h, h, D)`` and ``(w, w, D)`` from :func:`relative_table`; None: no relative positions.
 
     Returns:
         ``(..., heads, h, w, D)``.
     """
-    shape, dim = q.shape, q.shape[-1]
+    shape = q.shape
+    if tables is not None and _in_tiles(q):
+        with torch.autocast("cpu", enabled=False):
+            out = TiledMapAttention.apply(*(x.reshape(-1, *shape[-3:]) for x in (q, k, v)), *tables)
+        return out.reshape(shape)
     if tables is not None:
-        # The kernel scales all scores; the bias is not to be scaled, so the tables are divided by the scale before.
-        terms = relative_terms(q, tables[0] * math.sqrt(dim), tables[1] * math.sqrt(dim))
-        places = one_hot_places((shape[-3], shape[-2]), k.dtype, k.device).expand(*k.shape[:-1], -1)
-        spare = (0, -(dim + places.shape[-1]) % _ALIGNED)
-        q = F.pad(torch.cat([q, *terms], dim=-1), spare)
-        k = F.pad(torch.cat([k, places], dim=-1), spare)
-        v = F.pad(v, (0, q.shape[-1] - dim))  # most kernels want equal heads, or fall back to N x N scores
+        q, k, v = append_relative(q, k, v, tables)
     q, k, v = (x.reshape(-1, shape[-4], shape[-3] * shape[-2], x.shape[-1]) for x in (q, k, v))
-    return fused_attention(q, k, v, dim**-0.5)[..., :dim].reshape(shape)
+    return fused_attention(q, k, v, shape[-1] ** -0.5)[..., : shape[-1]].reshape(shape)
+
+
+def _in_tiles(q: Tensor) -> bool:
+    """Whether the CPU's own way is taken; ``meta`` (for counting) takes the same. Compilers want PyTorch's kernel."""
+    return q.device.type in ("cpu", "meta") and not torch.compiler.is_compiling()
+
+
+def append_relative(q: Tensor, k: Tensor, v: Tensor, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
+    """Widen q and k so that their product has the relative positions in it.
+
+    The bias ``q . R_h[y - y'] + q . R_w[x - x']`` is a product of h + w numbers of the query (:func:`relative_terms`)
+    with the one-hot row and column of the key. Appended, they make it part of a fused kernel's own scores: exact, and
+    nothing of size N x N is ever stored. Kernels for heads of up to 256 channels take images of up to 1536 x 1536
+    (D = 64, patches of 16 pixels).
+
+    Args:
+        q: ``(..., h, w, D)``.
+        k: The same shape.
+        v: The same shape.
+        tables: ``(h, h, D)`` and ``(w, w, D)``.
+
+    Returns:
+        ``(..., h, w, E)`` each, E = D + h + w, rounded up; of the product with v the first D channels count. The scale
+        of the scores stays 1 / sqrt(D).
+    """
+    dim = q.shape[-1]
+    # The kernel scales all scores, and the bias is not to be scaled: the tables are divided by the scale before.
+    terms = relative_terms(q, tables[0] * math.sqrt(dim), tables[1] * math.sqrt(dim))
+    places = one_hot_places((q.shape[-3], q.shape[-2]), k.dtype, k.device).expand(*k.shape[:-1], -1)
+    spare = (0, -(dim + places.shape[-1]) % _ALIGNED)
+    q = F.pad(torch.cat([q, *terms], dim=-1), spare)
+    k = F.pad(torch.cat([k, places], dim=-1), spare)
+    return q, k, F.pad(v, (0, q.shape[-1] - dim))  # heads of unequal width would fall back to stored scores
 
 
 def relative_terms(q: Tensor, table_h: Tensor, table_w: Tensor) -> Tables:
