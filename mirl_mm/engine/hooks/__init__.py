@@ -2,7 +2,9 @@
 
 from .accumulation import EpochAccumulationHook
 from .checkpoint import AtomicCheckpointHook
+from .classes import ClassCheckHook
 from .corrupt import CorruptImageHook
+from .knn import KNNHook
 from .load_report import LoadReportHook
 from .monitor import GradNormHook, NonFiniteLossHook, ThroughputHook
 from .reconstruction import ReconstructionHook
@@ -10,10 +12,12 @@ from .seed import IterationSeedHook
 
 __all__ = [
     "AtomicCheckpointHook",
+    "ClassCheckHook",
     "CorruptImageHook",
     "EpochAccumulationHook",
     "GradNormHook",
     "IterationSeedHook",
+    "KNNHook",
     "LoadReportHook",
     "NonFiniteLossHook",
     "ReconstructionHook",
