@@ -14,6 +14,7 @@ _LAZY = {
     "MIRL": "mirl_mm.models.pretrainers",
     "MAE": "mirl_mm.models.pretrainers",
     "ImageClassifier": "mirl_mm.models.classifiers",
+    "SimpleFPN": "mirl_mm.models.necks",
     "ReconstructInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]
