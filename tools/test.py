@@ -5,7 +5,7 @@ import argparse
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
-from mirl_mm.checkpoint.latest import check_checkpoint
+from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.engine.cli import make_parser, read_config
 from mirl_mm.engine.launch import build_runner, finish_processes
 
@@ -18,7 +18,7 @@ UNUSED = (
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("checkpoint", help="weights of any origin that fit the model")
     parser.add_argument("--out", metavar="JSON", help="write the metrics to this file, too")
     return parser.parse_args()
 
@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = read_config(args)
-    cfg.load_from = str(check_checkpoint(args.checkpoint))
+    file_kind(args.checkpoint)
+    cfg.load_from = args.checkpoint
     for name in UNUSED:
         cfg.pop(name, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()

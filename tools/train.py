@@ -2,6 +2,7 @@
 
 import argparse
 
+from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 from mirl_mm.engine.cli import make_parser, read_config
 from mirl_mm.engine.launch import build_runner, drop_validation, finish_processes
@@ -17,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="go on from a checkpoint, or without a value from the last one in the work dir (from the start if none)",
     )
-    parser.add_argument("--load-from", metavar="CHECKPOINT", help="start from this file's weights, with a new schedule")
+    parser.add_argument("--load-from", metavar="CHECKPOINT", help="start from weights of any origin")
     parser.add_argument("--amp", action="store_true", help="bfloat16 mixed precision, whatever the config says")
     parser.add_argument("--compile", action="store_true", help="torch.compile the encoder's blocks")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events, too")
@@ -36,7 +37,8 @@ def main() -> None:
     if args.tensorboard:
         cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
     if args.load_from:
-        cfg.load_from = str(check_checkpoint(args.load_from))
+        file_kind(args.load_from)
+        cfg.load_from = args.load_from
     if args.resume:
         cfg.load_from = latest_checkpoint(cfg.work_dir) if args.resume == "auto" else str(check_checkpoint(args.resume))
         cfg.resume = cfg.load_from is not None

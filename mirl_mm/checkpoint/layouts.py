@@ -118,11 +118,13 @@ class Layout(NamedTuple):
     """A known set of names.
 
     Attributes:
+        name: ``"ours"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
         title: For messages.
         marks: Names by which it is recognised, all of them.
         rename: To our names.
     """
 
+    name: str
     title: str
     marks: tuple[str, ...]
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
@@ -131,12 +133,12 @@ class Layout(NamedTuple):
 _QKV = "blocks.0.attn.qkv.weight"
 #: The first one whose marks are all there counts.
 LAYOUTS = (
-    Layout("a model with a DeepViT as backbone", (f"backbone.{_QKV}",), as_is),
-    Layout("the authors' MIRL pre-training", (_QKV, "norm_low.weight", "mask_token0"), from_authors_mirl),
-    Layout("MAE pre-training", (_QKV, "mask_token", "decoder_embed.weight"), from_mae),
-    Layout("a ViT with average pooling and a head, as fine-tuned by MAE or MIRL", (_QKV, "fc_norm.weight"), from_vit),
-    Layout("a ViT with a head, as timm's", (_QKV, "head.weight"), from_vit),
-    Layout("a ViT without head", (_QKV,), from_vit),
+    Layout("ours", "a model with a DeepViT as backbone", (f"backbone.{_QKV}",), as_is),
+    Layout("mirl", "the authors' MIRL pre-training", (_QKV, "norm_low.weight", "mask_token0"), from_authors_mirl),
+    Layout("mae", "MAE pre-training", (_QKV, "mask_token", "decoder_embed.weight"), from_mae),
+    Layout("vit", "a ViT with mean pooling and a head, as MAE's fine-tuning", (_QKV, "fc_norm.weight"), from_vit),
+    Layout("vit", "a ViT with a head, as timm's", (_QKV, "head.weight"), from_vit),
+    Layout("vit", "a ViT without head", (_QKV,), from_vit),
 )
 
 

@@ -29,6 +29,8 @@ class Weights(NamedTuple):
         cfg: The config with which it was trained, if the checkpoint has it.
         progress: How far training was, e.g. ``epoch 12``; empty if it isn't known.
         origin: What the file was taken for, e.g. ``MAE pre-training (torch file)``.
+        kind: ``"torch"``, ``"old torch"``, ``"safetensors"`` or ``"paddle"``.
+        layout: Short name of the file's layout: ``"ours"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
         meta: Plain values that came along, such as ``num_heads`` of our own files, and a run's arguments.
         dropped: Entries of the file that were not read, such as ``optimizer``.
         ema_state: Our checkpoints of a run with averaged weights: the others, as mmengine's ``EMAHook`` stores them.
@@ -38,6 +40,8 @@ class Weights(NamedTuple):
     cfg: Config | None = None
     progress: str = ""
     origin: str = ""
+    kind: str = "torch"
+    layout: str = "ours"
     meta: Mapping[str, Any] = {}
     dropped: tuple[str, ...] = ()
     ema_state: dict[str, Tensor] | None = None
@@ -83,6 +87,8 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
         _config(meta.pop("cfg", None)),
         f"epoch {epoch}" if epoch is not None else "",
         f"{layout.title} ({kind} file)",
+        kind,
+        layout.name,
         meta,
         tuple(str(name) for name in content if name not in kept),
         content.get("ema_state_dict"),

@@ -1,5 +1,6 @@
 """What of a checkpoint fits a model."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,11 +37,15 @@ class LoadReport:
         for title in ("resized", "missing", "unexpected"):
             names = getattr(self, title)
             if names:
-                lines.append(f"{len(names)} {title}: {_shorten(names)}")
+                lines.append(f"{len(names)} {title}: {shorten(names)}")
         if self.mismatched:
-            shapes = [f"{name} {list(theirs)} for {list(ours)}" for name, (theirs, ours) in self.mismatched.items()]
-            lines.append(f"{len(shapes)} of another shape: {_shorten(shapes)}")
+            lines.append(f"{len(self.mismatched)} of another shape: {self.shapes()}")
         return "; ".join(lines)
+
+    def shapes(self) -> str:
+        """The mismatched names with both shapes."""
+        shapes = [f"{name} {list(theirs)} for {list(ours)}" for name, (theirs, ours) in self.mismatched.items()]
+        return ", ".join(shapes[:_SHOWN]) + (f" and {len(shapes) - _SHOWN} more" if len(shapes) > _SHOWN else "")
 
 
 def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
@@ -60,6 +65,12 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     return report
 
 
-def _shorten(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def shorten(names: list[str]) -> str:
+    """A few names as they are, many by what they begin with: ``decoders.* (228), embeds.* (14)``."""
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    depth = 1 if len({name.partition(".")[0] for name in names}) > 1 else 2
+    groups = Counter(".".join(name.split(".")[:depth]) for name in names)
+    parts = [f"{group}{'.*' if group not in names else ''} ({count})" for group, count in groups.most_common(_SHOWN)]
+    rest = len(groups) - len(parts)
+    return ", ".join(parts) + (f" and {rest} groups more" if rest else "")

@@ -114,7 +114,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
     cfg = small_config(root, tmp_path / "another")
     torch.save({"state_dict": {"layer1.weight": torch.zeros(1)}, "meta": {}}, tmp_path / "resnet.pth")
     cfg.load_from = str(tmp_path / "resnet.pth")
-    with pytest.raises(ValueError, match=r"can't start from this model from .*resnet.pth: 0 tensors fit"):
+    with pytest.raises(ValueError, match=r"resnet.pth' can't be used: the layout of its 1 names is unknown: layer1"):
         train(cfg)
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=r"epoch_1.pth' \(\d+ bytes\) is no whole PyTorch checkpoint: truncated"):

@@ -134,7 +134,7 @@ def test_file_that_is_no_checkpoint(trained, tmp_path, option):
     picture = tmp_path / "a.pth"
     picture.write_bytes(b"\xff\xd8\xff" * 100)
     common = ["--no-validate", option]
-    refuse(trained / "config.py", *common, picture, match=r"a\.pth' \(300 bytes\) is no whole PyTorch checkpoint")
+    refuse(trained / "config.py", *common, picture, match=r"a\.pth' \(300 bytes\) is no (whole PyTorch|weight file)")
     missing = r"no checkpoint '/none\.pth'"
     refuse(trained / "config.py", *common, "/none.pth", error=FileNotFoundError, match=missing)
     assert not (trained / "refused").exists()

@@ -1,20 +1,51 @@
-"""Says what a checkpoint brought, and refuses one that belongs to another model."""
+"""Weights of any origin for the runner, a report of what they brought, and a refusal of another model's."""
+
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from torch import nn
 
-from mirl_mm.checkpoint.report import compare
+from mirl_mm.checkpoint import read_any
+from mirl_mm.checkpoint.report import LoadReport, compare
+from mirl_mm.models.backbones.pretrained import FromPretrained, fit
 from mirl_mm.registry import HOOKS
+
+#: What stands before a path that :func:`read_any` is to read, in place of mmengine, which would unpickle it.
+SCHEME = "weights:"
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_any(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """mmengine's loader of checkpoints (signature and the name's beginning are its) for ``weights:PATH``."""
+    weights = read_any(filename.removeprefix(SCHEME))
+    checkpoint: dict[str, Any] = {"weights": weights, "state_dict": weights.state}
+    return checkpoint | ({} if weights.ema_state is None else {"ema_state_dict": weights.ema_state})
 
 
 @HOOKS.register_module()
 class LoadReportHook(Hook):
-    """Prints a report of every checkpoint that the runner loads, before anything is copied.
+    """Reads weights of any origin, and reports what of every checkpoint fits before anything is copied.
 
-    A resumed or tested model must agree with its checkpoint entirely. ``load_from`` at the start of a training may fit
-    in part (fine-tuning), but something must fit.
+    - ``resume``: the checkpoint is mmengine's own, and the model must agree with it entirely. Files that ``init_cfg``
+      names are not read, as their weights would be overwritten.
+    - A test: every file that :func:`mirl_mm.checkpoint.read_any` reads; the model must agree with it entirely.
+    - ``load_from`` of a training: every such file. The backbone must fit, at least in part; a head for other classes
+      is left out and starts anew, which is said in a warning.
     """
+
+    priority = "HIGH"  # before mmengine's EMAHook, which copies what this one has sorted out
+
+    def before_run(self, runner: Runner) -> None:
+        """See to it that weights are read by ``read_any``, and not at all where a resumed run has its own."""
+        if not runner._resume:
+            if runner._load_from and not str(runner._load_from).startswith(SCHEME):
+                runner._load_from = f"{SCHEME}{runner._load_from}"
+        elif runner._load_from or find_latest_checkpoint(runner.work_dir):
+            for module in runner.model.modules():
+                if isinstance(module, FromPretrained):
+                    module.skip_pretrained()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the checkpoint with the model.
@@ -23,13 +54,23 @@ class LoadReportHook(Hook):
             ValueError: If the checkpoint is another model's.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        weights = checkpoint.pop("weights", None)
+        path = str(runner._load_from or "the checkpoint").removeprefix(SCHEME)
+        if weights is not None and runner._train_loop is not None:
+            what = f"{type(model).__name__} from {path}"
+            checkpoint["state_dict"], _ = fit(model, weights, what, lambda line, level: runner.logger.log(level, line))
+            return
         report = compare(model, checkpoint.get("state_dict", checkpoint))
-        what = f"checkpoint for {type(model).__name__}: {report}"
-        strict = runner._resume or runner._train_loop is None
-        if not report.loaded or (strict and not report.complete):
-            purpose = "resume" if runner._resume else "test" if runner._train_loop is None else "start from"
+        if not report.complete:
             raise ValueError(
-                f"can't {purpose} this model from {runner._load_from or 'the checkpoint'}: {report}. It was written for"
-                " another model: give the config with which it was trained"
+                f"can't {'resume' if runner._resume else 'test'} this model from {path}: {report}. "
+                f"{_remedy(model, report)}"
             )
-        (runner.logger.info if report.complete else runner.logger.warning)(what)
+        runner.logger.info(f"checkpoint for {type(model).__name__}: {report}")
+
+
+def _remedy(model: nn.Module, report: LoadReport) -> str:
+    theirs, ours = report.mismatched.get("head.fc.weight", ((), ()))
+    if theirs and theirs[1:] == ours[1:]:
+        return f"Its head has {theirs[0]} classes, the model's {ours[0]}: set model.head.num_classes={theirs[0]}"
+    return "It was written for another model: give the config with which it was trained"

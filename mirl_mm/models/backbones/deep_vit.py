@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -25,6 +24,7 @@ from ..layers import (
     take_patches,
 )
 from .presets import resolve_arch
+from .pretrained import FromPretrained
 from .settings import block_numbers, ends_of_quarters, pair
 
 #: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
@@ -32,7 +32,7 @@ _PREFIX_POSITIONS = 1
 
 
 @MODELS.register_module()
-class DeepViT(BaseModule):
+class DeepViT(FromPretrained):
     """Plain Vision Transformer, for pre-training and for transfer.
 
     The state dict has timm's and MAE's keys: ``cls_token``, ``pos_embed``, ``patch_embed.proj.*``,

@@ -11,12 +11,12 @@ from torch import Tensor
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
-from ..backbones import DeepViT
+from ..backbones import DeepViT, FromPretrained
 from .heads import LinearClsHead
 
 
 @MODELS.register_module()
-class ImageClassifier(BaseModel):
+class ImageClassifier(FromPretrained, BaseModel):
     """Image classification.
 
     In training, images are erased in part, then mixed, both after normalisation and on the device, in the order of

@@ -12,7 +12,7 @@ from torch import Tensor
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
-from ..backbones import DeepViT
+from ..backbones import DeepViT, FromPretrained
 from ..layers import take_patches
 from .decoder import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
@@ -20,7 +20,7 @@ from .masking import Masking, mask_by_noise, num_visible
 Group = tuple[Tensor, ...]
 
 
-class MaskedPretrainer(BaseModel, metaclass=ABCMeta):
+class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
     """Masked-image pre-training of a DeepViT.
 
     A method is defined by its *components*, predictions of the patches, in groups: the sum of a group's components is

@@ -1,0 +1,152 @@
+"""Models that start from weights of any origin, and say what they took."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule, PretrainedInit
+from torch import Tensor, nn
+
+from mirl_mm.checkpoint import Weights, read_any
+from mirl_mm.checkpoint.report import LoadReport, compare, shorten
+
+from .head_count import stated_heads, usual_heads
+
+PREFIX = "backbone."
+Say = Callable[[str, int], Any]
+
+
+class FromPretrained(BaseModule):
+    """A module whose ``init_cfg=dict(type="Pretrained", checkpoint=FILE)`` takes every file that ``read_any`` reads.
+
+    mmengine's own initialiser wants the names to agree, unpickles what it is given, and is silent about most of what
+    does not fit. Here the layout is recognised, whatever the default scope is; the report is logged; and it is an error
+    if nothing of the backbone fits. ``prefix`` may name the wanted part of the file, e.g. ``prefix="backbone."``.
+    """
+
+    init_cfg: Any
+
+    def init_weights(self) -> None:
+        """Initialise the module and its children, then load what ``init_cfg`` asks for."""
+        given: Any = self.init_cfg
+        first = not self.is_init
+        pretrained, self.init_cfg = _split(given)
+        try:
+            super().init_weights()
+        finally:
+            self.init_cfg = given
+        for cfg in pretrained if first else []:
+            load_pretrained(self, cfg["checkpoint"], cfg.get("prefix"))
+
+    def skip_pretrained(self) -> None:
+        """Let :meth:`init_weights` read no file: a resumed run has its own weights."""
+        self.init_cfg = _split(self.init_cfg)[1]
+
+
+def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], Any]:
+    """The entries of ``init_cfg`` that name a checkpoint, and the others."""
+    entries = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
+    pretrained = [cfg for cfg in entries if cfg.get("type") in ("Pretrained", PretrainedInit)]
+    return pretrained, [cfg for cfg in entries if cfg not in pretrained] or None
+
+
+def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None) -> LoadReport:
+    """Load weights of any origin into a backbone or a model that has one, and log the report.
+
+    Args:
+        module: A :class:`~mirl_mm.DeepViT`, or a model with one as its ``backbone``.
+        checkpoint: The file.
+        prefix: What the names of the wanted part begin with in the file; see ``read_any``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it can't be read, or is of a backbone that is not the module's.
+    """
+    weights = read_any(checkpoint, prefix)
+    state, report = fit(module, weights, f"{type(module).__name__} from {checkpoint}", _log)
+    module.load_state_dict(state, strict=False)
+    return report
+
+
+def fit(module: nn.Module, weights: Weights, what: str, say: Say) -> tuple[dict[str, Tensor], LoadReport]:
+    """What of the weights a module can take; the rest is reported.
+
+    Outside the backbone, tensors of another shape (a head for other classes) are left out with a warning.
+
+    Args:
+        module: A :class:`~mirl_mm.DeepViT`, or a model with one as its ``backbone``.
+        weights: Of :func:`mirl_mm.checkpoint.read_any`.
+        what: What is loaded, for messages.
+        say: Takes each line of the report, and its logging level.
+
+    Returns:
+        The state dict to load, not strictly, and the report.
+
+    Raises:
+        ValueError: If nothing of the backbone fits, or its shapes, heads or blocks are others.
+    """
+    whole = isinstance(getattr(module, "backbone", None), nn.Module)
+    backbone: Any = module.backbone if whole else module
+    start = PREFIX if whole else ""
+    state = dict(weights.state) if whole else of_backbone(weights.state)
+    report = compare(module, state)
+    heads = check_backbone(backbone, weights, report, start, what)
+    say(f"{what}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}", logging.INFO)
+    stated, usual = stated_heads(weights), usual_heads(weights)
+    if heads is not None and stated is None:
+        say(
+            f"{what}: the file does not tell its number of attention heads; the model's {heads} were assumed"
+            + ("" if usual in (None, heads) else f", but such models usually have {usual}: check model.backbone.arch"),
+            logging.INFO if usual in (None, heads) else logging.WARNING,
+        )
+    left = [] if whole else [name for name in weights.state if not name.startswith(PREFIX)]
+    say(f"{what}: {report}" + (f"; not the backbone's: {shorten(left)}" if left else ""), logging.INFO)
+    if report.missing:
+        say(f"{what}: stay as initialised: {shorten(report.missing)}", logging.WARNING)
+    if report.mismatched:
+        say(f"{what}: left out and initialised anew, as their shapes differ: {report.shapes()}", logging.WARNING)
+    return {name: tensor for name, tensor in state.items() if name not in report.mismatched}, report
+
+
+def of_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's tensors, without ``backbone.``."""
+    return {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
+
+
+def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: str, what: str) -> int | None:
+    """Refuse weights of another backbone; returns the model's heads, None for a backbone that has no such number."""
+    fitting = [name for name in (*report.loaded, *report.resized) if name.startswith(start)]
+    wrong = {name: shapes for name, shapes in report.mismatched.items() if name.startswith(start)}
+    if wrong:
+        shapes = LoadReport(mismatched=wrong).shapes()
+        raise ValueError(
+            f"{what}: the backbone's shapes differ ({shapes}). The file is {weights.origin}: set model.backbone (arch, "
+            "patch_size) as it was trained"
+        )
+    if not fitting:
+        raise ValueError(f"{what}: nothing of the backbone fits. The file is {weights.origin}: {report}")
+    heads: int | None = getattr(backbone, "num_heads", None)
+    stated = stated_heads(weights)
+    if heads is not None and stated not in (None, heads):
+        raise ValueError(
+            f"{what}: the file's model has {stated} attention heads, this one {heads}. Shapes agree, but the features "
+            f"would be wrong: set num_heads={stated} in model.backbone.arch"
+        )
+    own = {f"{start}blocks.{i}" for i in range(len(getattr(backbone, "blocks", ())))}
+    foreign = [name for name in report.unexpected if name.startswith(start) and _block(name, start) in own]
+    if foreign:
+        raise ValueError(
+            f"{what}: its blocks have parts that {type(backbone).__name__}'s lack and without which they give other "
+            f"features: {shorten(foreign)}"
+        )
+    return heads
+
+
+def _block(name: str, start: str) -> str:
+    """``backbone.blocks.3`` of ``backbone.blocks.3.ls1.gamma``."""
+    return start + ".".join(name.removeprefix(start).split(".")[:2])
+
+
+def _log(line: str, level: int) -> None:
+    print_log(line, logger="current", level=level)

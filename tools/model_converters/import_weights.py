@@ -1,0 +1,73 @@
+"""Brings weights of any origin into this package's layout.
+
+python tools/model_converters/import_weights.py mirl_vit_b48_800e.pd mirl_vitb48_800e.safetensors    # MIRL's authors
+python tools/model_converters/import_weights.py mae_pretrain_vit_base.pth mae_vitb.pth               # MAE
+python tools/model_converters/import_weights.py vit_base_patch16_224.safetensors timm_vitb.pth       # timm
+
+Files of PyTorch, safetensors and PaddlePaddle are read; nothing that they name is executed. What is written holds
+tensors and plain text only. Configs and --load-from also take the files as they are: conversion is for keeping them.
+"""
+
+import argparse
+from pathlib import Path
+
+from mirl_mm.checkpoint import Weights, read_any
+from mirl_mm.checkpoint.report import shorten
+from mirl_mm.export.publish import check_suffix, publish
+from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", help="the file to read")
+    parser.add_argument("target", help="the file to write, .safetensors or .pth")
+    parser.add_argument("--num-heads", type=int, help="attention heads of the encoder, where the file does not tell")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        target = check_suffix(args.target)
+        weights = read_any(args.source)
+        heads, how = count_heads(weights, args.num_heads)
+        facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads, **_kept(weights)}
+        publish(weights.state, {key: str(value) for key, value in facts.items()}, target)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    print(f"{args.source}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}")
+    print(f"{len(weights.state)} tensors: {shorten(list(weights.state))}")
+    print(f"attention heads: {heads} ({how})")
+    if weights.dropped:
+        print(f"left out: {', '.join(weights.dropped)}")
+    print(f"written: {target}")
+
+
+def count_heads(weights: Weights, given: int | None) -> tuple[int, str]:
+    """Heads of the encoder, and how they are known.
+
+    Raises:
+        ValueError: If nothing tells them, or what is given contradicts the file or the width.
+    """
+    stated, usual, width = stated_heads(weights), usual_heads(weights), backbone_width(weights)
+    if given is not None:
+        if given < 1 or width % given or stated not in (None, given):
+            fault = "is not the file's number" if stated else "does not divide the width"
+            raise ValueError(f"--num-heads {given} {fault}, {stated or width}")
+        return given, "as given"
+    if stated is not None:
+        return stated, "the file says so"
+    if usual is None:
+        raise ValueError(
+            f"the file does not tell its number of attention heads, and width {width} is unusual: give --num-heads"
+        )
+    return usual, f"assumed, as usual for width {width}; the file does not tell. Set it with --num-heads"
+
+
+def _kept(weights: Weights) -> dict[str, object]:
+    """Facts of the file worth keeping."""
+    return {key: weights.meta[key] for key in ("epoch", "model", "architecture") if key in weights.meta}
+
+
+if __name__ == "__main__":
+    main()
