@@ -1,4 +1,7 @@
-"""Evaluate a checkpoint with its config: python tools/test.py CONFIG CHECKPOINT."""
+"""Evaluate a checkpoint with its config: python tools/test.py CONFIG CHECKPOINT.
+
+Of a classifier, both the weights and their average (EMA) are evaluated if the checkpoint has both.
+"""
 
 import argparse
 
@@ -8,6 +11,8 @@ from mmengine.fileio import dump
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.engine.cli import make_parser, read_config
 from mirl_mm.engine.launch import build_runner, finish_processes
+from mirl_mm.engine.options import set_metric_option
+from mirl_mm.evaluation.predictions import check_predictions_file
 
 #: What only training needs.
 UNUSED = (
@@ -20,6 +25,12 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("checkpoint", help="weights of any origin that fit the model")
     parser.add_argument("--out", metavar="JSON", help="write the metrics to this file, too")
+    parser.add_argument("--per-class", action="store_true", help="of a classifier: print each class's accuracy, too")
+    parser.add_argument(
+        "--predictions",
+        metavar="FILE",
+        help="of a classifier: write each image's label and best classes to this .csv or .json file",
+    )
     return parser.parse_args()
 
 
@@ -28,6 +39,11 @@ def main() -> None:
     cfg = read_config(args)
     file_kind(args.checkpoint)
     cfg.load_from = args.checkpoint
+    if args.per_class:
+        set_metric_option(cfg, "per_class", True, "--per-class")
+    if args.predictions:
+        check_predictions_file(args.predictions)
+        set_metric_option(cfg, "out_file", args.predictions, "--predictions")
     for name in UNUSED:
         cfg.pop(name, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()

@@ -5,7 +5,7 @@ import argparse
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.launch import build_runner, drop_validation, finish_processes
+from mirl_mm.engine.launch import build_runner, drop_validation, finish_processes, set_pretrained
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,6 +17,9 @@ def parse_args() -> argparse.Namespace:
         const="auto",
         metavar="CHECKPOINT",
         help="go on from a checkpoint, or without a value from the last one in the work dir (from the start if none)",
+    )
+    parser.add_argument(
+        "--pretrained", metavar="CHECKPOINT", help="start the backbone from this file's weights, whatever wrote it"
     )
     parser.add_argument("--load-from", metavar="CHECKPOINT", help="start from weights of any origin")
     parser.add_argument("--amp", action="store_true", help="bfloat16 mixed precision, whatever the config says")
@@ -36,6 +39,8 @@ def main() -> None:
         cfg.model.backbone.compile_blocks = True
     if args.tensorboard:
         cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
+    if args.pretrained:
+        set_pretrained(cfg, args.pretrained)
     if args.load_from:
         file_kind(args.load_from)
         cfg.load_from = args.load_from

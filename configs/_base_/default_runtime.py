@@ -13,6 +13,7 @@ default_hooks = dict(
     throughput=dict(type="ThroughputHook"),
     corrupt_images=dict(type="CorruptImageHook"),
     non_finite=dict(type="NonFiniteLossHook"),
+    class_check=dict(type="ClassCheckHook"),
     load_report=dict(type="LoadReportHook"),
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2),
 )

@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size, init_dist
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.datasets import preflight
 
 from .options import check_options
@@ -105,6 +106,19 @@ def set_data_root(cfg: Config, data_root: str) -> None:
     for name in LOADERS:
         if cfg.get(name):
             cfg[name].dataset.data_root = data_root
+
+
+def set_pretrained(cfg: Config, checkpoint: str) -> None:
+    """Let the backbone start from a checkpoint's weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no weight file, or the model has no backbone.
+    """
+    file_kind(checkpoint)
+    if "backbone" not in cfg.model:
+        raise ValueError(f"--pretrained is for models with a backbone, and {cfg.model.type} has none in its config")
+    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(checkpoint), "prefix": "backbone."}
 
 
 def drop_validation(cfg: Config) -> None:

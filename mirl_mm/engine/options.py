@@ -41,6 +41,30 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             _check(cfg, key)
 
 
+def set_metric_option(cfg: Config, option: str, value: Any, flag: str) -> None:
+    """Set an option of the metric that knows it among ``test_evaluator``.
+
+    Args:
+        cfg: The config.
+        option: Name of the metric's argument.
+        value: For it.
+        flag: The command line's name for it, for the message.
+
+    Raises:
+        ValueError: If no metric of the config has this option.
+    """
+    metrics = cfg.get("test_evaluator") or []
+    metrics = [metrics] if isinstance(metrics, Mapping) else metrics
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+        kinds = [(metric, _find(metric["type"])) for metric in metrics]
+    chosen = [metric for metric, kind in kinds if kind is not None and option in set(_parameters(kind))]
+    if not chosen:
+        names = ", ".join(str(metric["type"]) for metric in metrics) or "none"
+        raise ValueError(f"{flag} is for classifiers: none of the config's metrics ({names}) has an option {option!r}")
+    for metric in chosen:
+        metric[option] = value
+
+
 def _check(cfg: Config, key: str) -> None:
     parts = key.split(".")
     node: Any = cfg.to_dict()

@@ -1,0 +1,135 @@
+"""Do the images' classes and the classifier's agree?"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
+
+from mirl_mm.models import ImageClassifier
+from mirl_mm.registry import HOOKS
+
+_SHOWN = 3
+
+
+@HOOKS.register_module()
+class ClassCheckHook(Hook):
+    """Refuses data whose classes don't fit an ``ImageClassifier``, before it trains or is tested.
+
+    Every data set needs labels, as many classes as the head has, and the same classes in the same order as the training
+    data, those with which a checkpoint was trained included. It also warns of a backbone that starts from random
+    weights. Other models pass.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_run(self, runner: Runner) -> None:
+        """Compare the data sets with the head and with each other.
+
+        Raises:
+            ValueError: If they don't agree.
+        """
+        model = _classifier(runner)
+        if model is None:
+            return
+        first: tuple[str, Sequence[str]] | None = None
+        for name, dataset in _datasets(runner):
+            classes = _classes(name, dataset, model.head.num_classes, first)
+            if first is None and classes is not None:
+                first = name, classes
+        untrained = not model.backbone.init_cfg and runner._load_from is None
+        if runner._train_loop is not None and untrained:
+            runner.logger.warning(
+                "the backbone starts from RANDOM weights: give tools/train.py --pretrained CHECKPOINT to start from a "
+                "pre-training"
+            )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the data set that is tested, or trained on further, with the classes kept in the checkpoint.
+
+        Raises:
+            ValueError: If they don't agree.
+        """
+        weights = checkpoint.get("weights")  # of LoadReportHook, which reads all but what is resumed
+        meta = checkpoint.get("meta") or {} if weights is None else weights.meta
+        trained = (meta.get("dataset_meta") or {}).get("classes")
+        starts_anew = runner._train_loop is not None and not runner._resume
+        if _classifier(runner) is None or not trained or starts_anew:
+            return
+        for name, dataset in _datasets(runner):
+            classes = _metainfo(dataset).get("classes")
+            if classes is not None:
+                _compare(name, classes, "the checkpoint", trained)
+
+
+def _classifier(runner: Runner) -> ImageClassifier | None:
+    model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return model if isinstance(model, ImageClassifier) else None
+
+
+def _datasets(runner: Runner) -> Iterator[tuple[str, Any]]:
+    """Names of the data loaders that this run uses, and their data sets; that of the training first."""
+    for name in ("train", "val", "test"):
+        loop = getattr(runner, f"_{name}_loop")
+        if isinstance(loop, BaseLoop):
+            yield f"{name}_dataloader", loop.dataloader.dataset
+
+
+def _metainfo(dataset: Any) -> dict:
+    return getattr(dataset, "metainfo", None) or {}
+
+
+def _classes(
+    name: str, dataset: Any, num_classes: int, first: tuple[str, Sequence[str]] | None
+) -> Sequence[str] | None:
+    """The data set's class names, if they are known, after checking them and its labels."""
+    root = getattr(dataset, "root", type(dataset).__name__)
+    labels: Any = getattr(dataset, "labels", ())
+    if labels is None:
+        raise ValueError(
+            f"{name}: the images in '{root}' are unlabelled, and a classifier needs labels: set {name}.dataset."
+            "labelled=True, with one sub-folder per class"
+        )
+    classes = _metainfo(dataset).get("classes")
+    if classes is not None:
+        if first is not None:
+            _compare(name, classes, *first)
+        if len(classes) != num_classes:
+            raise ValueError(
+                f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has {num_classes}: set model.head.num_classes="
+                f"{len(classes)} (by --cfg-options or in the config), or give the right folder by --data-root"
+            )
+    elif len(labels) and labels.max() >= num_classes:
+        raise ValueError(
+            f"{name}: there is a label {labels.max()}, but the model's head has classes 0..{num_classes - 1}: set "
+            f"model.head.num_classes={labels.max() + 1}, or correct the list"
+        )
+    return classes
+
+
+def _compare(name: str, classes: Sequence[str], other: str, theirs: Sequence[str]) -> None:
+    """Raises a ValueError unless both are the same classes in the same order."""
+    if tuple(classes) == tuple(theirs):
+        return
+    lacks = [each for each in theirs if each not in set(classes)]
+    more = [each for each in classes if each not in set(theirs)]
+    what = [f"it lacks {len(lacks)}: {_shorten(lacks)}"] * bool(lacks)
+    what += [f"{len(more)} are new: {_shorten(more)}"] * bool(more)
+    if not what:
+        at = next(i for i, pair in enumerate(zip(classes, theirs, strict=True)) if pair[0] != pair[1])
+        what = [f"their order differs, label {at} is '{classes[at]}' here and '{theirs[at]}' there"]
+    raise ValueError(
+        f"{name} has {_count(classes)}, and {other} has {len(theirs)}: {'; '.join(what)}. Labels count the class "
+        f"folders by name, so all must have the same; rename or add folders, or name the classes in their order by "
+        "classes in the data set's config"
+    )
+
+
+def _count(classes: Sequence[str]) -> str:
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
