@@ -1,0 +1,104 @@
+"""The depth probe's plot: accuracy after each block, several encoders in one picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+#: Okabe and Ito's colours, told apart with any colour vision, each with a marker of its own.
+_STYLES = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+)
+_GREY = "#767676"
+PANELS = {"knn_top1": "k-NN", "linear_top1": "linear classifier"}
+
+
+@dataclass(frozen=True)
+class DepthCurve:
+    """One encoder's figures.
+
+    Attributes:
+        name: For the legend.
+        figures: Depth in blocks to name of a figure to percent; see :data:`PANELS` for those that are drawn.
+        depth: The encoder's blocks.
+        baseline: Whether it has random weights: drawn dashed and grey.
+    """
+
+    name: str
+    figures: Mapping[int, Mapping[str, float]]
+    depth: int
+    baseline: bool = False
+
+
+def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title: str = "") -> Figure:
+    """Plot top-1 accuracy against depth, k-NN on the left and linear on the right.
+
+    Each curve's best depth is filled, and told in the legend beside its last one: features that lose towards the end
+    are the degradation that MIRL is about.
+
+    Args:
+        curves: One per encoder.
+        borders: Blocks after which a segment ends, from 0: light vertical lines with the segments' numbers.
+        title: Goes on top.
+
+    Raises:
+        ValueError: For no curve, or one without figures.
+    """
+    if not curves or not all(curve.figures for curve in curves):
+        raise ValueError("nothing to plot: each curve needs the figures of at least one depth")
+    figure = Figure(figsize=(12.5, 5.4), layout="constrained", dpi=130)
+    axes = figure.subplots(1, len(PANELS))
+    trained = [curve for curve in curves if not curve.baseline]
+    for axis, (key, panel) in zip(axes, PANELS.items(), strict=True):
+        _draw_segments(axis, borders)
+        for curve in curves:
+            style = (_GREY, "") if curve.baseline else _STYLES[trained.index(curve) % len(_STYLES)]
+            _draw(axis, curve, key, *style)
+        _dress(axis, panel, max(curve.depth for curve in curves), bool(borders))
+    if title:
+        figure.suptitle(title, fontsize=14, x=0.01, horizontalalignment="left")
+    return figure
+
+
+def _draw_segments(axis: Axes, borders: Sequence[int]) -> None:
+    """Light lines at the borders, and each segment's number on top."""
+    for border in borders:
+        axis.axvline(border, color="#DDDDDD", linewidth=1, zorder=0)
+    for number, (start, stop) in enumerate(pairwise(borders), start=1):
+        centre = ((start + stop) / 2, 1.0)
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=_GREY, **place)
+
+
+def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> None:
+    depths = sorted(curve.figures)
+    values = [curve.figures[depth][key] for depth in depths]
+    best = max(range(len(depths)), key=values.__getitem__)
+    label = f"{curve.name}: best {values[best]:.1f} after {depths[best]}, last {values[-1]:.1f}"
+    line = {"color": colour, "label": label, "linewidth": 1.5 if curve.baseline else 2.0}
+    if curve.baseline:
+        axis.plot(depths, values, linestyle=(0, (4, 2)), zorder=2, **line)
+        return
+    size = 5.5 if len(depths) <= 30 else 4
+    axis.plot(depths, values, marker=marker, markersize=size, markerfacecolor="white", zorder=3, **line)
+    axis.plot(depths[best], values[best], marker=marker, markersize=size + 4, color=colour, zorder=4)
+
+
+def _dress(axis: Axes, panel: str, depth: int, borders: bool) -> None:
+    axis.set_title(panel, loc="left", fontsize=12, pad=16 if borders else None)
+    axis.set_xlabel("depth in blocks (0: the embedding" + ("; on top: segments)" if borders else ")"))
+    axis.set_ylabel("top-1 accuracy (%)")
+    axis.set_xlim(-0.025 * depth, 1.025 * depth)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 4, 5, 10]))
+    axis.grid(axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(y=0.08)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=9.5)

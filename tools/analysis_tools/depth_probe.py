@@ -1,0 +1,155 @@
+"""Measures and plots how good an encoder's frozen features are after each block: the degradation of deep ViTs.
+
+For each checkpoint and depth, a k-NN and a linear classifier on FOLDER/train are tried on FOLDER/val (class folders).
+Writes OUT/depth_probe.json and OUT/depth_probe.png. What was killed goes on from the last finished depth.
+
+python tools/analysis_tools/depth_probe.py work_dirs/mirl/epoch_800.pth work_dirs/mae/epoch_800.pth \
+    --labels MIRL MAE --random --data-root FOLDER --out work_dirs/depth_probe
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mmengine.device import get_device
+
+from mirl_mm.datasets import CorruptImageError
+from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
+from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
+from mirl_mm.evaluation.features import POOLS, check_depths
+from mirl_mm.evaluation.labelled import labelled_pair
+from mirl_mm.evaluation.linear_probe import L2_GRID
+from mirl_mm.visualization.curves import encode_figure
+from mirl_mm.visualization.depth import DepthCurve, plot_depth
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, and the description as it is written."""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser.add_argument("checkpoints", nargs="+", help="of pre-training, of a classifier, or of another code base")
+    parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
+    parser.add_argument("--labels", nargs="+", help="names of the checkpoints (default: their paths)")
+    parser.add_argument("--configs", nargs="+", help="config files, one for each, where checkpoints do not hold them")
+    parser.add_argument("--random", action="store_true", help="also random weights, for each architecture")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights")
+    parser.add_argument("--depths", nargs="+", default=["all"], help="'all', 'segments' (their ends), or numbers")
+    parser.add_argument("--out", type=Path, default="depth_probe", help="folder to write to")
+    parser.add_argument("--title", default="", help="of the plot (default: how many images were used)")
+    parser.add_argument("--pool", choices=POOLS, default="avg", help="mean of the patch tokens, or the class token")
+    parser.add_argument("--final-norm", action="store_true", help="the encoder's last norm at the full depth")
+    parser.add_argument("-k", type=int, default=20, help="neighbours that vote")
+    parser.add_argument("--temperature", type=float, default=0.07, help="of the votes")
+    parser.add_argument("--l2", type=float, nargs="+", default=list(L2_GRID), help="penalties to choose from")
+    parser.add_argument("--num-train", type=int, default=0, help="at most so many, evenly spread; 0: all")
+    parser.add_argument("--num-val", type=int, default=0, help="likewise")
+    parser.add_argument("--batch-size", type=int, default=64, help="images at a time in the encoder")
+    parser.add_argument("--workers", type=int, default=2, help="processes that load images")
+    parser.add_argument(
+        "--dtype", choices=["float32", "float16", "bfloat16"], default="float32", help="features kept in"
+    )
+    parser.add_argument("--amp", action="store_true", help="run the encoder in bfloat16")
+    parser.add_argument("--memory", type=float, default=16, help="GiB of features held; more depths take more passes")
+    parser.add_argument("--device", default=get_device(), help="where to compute")
+    args = parser.parse_args()
+    args.labels = args.labels or args.checkpoints
+    if len(set(args.labels)) != len(args.checkpoints):
+        parser.error(f"{len(args.checkpoints)} checkpoints need as many different labels, got {args.labels}")
+    if args.configs and len(args.configs) != len(args.checkpoints):
+        parser.error(f"{len(args.checkpoints)} checkpoints need as many configs, got {len(args.configs)}")
+    return args
+
+
+def encoders(args: argparse.Namespace) -> list[FrozenEncoder]:
+    """The checkpoints' encoders, then one with random weights for each architecture among them."""
+    configs = args.configs or [None] * len(args.checkpoints)
+    given = [load_encoder(*parts) for parts in zip(args.checkpoints, configs, args.labels, strict=True)]
+    if not args.random:
+        return given
+    first = {architecture(encoder): place for place, encoder in reversed(list(enumerate(given)))}
+    for place in sorted(first.values()):
+        name = "random weights" + (f" ({args.labels[place]})" if len(first) > 1 else "")
+        given.append(random_encoder(args.checkpoints[place], configs[place], name, args.seed))
+    return given
+
+
+def chosen_depths(given: list[str], encoder: FrozenEncoder, segments: int | None) -> list[int]:
+    """The depths that the command line means for an encoder."""
+    depth = encoder.backbone.depth
+    if given == ["all"]:
+        return list(range(depth + 1))
+    if given == ["segments"]:
+        count = encoder.segments or segments
+        if count is None or depth % count:
+            raise ValueError(
+                f"--depths segments: {encoder.name} was trained without segments"
+                + (f", and {count} do not divide its {depth} blocks" if count else ", as all the others")
+                + ": name the depths by numbers"
+            )
+        return segment_borders(depth, count)
+    try:
+        return check_depths([int(number) for number in given], depth)
+    except ValueError as error:
+        raise ValueError(f"--depths {' '.join(given)}, {encoder.name}: {error}") from error
+
+
+def main() -> None:
+    args = parse_args()
+    settings = ProbeSettings(args.pool, args.final_norm, args.k, args.temperature, tuple(args.l2), args.dtype, args.amp)
+    backend = AtomicLocalBackend()
+    memory = int(args.memory * 2**30)
+    probe = DepthProbe(settings, args.out / "cache", backend.put, args.batch_size, args.workers, memory)
+    curves, records = [], []
+    try:
+        judged = encoders(args)
+        segments = next((encoder.segments for encoder in judged if encoder.segments), None)
+        plan = [(encoder, chosen_depths(args.depths, encoder, segments)) for encoder in judged]
+        train, val = ({"data_root": args.data_root, "split": split} for split in ("train", "val"))
+        limits = (args.num_train, args.num_val)
+        images = [labelled_pair(train, val, encoder.pipeline, limits) for encoder in judged]
+        for (encoder, depths), pair in zip(plan, images, strict=True):
+            figures = probe.run(encoder.to(args.device), *pair, depths)
+            encoder.to("cpu")
+            path = dict(zip(args.labels, args.checkpoints, strict=True)).get(encoder.name)
+            curves.append(DepthCurve(encoder.name, figures, encoder.backbone.depth, baseline=path is None))
+            records.append(record(encoder, path, figures) | {"images": [len(part) for part in pair]})
+    except (OSError, ValueError, CorruptImageError) as error:
+        raise SystemExit(f"error: {error}") from error
+    borders = next((segment_borders(e.backbone.depth, e.segments) for e in judged if e.segments), [])
+    content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
+    backend.put_text(json.dumps(content, indent=2), args.out / "depth_probe.json")
+    title = args.title or f"Frozen features: {len(images[0][0]):,} training, {len(images[0][1]):,} validation images"
+    backend.put(encode_figure(plot_depth(curves, borders, title)), args.out / "depth_probe.png")
+    for curve in curves:
+        print(table(curve))
+    print(args.out / "depth_probe.json", args.out / "depth_probe.png", sep="\n")
+
+
+def record(encoder: FrozenEncoder, path: str | None, figures: dict) -> dict[str, Any]:
+    """What is written of an encoder; ``path`` is None for random weights."""
+    return {
+        "name": encoder.name,
+        "checkpoint": path,
+        "progress": encoder.progress,
+        "blocks": encoder.backbone.depth,
+        "segments": encoder.segments,
+        "pipeline": [str(step) for step in encoder.pipeline],
+        "depths": figures,
+    }
+
+
+def table(curve: DepthCurve) -> str:
+    """A curve's figures in columns."""
+    lines = [f"{curve.name}", f"{'blocks':>8}{'k-NN':>8}{'linear':>8}  top-1 in percent"]
+    for depth, figures in curve.figures.items():
+        lines.append(f"{depth:>8}{figures['knn_top1']:>8.2f}{figures['linear_top1']:>8.2f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
