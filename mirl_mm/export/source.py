@@ -16,7 +16,6 @@ from mirl_mm.registry import MODELS
 
 #: What ``weights`` can be.
 WEIGHTS = ("model", "ema", "raw")
-PARTS = ("backbone", "classifier")
 
 
 class Source(NamedTuple):
@@ -52,13 +51,10 @@ class Source(NamedTuple):
         Raises:
             ValueError: If it is no DeepViT, or config and weights do not belong together.
         """
-        cfg = self.model.get("backbone") or {}
-        kind = MODELS.get(cfg.get("type", ""))
-        if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
-            raise ValueError(f"the backbone of {self.name} is {cfg.get('type')}: only a DeepViT can be exported")
+        cfg = self._backbone_cfg(**changes)
         prefix = "backbone."
         state = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
-        return self._build(_plain(cfg, **changes), state)
+        return self._build(cfg, state)
 
     def classifier(self, **changes: Any) -> ImageClassifier:
         """The classifier with its weights, in evaluation mode; ``changes`` are the backbone's.
@@ -73,11 +69,23 @@ class Source(NamedTuple):
             )
         cfg = {
             "type": self.model.type,
-            "backbone": _plain(self.model.backbone, **changes),
+            "backbone": self._backbone_cfg(**changes),
             "head": _without_init(self.model.head),
         }
         state = {key: value for key, value in self.state.items() if key.startswith(("backbone.", "head."))}
         return self._build(cfg, state)
+
+    def _backbone_cfg(self, **changes: Any) -> dict[str, Any]:
+        """The backbone's config with ``changes`` and without what matters in training only."""
+        given = self.model.get("backbone") or {}
+        kind = MODELS.get(given.get("type", ""))
+        if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
+            raise ValueError(f"the backbone of {self.name} is {given.get('type')}: only a DeepViT can be exported")
+        cfg = {**_without_init(given), "with_cp": False, "compile_blocks": False, "drop_path_rate": 0.0}
+        if "img_size" in changes:
+            with torch.device("meta"):
+                cfg["pretrained_grid"] = MODELS.build(cfg).grid  # that of the file's positions
+        return cfg | changes
 
     def _build(self, cfg: dict, state: dict[str, Tensor]) -> Any:
         with torch.device("meta"):  # nothing is initialised in vain: the file's tensors become the model's
@@ -100,8 +108,8 @@ def open_source(path: str | Path, weights: str = "model", config: str | Path | N
 
     Args:
         path: A checkpoint of ``tools/train.py``, or another that :func:`mirl_mm.checkpoint.read_any` reads.
-        weights: ``"model"``: those that ``tools/test.py`` evaluates, the average where there is one.
-            ``"ema"``: the average. ``"raw"``: the weights as they are trained.
+        weights: ``"model"``: what is under ``state_dict``, the average where there is one. ``"ema"``: the average.
+            ``"raw"``: the weights as they are trained.
         config: Config file, where the checkpoint does not hold one, or in its place.
 
     Raises:
@@ -140,11 +148,6 @@ def _as_trained(ema_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The trained weights, which mmengine swaps with the average: ``module.*`` of the averaged model's entry."""
     prefix = "module."
     return {name.removeprefix(prefix): value for name, value in ema_state.items() if name.startswith(prefix)}
-
-
-def _plain(backbone: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """A backbone's config without what matters in training only."""
-    return {**_without_init(backbone), "with_cp": False, "compile_blocks": False, "drop_path_rate": 0.0, **changes}
 
 
 def _without_init(cfg: Mapping[str, Any]) -> dict[str, Any]:

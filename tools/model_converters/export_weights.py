@@ -26,8 +26,8 @@ def parse_args() -> argparse.Namespace:
         "--weights",
         choices=["model", "ema", "raw"],
         default="model",
-        help="model (default): those that tools/test.py evaluates, which are the average (EMA) if one was kept; "
-        "ema: the average, an error if there is none; raw: as trained, never the average",
+        help="model (default): the checkpoint's state_dict, which is the average (EMA) if one was kept; ema: the "
+        "average, an error if there is none; raw: as trained, never the average",
     )
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
     parser.add_argument("--hash", action="store_true", help="put 8 digits of the file's SHA-256 behind its name")
