@@ -114,4 +114,5 @@ class _Scores:
         shape = (*queries.shape[:2], *self.size)
         scores = self._memory[: shape[0] * shape[1] * shape[2] * shape[3]].view(shape)
         torch.add(by_row[..., None], by_column[:, :, None], out=scores)
-        return scores.flatten(2).baddbmm_(queries, self.keys[groups], alpha=self.scale)
+        scores = scores.flatten(2)
+        return torch.baddbmm(scores, queries, self.keys[groups], alpha=self.scale, out=scores)
