@@ -27,8 +27,8 @@ def knn_scores(
 
     The similarities, ``query_chunk`` x ``bank_chunk`` float32 at a time (134 MB), are never held as a whole: the bank
     goes to the device piece by piece, once, and each query keeps its k best so far. It takes 2 N Q C operations: 98
-    TFLOP for ImageNet (N = 1,281,167, Q = 50,000, C = 768), two seconds on a GPU that does 50 TFLOP/s in float32, a
-    quarter of an hour on a CPU that does 100 GFLOP/s.
+    TFLOP for ImageNet (N = 1,281,167, Q = 50,000, C = 768), by arithmetic some seconds on a GPU that does 50 TFLOP/s in
+    float32, and about twenty minutes on a CPU that does 100 GFLOP/s.
 
     The result is exact. Only where several bank entries are equally similar at the k-th place, as copies of an image
     are, it is left open which of them vote.

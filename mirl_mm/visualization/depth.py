@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def _draw_segments(axis: Axes, borders: Sequence[int]) -> None:
         axis.axvline(border, color="#DDDDDD", linewidth=1, zorder=0)
     for number, (start, stop) in enumerate(pairwise(borders), start=1):
         centre = ((start + stop) / 2, 1.0)
-        place = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
         axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=_GREY, **place)
 
 
@@ -83,7 +84,7 @@ def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> 
     values = [curve.figures[depth][key] for depth in depths]
     best = max(range(len(depths)), key=values.__getitem__)
     label = f"{curve.name}: best {values[best]:.1f} after {depths[best]}, last {values[-1]:.1f}"
-    line = {"color": colour, "label": label, "linewidth": 1.5 if curve.baseline else 2.0}
+    line: dict[str, Any] = {"color": colour, "label": label, "linewidth": 1.5 if curve.baseline else 2.0}
     if curve.baseline:
         axis.plot(depths, values, linestyle=(0, (4, 2)), zorder=2, **line)
         return
