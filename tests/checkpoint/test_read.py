@@ -69,9 +69,7 @@ def test_refusals(tmp_path):
     with pytest.raises(ValueError, match=r"empty\.pth' \(0 bytes\) is no weight file"):
         read_any(tmp_path / "empty.pth")
     torch.save({"encoder.layer.0.weight": torch.ones(1), "b": torch.ones(1)}, tmp_path / "other.pth")
-    with pytest.raises(
-        ValueError, match=r"layout of its 2 names is unknown: encoder\.layer\.0\.weight, b\. Known"
-    ):
+    with pytest.raises(ValueError, match=r"layout of its 2 names is unknown: encoder\.layer\.0\.weight, b\. Known"):
         read_any(tmp_path / "other.pth")
 
 
