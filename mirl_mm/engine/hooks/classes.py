@@ -97,8 +97,9 @@ def _classes(
             _compare(name, classes, *first)
         if len(classes) != num_classes:
             raise ValueError(
-                f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has {num_classes}: set model.head.num_classes="
-                f"{len(classes)} (by --cfg-options or in the config), or give the right folder by --data-root"
+                f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has {num_classes}: "
+                f"set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or give the right "
+                "folder by --data-root"
             )
     elif len(labels) and labels.max() >= num_classes:
         raise ValueError(
