@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mirl_mm.datasets.transforms import build_pipeline
 from mirl_mm.evaluation.encoder import architecture, evaluation_pipeline, load_encoder, random_encoder
@@ -12,6 +13,7 @@ from mirl_mm.evaluation.features import extract_features, pooled_tokens, size_of
 from mirl_mm.evaluation.labelled import labelled_images, labelled_pair
 from tests.evaluation.checkpoints import write_checkpoint
 from tests.evaluation.folders import write_classes
+from tests.golden import GOLDEN, Golden
 from tests.training import ROOT, write_images
 
 
@@ -72,6 +74,23 @@ def test_kept_in_half_precision(folder, encoder):
     assert half.dtype == torch.float16
     torch.testing.assert_close(half.float(), whole, atol=2e-3, rtol=2e-3)
     assert size_of(1_281_167, 768, 2, torch.float16) == 1_281_167 * 768 * 2 * 2
+
+
+def test_bfloat16_blocks_are_near(folder, encoder):
+    images = some(folder, encoder)
+    whole, near = (extract_features(encoder, images, [4], amp=amp).by_depth[4] for amp in (False, True))
+    assert near.dtype == torch.float32
+    difference = (near - whole).abs().max()
+    assert 0 < difference < 0.05 * whole.abs().max()
+
+
+def test_authors_file_with_a_config(tmp_path):
+    backbone = {"type": "DeepViT", "arch": {"depth": 12, "embed_dims": 24, "num_heads": 3}, "img_size": (64, 64)}
+    Config({"model": {"type": "MIRL", "num_segments": 6, "backbone": backbone}}).dump(tmp_path / "config.py")
+    loaded = load_encoder(GOLDEN / "mirl_6seg_w24.pd", tmp_path / "config.py")
+    expected = Golden("mirl_6seg_w24").param["blocks.11.attn.qkv.weight"]
+    np.testing.assert_array_equal(loaded.backbone.blocks[11].attn.qkv.weight.detach().numpy(), expected.T)
+    assert loaded.segments == 6
 
 
 @pytest.mark.parametrize("kind", ["MAE", "ImageClassifier"])

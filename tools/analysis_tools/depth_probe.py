@@ -112,10 +112,10 @@ def main() -> None:
         train, val = ({"data_root": args.data_root, "split": split} for split in ("train", "val"))
         limits = (args.num_train, args.num_val)
         images = [labelled_pair(train, val, encoder.pipeline, limits) for encoder in judged]
-        for (encoder, depths), pair in zip(plan, images, strict=True):
+        paths = [*args.checkpoints, *[None] * (len(judged) - len(args.checkpoints))]
+        for path, (encoder, depths), pair in zip(paths, plan, images, strict=True):
             figures = probe.run(encoder.to(args.device), *pair, depths)
             encoder.to("cpu")
-            path = dict(zip(args.labels, args.checkpoints, strict=True)).get(encoder.name)
             curves.append(DepthCurve(encoder.name, figures, encoder.backbone.depth, baseline=path is None))
             records.append(record(encoder, path, figures) | {"images": [len(part) for part in pair]})
     except (OSError, ValueError, CorruptImageError) as error:
