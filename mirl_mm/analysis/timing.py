@@ -54,18 +54,18 @@ def time_step(
     Data is waiting for the loader, the copy to the device and normalisation. The device is synchronised at each
     reading.
     """
-    ticks = [_tick(clock)]
+    ticks = [tick(clock)]
     batch = model.data_preprocessor(next(batches), True)
     batch.pop("data_samples", None)
-    ticks.append(_tick(clock))
+    ticks.append(tick(clock))
     with variant.optim_wrapper.optim_context(model):
         loss = variant.loss(**batch)
-    ticks.append(_tick(clock))
+    ticks.append(tick(clock))
     variant.optim_wrapper.backward(loss)
-    ticks.append(_tick(clock))
+    ticks.append(tick(clock))
     variant.optim_wrapper.step()
     variant.optim_wrapper.zero_grad()
-    ticks.append(_tick(clock))
+    ticks.append(tick(clock))
     return StepTimes(*(end - start for start, end in pairwise(ticks)))
 
 
@@ -74,9 +74,9 @@ def matmul_rate(dtype: torch.dtype, device: torch.device, size: int, clock: Cloc
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(3):
-        start = _tick(clock)
+        start = tick(clock)
         a @ b
-        seconds.append(_tick(clock) - start)
+        seconds.append(tick(clock) - start)
     return 2 * size**3 / min(seconds)
 
 
@@ -141,18 +141,22 @@ def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, 
     On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process up to now: run it in a
     process of its own.
     """
-    on_gpu = next(model.parameters()).device.type == "cuda"
-    if on_gpu:
+    return peak_bytes(lambda: [time_step(model, variant, batches) for _ in range(steps)])
+
+
+def peak_bytes(run: Callable[[], Any]) -> int:
+    """Bytes that ``run()`` takes at most: with a GPU what PyTorch has allocated there, else the whole process's."""
+    if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    for _ in range(steps):
-        time_step(model, variant, batches)
-    if on_gpu:
+    run()
+    if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _tick(clock: Clock) -> float:
+def tick(clock: Clock) -> float:
+    """The clock, once the GPU has done its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return clock()

@@ -1,0 +1,173 @@
+"""Time and memory of a detection backbone beside explicit attention, scores and bias stored, as in detectron2's ViTDet.
+
+A step is the forward and backward pass of a DeepViT with windows of 14 and relative positions, on random images. What
+is compared shares the weights and takes turns; memory is measured in a process of its own for each.
+
+    python tools/analysis_tools/benchmark_vitdet.py --arch vit-b --size 1024 1024 --dtype fp32
+"""
+
+import argparse
+import json
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from mmengine.device import get_device
+
+import mirl_mm
+from mirl_mm import DeepViT
+from mirl_mm.analysis.explicit import explicit_attention
+from mirl_mm.analysis.timing import peak_bytes, tick
+from mirl_mm.models.backbones import ARCHS
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+#: name -> (explicit attention, activation checkpointing). The first is what the others are set beside.
+WAYS = {
+    "explicit": (True, False),
+    "explicit, checkpointing": (True, True),
+    "ours": (False, False),
+    "ours, checkpointing": (False, True),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", choices=list(ARCHS), default="vit-b")
+    parser.add_argument("--size", type=int, nargs=2, default=[1024, 1024], metavar=("H", "W"), help="of the images")
+    parser.add_argument("--window-size", type=int, default=14)
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="bf16: autocast")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=["explicit", "ours", "ours, checkpointing"])
+    parser.add_argument("--iters", type=int, default=3, help="steps of each that are measured")
+    parser.add_argument("--warmup", type=int, default=1, help="steps of each before")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: seconds of computing, for a machine with other work; with --threads 1, on the CPU",
+    )
+    parser.add_argument("--no-memory", action="store_true", help="don't measure memory")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
+    args = parser.parse_args()
+    if args.clock == "cpu" and (args.threads != 1 or torch.cuda.is_available()):
+        parser.error("--clock cpu adds up the threads' seconds, so it needs --threads 1 and no GPU")
+    if min(args.batch_size, args.iters) < 1 or args.warmup < 0:
+        parser.error("--batch-size and --iters must be positive, --warmup must not be negative")
+    return args
+
+
+class Bench:
+    """A backbone, images, and its step in each way."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        torch.manual_seed(args.seed)
+        device = get_device()
+        self.model = DeepViT(
+            args.arch,
+            img_size=tuple(args.size),
+            pretrain_img_size=224,
+            pos_embed="learned",
+            class_token=False,
+            window_size=args.window_size,
+            use_rel_pos=True,
+            final_norm=False,
+        ).to(device)
+        self.model.train()
+        self.images = torch.randn(args.batch_size, 3, *args.size, device=device)
+        self.dtype = DTYPES[args.dtype]
+
+    def step(self, way: str) -> None:
+        """Forward and backward pass; the gradients are dropped."""
+        explicit, self.model.with_cp = WAYS[way]
+        with explicit_attention(self.model) if explicit else nullcontext():
+            with torch.autocast(self.images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                out = self.model(self.images)[0]
+            out.float().square().mean().backward()
+        self.model.zero_grad(set_to_none=True)
+
+
+def measure_memory(args: argparse.Namespace, way: str) -> int:
+    """Peak bytes of two steps, called in a process of its own."""
+    bench = Bench(args)
+    return peak_bytes(lambda: [bench.step(way) for _ in range(2)])
+
+
+def in_child(args: argparse.Namespace, way: str) -> int:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure_memory, args, way).result()
+
+
+def measure_time(bench: Bench, args: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of each way's steps; the ways take turns."""
+    clock: Callable[[], float] = time.process_time if args.clock == "cpu" else time.perf_counter
+    seconds: dict[str, list[float]] = {way: [] for way in args.ways}
+    for turn in range(args.warmup + args.iters):
+        for way in args.ways:
+            start = tick(clock)
+            bench.step(way)
+            if turn >= args.warmup:
+                seconds[way].append(tick(clock) - start)
+    return seconds
+
+
+def summarise(args: argparse.Namespace, seconds: dict[str, list[float]], memory: dict[str, int]) -> dict[str, Any]:
+    """Medians, and ratios to the first way, turn by turn."""
+    first = args.ways[0]
+    rows = {}
+    for way, turns in seconds.items():
+        ratios = [own / other for own, other in zip(turns, seconds[first], strict=True)]
+        rows[way] = {"step_s": statistics.median(turns), "turns_s": turns, "time_ratio": statistics.median(ratios)}
+        if memory:
+            rows[way] |= {"peak_memory_bytes": memory[way], "memory_ratio": memory[way] / memory[first]}
+    return {
+        "settings": {key: value for key, value in vars(args).items() if key != "json"},
+        "versions": {module.__name__: module.__version__ for module in (torch, timm, mirl_mm)},
+        "system": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "ways": rows,
+    }
+
+
+def report(result: dict[str, Any]) -> str:
+    settings = result["settings"]
+    where = result["gpu"] or f"CPU, {result['threads']} threads"
+    lines = [
+        f"{settings['arch']}, {settings['size'][0]} x {settings['size'][1]}, batch {settings['batch_size']}, "
+        f"{settings['dtype']}, forward + backward, {settings['clock']} clock, torch {torch.__version__} on {where}",
+        f"{'':25s}{'step s':>9s}{'ratio':>8s}{'memory GB':>11s}{'ratio':>8s}",
+    ]
+    for way, row in result["ways"].items():
+        memory = f"{row['peak_memory_bytes'] / 1e9:11.2f}{row['memory_ratio']:8.2f}" if "memory_ratio" in row else ""
+        lines.append(f"{way:25s}{row['step_s']:9.3f}{row['time_ratio']:8.2f}{memory}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        bench = Bench(args)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
+    memory = {} if args.no_memory else {way: in_child(args, way) for way in args.ways}
+    result = summarise(args, measure_time(bench, args), memory)
+    print(report(result))
+    if args.json:
+        Path(args.json).write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
