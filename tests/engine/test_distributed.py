@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training import run_tool, small_config, weights, write_images
+from tests.training import (
+    run_tool,
+    small_classifier,
+    small_config,
+    train,
+    weights,
+    write_class_folders,
+    write_images,
+)
 
 
 def on_two_processes(tool: str, port: int, *arguments) -> None:
@@ -51,6 +59,32 @@ def test_two_processes_resume_and_test(tmp_path):
     alone = run_tool("tools/test.py", tmp_path / "config.py", checkpoint, *common, "--out", tmp_path / "one.json")
     assert alone.returncode == 0, alone.stderr[-2000:]
     assert read(tmp_path / "two.json") == pytest.approx(read(tmp_path / "one.json"), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_classify_as_one(tmp_path):
+    cfg = small_classifier(
+        write_class_folders(tmp_path / "data", 8, 9), tmp_path / "run", train_cfg__max_epochs=1
+    )  # nine images: the last one of the second process is a repetition
+    train(cfg)
+    cfg.dump(tmp_path / "config.py")
+    command = [tmp_path / "config.py", tmp_path / "run/epoch_1.pth"]
+    results = {}
+    for number in ("one", "two"):
+        options = ["--work-dir", tmp_path / "test", "--out", tmp_path / f"{number}.json", "--per-class"]
+        options += ["--predictions", tmp_path / f"{number}.csv"]
+        if number == "one":
+            outcome = run_tool("tools/test.py", *command, *options)
+            assert outcome.returncode == 0, outcome.stderr[-2000:]
+        else:
+            on_two_processes("test", 29615, *command, 2, *options)
+        results[number] = read(tmp_path / f"{number}.json")
+    assert results["one"] == pytest.approx(results["two"])
+    assert len(results["one"]) == 4
+    for ending in (".csv", "_ema.csv"):
+        one, two = ((tmp_path / f"{number}{ending}").read_text().splitlines() for number in ("one", "two"))
+        assert [row.split(",")[:3] for row in one] == [row.split(",")[:3] for row in two]
+        assert len(one) == 1 + 9
 
 
 def read(path: Path) -> dict[str, float]:
