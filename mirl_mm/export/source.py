@@ -84,7 +84,7 @@ class Source(NamedTuple):
         cfg = {**_without_init(given), "with_cp": False, "compile_blocks": False, "drop_path_rate": 0.0}
         if "img_size" in changes:
             with torch.device("meta"):
-                cfg["pretrained_grid"] = MODELS.build(cfg).grid  # that of the file's positions
+                cfg["pretrained_grid"] = MODELS.build(cfg).position_grid  # that of the file's positions
         return cfg | changes
 
     def _build(self, cfg: dict, state: dict[str, Tensor]) -> Any:

@@ -21,6 +21,8 @@ def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
         ValueError: If timm's ``VisionTransformer`` can't be such a network.
     """
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    if backbone.cls_token is None:
+        raise ValueError("timm has no backbone without class token, as detectors use it: choose the layout 'mirl'")
     arch = {key: getattr(backbone, key) for key in ("depth", "embed_dims", "num_heads", "mlp_ratio")}
     preset = next((name for name in ARCHS if resolve_arch(name) == arch), None)
     base = timm_arguments(resolve_arch(preset or "vit-b"))
@@ -29,8 +31,6 @@ def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
         options["patch_size"] = backbone.patch_size
     if backbone.img_size != (224, 224):
         options["img_size"] = backbone.img_size
-    if backbone.cls_token is None:
-        options["class_token"] = False
     channels = backbone.patch_embed.proj.in_channels
     if channels != 3:
         options["in_chans"] = channels
@@ -40,8 +40,7 @@ def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
 def _end(model: DeepViT | ImageClassifier, final_norm: bool) -> dict[str, Any]:
     """Arguments for what follows the blocks."""
     if not isinstance(model, ImageClassifier):
-        pool = {"global_pool": "avg", "fc_norm": False} if model.cls_token is None else {"global_pool": "token"}
-        return {"num_classes": 0} | pool | ({} if final_norm else {"final_norm": False})
+        return {"num_classes": 0, "global_pool": "token"} | ({} if final_norm else {"final_norm": False})
     head = model.head
     head_norm = isinstance(head.norm, nn.LayerNorm)
     if final_norm and head_norm:

@@ -73,6 +73,14 @@ def test_two_norms_have_no_place_in_timm(tmp_path):
     assert export_weights(source, tmp_path / "x.safetensors", "mirl").path.exists()
 
 
+def test_a_backbone_of_windows_has_no_place_in_timm(tmp_path):
+    model = classifier() | {"mixup": None}
+    model["backbone"] |= {"class_token": False, "window_size": 2, "global_attn_indexes": [1]}
+    write(tmp_path / "epoch_3.pth", model)
+    with pytest.raises(ValueError, match="no backbone without class token"):
+        export_weights(open_source(tmp_path / "epoch_3.pth"), tmp_path / "x.safetensors")
+
+
 def test_another_network_in_timm_is_noticed(tmp_path, monkeypatch):
     write(tmp_path / "epoch_3.pth", pretrainer())
     call = timm_side.timm_call

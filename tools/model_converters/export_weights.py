@@ -56,8 +56,9 @@ def _how_to_load(written: Published) -> str:
         )
     options = json.loads(written.metadata["timm_arguments"])
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
+    same = "exactly the same" if written.difference == 0 else f"the same within {written.difference:.1e} of the largest"
     return (
-        f"timm's model gives the same within {written.difference:.1e} of the largest value. Load with\n"
+        f"timm's model gives {same}. Load with\n"
         "import mirl_mm.timm, timm\n"
         f"timm.create_model({written.metadata['timm_model']!r}, checkpoint_path={str(written.path)!r}{arguments})\n"
         f"or mirl_mm.timm.load({str(written.path)!r})"
