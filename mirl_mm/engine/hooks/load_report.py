@@ -18,7 +18,7 @@ SCHEME = "weights:"
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_any(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """mmengine's loader of checkpoints (signature and the name's beginning are its) for ``weights:PATH``."""
+    """Read ``weights:PATH`` for mmengine, whose loaders have this signature and a name that begins like this."""
     weights = read_any(filename.removeprefix(SCHEME))
     checkpoint: dict[str, Any] = {"weights": weights, "state_dict": weights.state}
     return checkpoint | ({} if weights.ema_state is None else {"ema_state_dict": weights.ema_state})
