@@ -15,6 +15,8 @@ _LAZY = {
     "MAE": "mirl_mm.models.pretrainers",
     "ImageClassifier": "mirl_mm.models.classifiers",
     "SimpleFPN": "mirl_mm.models.necks",
+    "ClassifyInferencer": "mirl_mm.apis",
+    "FeatureInferencer": "mirl_mm.apis",
     "ReconstructInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]

@@ -1,6 +1,8 @@
 """Inferencers: models from a checkpoint, images from anywhere, one way of calling for every task."""
 
 from .base import ImageInferencer
+from .classify import ClassifyInferencer
+from .features import FeatureInferencer
 from .reconstruct import ReconstructInferencer
 
-__all__ = ["ImageInferencer", "ReconstructInferencer"]
+__all__ = ["ClassifyInferencer", "FeatureInferencer", "ImageInferencer", "ReconstructInferencer"]

@@ -1,7 +1,7 @@
 """What all inferencers share: models from configs and checkpoints, images from anywhere."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mirl_mm.checkpoint.read import Weights, read_any
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
+from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.registry import MODELS, SCOPE
 
 from .inputs import Images, expand
@@ -111,6 +112,7 @@ class ImageInferencer(BaseInferencer):
                 raise ValueError(f"checkpoint {weights!r} holds no config: give the config file as model (--config)")
             cfg.update(loaded.cfg._cfg_dict)
         self.progress = loaded.progress
+        self.meta = loaded.meta
         self.adjust_config(cfg)
         model = MODELS.build(cfg.model)
         report = compare(model, loaded.state)
@@ -123,11 +125,20 @@ class ImageInferencer(BaseInferencer):
         return model.to(device).eval()
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
-        """The test pipeline, its first step left out where there is nothing to load."""
+        """The config's test pipeline."""
         loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
         if not loader:
             raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
-        load, *rest = build_pipeline(loader.dataset.pipeline).transforms
+        return self.image_pipeline(loader.dataset.pipeline)
+
+    @staticmethod
+    def image_pipeline(steps: Sequence[dict | Step]) -> Callable[[np.ndarray | str], dict]:
+        """A pipeline for paths and arrays: its first step is left out where there is nothing to load.
+
+        Raises:
+            ValueError: If it doesn't begin with ``LoadImage``.
+        """
+        load, *rest = build_pipeline(steps).transforms
         if not isinstance(load, LoadImage):
             raise ValueError(f"the test pipeline must begin with LoadImage, not {load}")
 
@@ -147,3 +158,10 @@ class ImageInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
         """None: pictures are drawn by functions of :mod:`mirl_mm.visualization`."""
+
+
+def picture_paths(out_dir: str | Path, stem: str, num_images: int, per_picture: int) -> list[Path]:
+    """The files into which pictures of so many images go: ``<stem>.png``, or numbered ones if there are several."""
+    count = -(-num_images // per_picture)
+    numbers = [f"_{i:0{len(str(count))}d}" for i in range(1, count + 1)] if count > 1 else [""]
+    return [Path(out_dir) / f"{stem}{number}.png" for number in numbers]

@@ -16,7 +16,7 @@ from mirl_mm.structures import DataSample
 from mirl_mm.visualization.grid import encode_png, reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
-from .base import ImageInferencer
+from .base import ImageInferencer, picture_paths
 
 
 @INFERENCERS.register_module()
@@ -118,16 +118,9 @@ class ReconstructInferencer(ImageInferencer):
             labels = [Path(sample.get("img_path", f"image {start + i}")).name for i, sample in enumerate(samples)]
             grids.append(reconstruction_grid(Reconstruction.join(results), labels, title))
         if out_dir is not None:
-            for grid, path in zip(grids, self.picture_paths(out_dir, len(preds), rows), strict=True):
+            for grid, path in zip(grids, picture_paths(out_dir, "reconstruction", len(preds), rows), strict=True):
                 AtomicLocalBackend().put(encode_png(grid), path)
         return grids
-
-    @staticmethod
-    def picture_paths(out_dir: str | Path, num_images: int, rows: int) -> list[Path]:
-        """The files that :meth:`visualize` writes."""
-        count = -(-num_images // rows)
-        numbers = [f"_{i:0{len(str(count))}d}" for i in range(1, count + 1)] if count > 1 else [""]
-        return [Path(out_dir) / f"reconstruction{number}.png" for number in numbers]
 
     def postprocess(
         self,

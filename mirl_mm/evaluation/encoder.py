@@ -61,12 +61,14 @@ class FrozenEncoder:
         return digest.hexdigest()
 
 
-def load_encoder(path: str | Path, config: str | Path | None = None, name: str = "") -> FrozenEncoder:
+def load_encoder(
+    path: str | Path, config: str | Path | Mapping | Config | None = None, name: str = ""
+) -> FrozenEncoder:
     """The encoder of a checkpoint of any origin.
 
     Args:
         path: The checkpoint: of pre-training, of a classifier, or of another code base.
-        config: Config file of the model, where the checkpoint has none.
+        config: Config of the model, or its file, where the checkpoint has none.
         name: For tables and pictures; by default the checkpoint's path.
 
     Raises:
@@ -141,7 +143,11 @@ def evaluation_pipeline(cfg: Mapping[str, Any], img_size: tuple[int, int]) -> li
     ]
 
 
-def _find_config(weights: Weights, path: str | Path, config: str | Path | None) -> Config:
+def _find_config(weights: Weights, path: str | Path, config: str | Path | Mapping | Config | None) -> Mapping:
+    if isinstance(config, Mapping):
+        return config
+    if isinstance(config, Config):
+        return config._cfg_dict
     if config is not None:
         if not os.path.isfile(config):
             raise FileNotFoundError(f"no config file {str(config)!r}")

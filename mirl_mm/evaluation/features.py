@@ -1,6 +1,6 @@
 """Frozen features of labelled images after chosen blocks of an encoder, all in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -49,15 +49,23 @@ def pooled_tokens(
     Returns:
         ``(B, C)`` for each depth.
     """
+    prefix = backbone.num_prefix_tokens
+    return [
+        tokens[:, 0] if pool == "token" else tokens[:, prefix:].mean(dim=1, dtype=torch.float32)
+        for tokens in tokens_after(backbone, images, depths, final_norm)
+    ]
+
+
+def tokens_after(
+    backbone: DeepViT, images: Tensor, depths: Sequence[int], final_norm: bool = False
+) -> Iterator[Tensor]:
+    """``(B, 1 + L, C)`` tokens after each of ``depths``, class token first; arguments as in :func:`pooled_tokens`."""
     x = backbone.embed(images)
-    outs, done = [], 0
+    done = 0
     for depth in depths:
         x = backbone.run_blocks(x, done, depth)
         done = depth
-        tokens = backbone.norm(x) if final_norm and depth == backbone.depth else x
-        prefix = backbone.num_prefix_tokens
-        outs.append(tokens[:, 0] if pool == "token" else tokens[:, prefix:].mean(dim=1, dtype=torch.float32))
-    return outs
+        yield backbone.norm(x) if final_norm and depth == backbone.depth else x
 
 
 def extract_features(

@@ -68,5 +68,5 @@ def _fit(image: np.ndarray) -> Image.Image:
     """The image, its longer side as long as a cell's."""
     picture = Image.fromarray(image)
     factor = _CELL / max(picture.size)
-    size = tuple(max(round(side * factor), 1) for side in picture.size)
+    size = (max(round(picture.width * factor), 1), max(round(picture.height * factor), 1))
     return picture.resize(size, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.LANCZOS)

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 import mirl_mm
+from mirl_mm.apis.base import picture_paths
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.registry import INFERENCERS
 from tests.training import small_config, train, write_images
@@ -89,7 +90,7 @@ def test_arrays_batches_and_seeds(infer, trained):
 def test_pictures_are_written(infer, trained, tmp_path):
     result = infer(trained / "data/train", out_dir=tmp_path / "out", rows=3)
     files = sorted((tmp_path / "out").iterdir())
-    assert files == infer.picture_paths(tmp_path / "out", 8, 3)
+    assert files == picture_paths(tmp_path / "out", "reconstruction", 8, 3)
     assert [path.name for path in files] == [f"reconstruction_{i}.png" for i in (1, 2, 3)]
     for path, picture in zip(files, result["visualization"], strict=True):
         assert np.array_equal(np.asarray(Image.open(path)), picture)

@@ -7,6 +7,7 @@ python tools/visualization/reconstruct.py work_dirs/x/epoch_800.pth 'photos/**/*
 import argparse
 from pathlib import Path
 
+from mirl_mm.apis.base import picture_paths
 from mirl_mm.apis.inputs import expand
 from mirl_mm.apis.reconstruct import ReconstructInferencer
 from mirl_mm.datasets import CorruptImageError
@@ -61,7 +62,7 @@ def main() -> None:
     }
     print(f"{len(chosen)} of {len(images)} images; mean loss: {', '.join(f'{k} {v:.4f}' for k, v in means.items())}")
     print(caption(infer.model.norm_target, not args.show_untrained))
-    for path in infer.picture_paths(args.out_dir, len(chosen), args.rows):
+    for path in picture_paths(args.out_dir, "reconstruction", len(chosen), args.rows):
         print(path)
 
 
