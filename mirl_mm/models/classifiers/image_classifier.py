@@ -33,7 +33,8 @@ class ImageClassifier(FromPretrained, BaseModel):
         init_cfg: mmengine's.
 
     Raises:
-        ValueError: If the head's width is not the backbone's, or ``mixup`` has what belongs to the head.
+        ValueError: If the head's width is not the backbone's, the head wants a class token that the backbone lacks, or
+            ``mixup`` has what belongs to the head.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class ImageClassifier(FromPretrained, BaseModel):
         self.head: LinearClsHead = MODELS.build({"in_channels": width, **head}) if isinstance(head, dict) else head
         if self.head.in_channels != width:
             raise ValueError(f"the head takes tokens of width {self.head.in_channels}, the backbone's are {width} wide")
+        if self.head.pool_kind == "token" and not self.backbone.num_prefix_tokens:
+            raise ValueError("pool='token' needs a backbone with a class token, got class_token=False")
         self.erase = None if random_erasing is None else RandomErasing(**random_erasing)
         self.mixup = None if mixup is None else self._make_mixup(mixup)
         self.freeze_backbone = freeze_backbone

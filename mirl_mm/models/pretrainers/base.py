@@ -34,7 +34,8 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         init_cfg: mmengine's.
 
     Raises:
-        ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked.
+        ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked, or if the backbone has no
+            class token.
     """
 
     #: Added to a target patch's variance (MAE ``norm_pix_loss``; MIRL's code has the same).
@@ -50,6 +51,8 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone: DeepViT = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        if not self.backbone.num_prefix_tokens:
+            raise ValueError("pre-training needs a backbone with a class token, got class_token=False")
         self.grid = self.backbone.grid
         self.num_patches = self.grid[0] * self.grid[1]
         self.patch_size = self.backbone.patch_size
