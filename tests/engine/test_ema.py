@@ -144,3 +144,14 @@ def test_a_loop_that_would_leave_out_the_average(data, tmp_path):
     cfg.val_cfg = {"type": "ValLoop"}
     with pytest.raises(ValueError, match=r"needs val_cfg=dict\(type='EMAValLoop'\).*got ValLoop"):
         train(cfg)
+
+
+def test_best_by_an_average_that_is_not_kept(data, tmp_path):
+    cfg = config(data, tmp_path / "run")
+    cfg.custom_hooks = []
+    with pytest.raises(ValueError, match=r"save_best='ema/accuracy/top1' needs .* or set save_best='accuracy/top1'"):
+        train(cfg)
+    cfg.default_hooks.checkpoint.save_best = "accuracy/top1"
+    train(cfg)
+    assert "ema/accuracy/top1" not in logged(tmp_path / "run")[-1]
+    assert next((tmp_path / "run").glob("best_*")).name.startswith("best_accuracy_top1")

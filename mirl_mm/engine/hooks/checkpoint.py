@@ -55,8 +55,18 @@ class AtomicCheckpointHook(CheckpointHook):
         super().__init__(*args, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """As mmengine's; also clears half-written files of a killed run."""
+        """As mmengine's; also clears half-written files of a killed run.
+
+        Raises:
+            ValueError: If the best is to be chosen by the average of the weights, and none is kept.
+        """
         super().before_train(runner)
+        key = next((key for key in getattr(self, "key_indicators", ()) if str(key).startswith("ema/")), None)
+        if key and runner.val_loop is not None and not any(hasattr(hook, "ema_model") for hook in runner.hooks):
+            raise ValueError(
+                f"default_hooks.checkpoint.save_best={key!r} needs the average of the weights: put "
+                f"dict(type='ModelEMAHook') into custom_hooks, or set save_best={key.removeprefix('ema/')!r}"
+            )
         if is_main_process():
             for pattern in ("*.pth.tmp*", "last_checkpoint.tmp*"):
                 for path in Path(str(self.out_dir)).glob(pattern):
