@@ -80,9 +80,10 @@ def way(request, monkeypatch):
         ((4, 4), None),
     ],
 )
+@pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.usefixtures("way")
-def test_equals_attention_written_out(window, rel_pos_size):
-    attention, x = make(window, rel_pos_size), torch.randn(2, 5, 7, DIM, dtype=torch.float64)
+def test_equals_attention_written_out(window, rel_pos_size, batch):
+    attention, x = make(window, rel_pos_size), torch.randn(batch, 5, 7, DIM, dtype=torch.float64)
     truth = result(explicit, attention, x)
     for ours, theirs in zip(result(lambda module, x: module(x), attention, x), truth, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)

@@ -25,7 +25,7 @@ from ..layers import (
 )
 from .presets import resolve_arch
 from .pretrained import FromPretrained
-from .settings import block_numbers, ends_of_quarters, pair
+from .settings import block_numbers, pair, resolve_windows
 
 #: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
 _PREFIX_POSITIONS = 1
@@ -110,7 +110,7 @@ class DeepViT(FromPretrained):
         pretrain_size = self.img_size if pretrain_img_size is None else pair(pretrain_img_size, "pretrain_img_size")
         self.position_grid = patch_grid(pretrain_size, self.patch_size)
         self.num_prefix_tokens = 1 if class_token else 0
-        self.window_size, self.global_attn_indexes = self._resolve_windows(window_size, global_attn_indexes)
+        self.window_size, self.global_attn_indexes = resolve_windows(window_size, global_attn_indexes, self.depth)
         self.use_rel_pos = use_rel_pos
         #: Blocks take maps (B, h, w, C) in place of sequences (B, N, C).
         self.on_maps = self.window_size is not None or use_rel_pos
@@ -136,23 +136,6 @@ class DeepViT(FromPretrained):
         if compile_blocks:
             for block in self.blocks:
                 block.compile()
-
-    def _resolve_windows(
-        self, window_size: int | Size | None, global_attn_indexes: Sequence[int] | None
-    ) -> tuple[Size | None, tuple[int, ...]]:
-        """The window, and the blocks that attend to the whole map."""
-        if window_size is None:
-            if global_attn_indexes is not None:
-                raise ValueError(
-                    f"global_attn_indexes={tuple(global_attn_indexes)} without windows: set window_size, e.g. 14"
-                )
-            return None, tuple(range(self.depth))
-        if window_size == 0:
-            raise ValueError("window_size must be positive, got 0: None means attention to the whole map")
-        if global_attn_indexes is None:
-            return pair(window_size, "window_size"), ends_of_quarters(self.depth)
-        numbers = block_numbers(global_attn_indexes, self.depth, "global_attn_indexes") if global_attn_indexes else ()
-        return pair(window_size, "window_size"), numbers
 
     def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:

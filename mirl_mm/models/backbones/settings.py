@@ -33,3 +33,25 @@ def block_numbers(given: Sequence[int] | int, depth: int, name: str) -> tuple[in
 def ends_of_quarters(depth: int) -> tuple[int, ...]:
     """The last block of each quarter of the depth (ViTDet section 3, "backbone adaptation")."""
     return tuple(sorted({max((i + 1) * depth // 4 - 1, 0) for i in range(4)}))
+
+
+def resolve_windows(
+    window_size: int | Sequence[int] | None, global_attn_indexes: Sequence[int] | None, depth: int
+) -> tuple[Size | None, tuple[int, ...]]:
+    """The window (None: no windows), and the numbers of the blocks that attend to the whole map.
+
+    Raises:
+        ValueError: For a window of no patches, a number outside the depth, and numbers without windows.
+    """
+    if window_size is None:
+        if global_attn_indexes is not None:
+            raise ValueError(
+                f"global_attn_indexes={tuple(global_attn_indexes)} without windows: set window_size, e.g. 14"
+            )
+        return None, tuple(range(depth))
+    if window_size == 0:
+        raise ValueError("window_size must be positive, got 0: None means attention to the whole map")
+    window = pair(window_size, "window_size")
+    if global_attn_indexes is None:
+        return window, ends_of_quarters(depth)
+    return window, block_numbers(global_attn_indexes, depth, "global_attn_indexes") if global_attn_indexes else ()

@@ -33,7 +33,7 @@ def attend_map(q: Tensor, k: Tensor, v: Tensor, tables: Tables | None = None) ->
     shape = q.shape
     if tables is not None and _in_tiles(q):
         with torch.autocast("cpu", enabled=False):
-            out = TiledMapAttention.apply(*(x.reshape(-1, *shape[-3:]) for x in (q, k, v)), *tables)
+            out = TiledMapAttention.apply(*(x.reshape(-1, *shape[-3:]).contiguous() for x in (q, k, v)), *tables)
         return out.reshape(shape)
     if tables is not None:
         q, k, v = append_relative(q, k, v, tables)
