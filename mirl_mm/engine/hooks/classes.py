@@ -98,8 +98,8 @@ def _classes(
         if len(classes) != num_classes:
             raise ValueError(
                 f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has "
-                f"{num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or give "
-                "the right folder by --data-root"
+                f"{num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or "
+                "give the right folder by --data-root"
             )
     elif len(labels) and labels.max() >= num_classes:
         raise ValueError(
