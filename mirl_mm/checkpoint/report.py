@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 _SHOWN = 5
 
+#: Names' ends of absolute and relative positions. ``(..., channels)``; a backbone fits their number itself.
+_RESIZED = ("pos_embed", "rel_pos_h", "rel_pos_w")
+
 
 @dataclass
 class LoadReport:
@@ -57,7 +60,7 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
             report.missing.append(name)
         elif state[name].shape == tensor.shape:
             report.loaded.append(name)
-        elif name.endswith("pos_embed") and state[name].shape[-1] == tensor.shape[-1]:
+        elif name.endswith(_RESIZED) and state[name].shape[-1] == tensor.shape[-1]:
             report.resized.append(name)
         else:
             report.mismatched[name] = (tuple(state[name].shape), tuple(tensor.shape))

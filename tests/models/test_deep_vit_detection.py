@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mirl_mm import MIRL, DeepViT, ImageClassifier
+from mirl_mm.checkpoint.report import compare
 from mirl_mm.models.backbones.settings import ends_of_quarters
 
 SMALL = {"depth": 4, "embed_dims": 24, "num_heads": 3}
@@ -17,6 +18,7 @@ def detection(**kwargs) -> DeepViT:
         "patch_size": 8,
         "class_token": False,
         "window_size": 4,
+        "global_attn_indexes": (1, 3),
         "use_rel_pos": True,
         "final_norm": False,
     }
@@ -45,7 +47,9 @@ def test_blocks_and_their_sizes():
 )
 def test_global_blocks_end_the_quarters(depth, numbers):
     assert ends_of_quarters(depth) == numbers
-    model = detection(arch={"depth": depth, "embed_dims": 8, "num_heads": 1}, use_rel_pos=False)
+    model = detection(
+        arch={"depth": depth, "embed_dims": 8, "num_heads": 1}, use_rel_pos=False, global_attn_indexes=None
+    )
     assert model.global_attn_indexes == numbers
 
 
@@ -64,8 +68,8 @@ def test_windows_only():
 @pytest.mark.parametrize("size", [(48, 80), (24, 104), (96, 40)])
 def test_zero_relative_positions_and_one_window_are_the_plain_model(size):
     """One window as large as the map, zero relative positions: the plain model's features without a class token."""
-    plain = detection(window_size=None, use_rel_pos=False).eval()
-    windows = detection(window_size=(size[0] // 8, size[1] // 8), global_attn_indexes=(1,)).eval()
+    plain = detection(window_size=None, global_attn_indexes=None, use_rel_pos=False).eval()
+    windows = detection(window_size=(size[0] // 8, size[1] // 8)).eval()
     report = windows.load_state_dict(plain.state_dict(), strict=False)
     assert not report.unexpected_keys and all("rel_pos" in key for key in report.missing_keys)
     images = torch.randn(2, 3, *size)
@@ -140,6 +144,18 @@ def test_a_pretraining_checkpoint_loads():
     torch.testing.assert_close(model.pos_embed, pretrained.backbone.positions((6, 10)))
     torch.testing.assert_close(model.blocks[3].mlp.fc2.weight, pretrained.backbone.blocks[3].mlp.fc2.weight)
     assert not model.blocks[3].attn.rel_pos_w.any()
+
+
+def test_a_detector_of_another_size_loads():
+    source = with_random_relative_positions(detection(img_size=(64, 64)))
+    model = detection()
+    report = compare(model, source.state_dict())
+    assert not report.mismatched and not report.missing
+    assert len(report.resized) == 5  # absolute positions, rows and columns of the two global blocks
+    model.load_state_dict(source.state_dict())
+    images = torch.randn(1, 3, 48, 80)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(images)[0], source.eval()(images)[0], rtol=1e-4, atol=1e-5)
 
 
 def test_layers_of_parameters():
