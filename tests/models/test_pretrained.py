@@ -140,3 +140,20 @@ def test_unusual_head_count_is_pointed_out(said, tmp_path):
     backbone({"depth": 1, "embed_dims": 384, "num_heads": 12}, str(tmp_path / "a.pth")).init_weights()
     (line,) = warnings(said)
     assert "the model's 12 were assumed, but such models usually have 6: check model.backbone.arch" in line
+
+
+def test_the_log_of_all_parameters_tells_where_each_came_from(tmp_path, monkeypatch):
+    """mmengine prints every parameter's origin at the end of a model's initialisation."""
+    told = {}
+
+    def collect(model):
+        told.update({name: model._params_init_info[p]["init_info"] for name, p in model.named_parameters()})
+
+    monkeypatch.setattr(ImageClassifier, "_dump_init_info", collect)
+    small = {"arch": {"depth": 1, "embed_dims": 16, "num_heads": 2}, "img_size": (32, 32)}
+    state = DeepViT(**small).state_dict()
+    torch.save({f"backbone.{name}": tensor + 1 for name, tensor in state.items()}, tmp_path / "x.pth")
+    encoder = backbone(small["arch"], str(tmp_path / "x.pth"), img_size=(32, 32))
+    ImageClassifier(encoder, {"type": "LinearClsHead", "num_classes": 2}).init_weights()
+    assert told["backbone.blocks.0.attn.qkv.weight"] == f"loaded from {tmp_path / 'x.pth'}"
+    assert "loaded" not in told["head.fc.weight"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule, PretrainedInit
+from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint import Weights, read_any
@@ -38,6 +39,8 @@ class FromPretrained(BaseModule):
             self.init_cfg = given
         for cfg in pretrained if first else []:
             load_pretrained(self, cfg["checkpoint"], cfg.get("prefix"))
+            if hasattr(self, "_params_init_info"):  # kept by the model around it, for mmengine's log of all parameters
+                update_init_info(self, init_info=f"loaded from {cfg['checkpoint']}")
 
     def skip_pretrained(self) -> None:
         """Let :meth:`init_weights` read no file: a resumed run has its own weights."""
