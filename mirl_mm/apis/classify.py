@@ -57,7 +57,8 @@ class ClassifyInferencer(ImageInferencer):
     ) -> None:
         super().__init__(model, weights, device, show_progress)
         number = self.model.head.num_classes
-        names = classes or self.meta.get("dataset_meta", {}).get("classes") or [f"class {i}" for i in range(number)]
+        known = self.meta.get("dataset_meta", {}).get("classes", ())
+        names = classes or (known if len(known) == number else [f"class {i}" for i in range(number)])
         if len(names) != number:
             raise ValueError(f"{len(names)} class names for a model of {number} classes: give one for each, in order")
         self.classes = tuple(names)

@@ -30,6 +30,12 @@ def test_wrong_number_of_classes(data, tmp_path):
     )
 
 
+def test_a_single_class_is_only_warned_of(tmp_path, capfd):
+    data = write_class_folders(tmp_path / "one", 8, 4, classes=["photo"])
+    train(small_classifier(data, tmp_path / "run", model__head__num_classes=1000, train_cfg__max_epochs=1))
+    assert "all images are of ONE class, 'photo', of the head's 1000" in "".join(capfd.readouterr())
+
+
 def test_folders_that_differ(data, tmp_path):
     (data / "val/dog").rename(data / "val/dingo")
     message = (

@@ -18,8 +18,9 @@ class ClassCheckHook(Hook):
     """Refuses data whose classes don't fit an ``ImageClassifier``, before it trains or is tested.
 
     Every data set needs labels, as many classes as the head has, and the same classes in the same order as the training
-    data, those with which a checkpoint was trained included. It also warns of a backbone that starts from random
-    weights. Other models pass.
+    data, those with which a checkpoint was trained included. Images of a single class pass with a warning, whatever the
+    head has: nothing can be learnt from them, but a recipe can be tried out. It also warns of a backbone that starts
+    from random weights. Other models pass.
     """
 
     priority = "VERY_HIGH"
@@ -38,6 +39,11 @@ class ClassCheckHook(Hook):
             classes = _classes(name, dataset, model.head.num_classes, first)
             if first is None and classes is not None:
                 first = name, classes
+                if len(classes) == 1 < model.head.num_classes:
+                    runner.logger.warning(
+                        f"all images are of ONE class, '{classes[0]}', of the head's {model.head.num_classes}: nothing "
+                        "can be learnt, this only tries the recipe out"
+                    )
         untrained = not model.backbone.init_cfg and runner._load_from is None
         if runner._train_loop is not None and untrained:
             runner.logger.warning(
@@ -95,7 +101,7 @@ def _classes(
     if classes is not None:
         if first is not None:
             _compare(name, classes, *first)
-        if len(classes) != num_classes:
+        if len(classes) not in (1, num_classes):
             raise ValueError(
                 f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has "
                 f"{num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or "
