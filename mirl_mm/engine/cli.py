@@ -13,7 +13,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``config`` and the options of every run."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("config", help="config file, e.g. configs/pretrain/mirl_vits54_in1k.py")
-    parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<config name>)")
+    parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<task>/<config name>)")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument(
         "--cfg-options",
@@ -33,7 +33,17 @@ def read_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / Path(args.config).stem)
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(default_work_dir(args.config))
     if args.data_root:
         set_data_root(cfg, args.data_root)
     return cfg
+
+
+def default_work_dir(config: str | Path) -> Path:
+    """``work_dirs/cls/x`` for ``configs/cls/x.py``: configs of two tasks may have the same name.
+
+    A config outside of a folder ``configs`` counts with its name alone.
+    """
+    parts = Path(config).resolve().with_suffix("").parts
+    below = parts[len(parts) - parts[::-1].index("configs") :] if "configs" in parts[:-1] else parts[-1:]
+    return Path("work_dirs", *below)

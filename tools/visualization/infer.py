@@ -1,6 +1,6 @@
 """Runs a trained model on images, draws what it found and writes it down.
 
-python tools/visualization/infer.py work_dirs/mirl_vitb48_in1k/epoch_60.pth photos/ --out-dir found
+python tools/visualization/infer.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth photos/ --out-dir found
 python tools/visualization/infer.py work_dirs/x/epoch_10.pth 'photos/**/*.jpg' --top-k 3 --json labels.json
 """
 

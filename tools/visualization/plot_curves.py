@@ -1,6 +1,6 @@
 """Plots the loss and each pair's term of one or several runs over the training iterations.
 
-python tools/visualization/plot_curves.py work_dirs/mirl_vits54_in1k
+python tools/visualization/plot_curves.py work_dirs/pretrain/mirl_vits54_in1k
 python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss grad_norm --out a_and_b.png
 """
 
