@@ -15,6 +15,7 @@ from typing import Any
 
 from mmengine.device import get_device
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
@@ -26,12 +27,8 @@ from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.depth import DepthCurve, plot_depth
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoints", nargs="+", help="of pre-training, of a classifier, or of another code base")
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
     parser.add_argument("--labels", nargs="+", help="names of the checkpoints (default: their paths)")

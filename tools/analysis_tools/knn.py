@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.evaluation.encoder import load_encoder, random_encoder
@@ -20,12 +21,8 @@ from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import count_classes, labelled_pair
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of pre-training, of a classifier, or of another code base")
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

@@ -7,16 +7,13 @@ import argparse
 import time
 from pathlib import Path
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.shapes import LAYOUTS, SceneStyle, generate
-
-
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
 
 
 def parse_args() -> argparse.Namespace:
     default = SceneStyle()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("out_dir", type=Path, help="folder to create")
     parser.add_argument("--num-train", type=int, default=4000, help="number of training images")
     parser.add_argument("--num-val", type=int, default=800, help="number of validation images")

@@ -11,18 +11,15 @@ from pathlib import Path
 from mirl_mm.apis import ClassifyInferencer
 from mirl_mm.apis.base import picture_paths
 from mirl_mm.apis.inputs import expand
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.file_backend import AtomicLocalBackend
 
 _PRINTED = 20
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py, with a config of configs/cls")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

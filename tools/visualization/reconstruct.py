@@ -10,16 +10,13 @@ from pathlib import Path
 from mirl_mm.apis.base import picture_paths
 from mirl_mm.apis.inputs import expand
 from mirl_mm.apis.reconstruct import ReconstructInferencer
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.visualization.reconstruction import caption
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py, with a config of configs/pretrain")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

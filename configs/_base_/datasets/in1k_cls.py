@@ -1,5 +1,6 @@
 # Class folders: data_root/train/<class>/..., data_root/val/<class>/...; labels count the classes by name.
-data_root = "data/imagenet"
+_base_ = "./image_folder.py"
+
 img_size = (224, 224)  # (H, W); the model's backbone.img_size must agree
 
 train_pipeline = [
@@ -16,26 +17,9 @@ test_pipeline = [
     dict(type="PackInputs"),
 ]
 
-train_dataloader = dict(
-    batch_size=64,  # even: mixup takes pairs
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type="EpochSampler", shuffle=True),
-    collate_fn=dict(type="default_collate"),
-    dataset=dict(type="ImageFolder", data_root=data_root, split="train", labelled=True, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=False,
-    sampler=dict(type="EpochSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
-    dataset=dict(type="ImageFolder", data_root=data_root, split="val", labelled=True, pipeline=test_pipeline),
-)
+# The batch is even and none is left over: mixup takes pairs.
+train_dataloader = dict(dataset=dict(labelled=True, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=128, dataset=dict(labelled=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type="Accuracy", topk=(1, 5))
 test_evaluator = val_evaluator
