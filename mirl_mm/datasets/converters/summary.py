@@ -1,0 +1,103 @@
+"""What a conversion has made."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from .coco import CocoBuilder
+
+_SHOWN = 10
+
+
+class Converted(NamedTuple):
+    """One split's outcome.
+
+    Attributes:
+        root: The data set's folder, to which the file's image names are relative.
+        path: The file that was written.
+        coco: What is in it.
+        skipped: What was left out, and why.
+        checked: Whether pycocotools loaded the file.
+        notes: What else is worth knowing.
+    """
+
+    root: Path
+    path: Path
+    coco: CocoBuilder
+    skipped: list[str]
+    checked: bool
+    notes: tuple[str, ...] = ()
+
+
+def print_summary(splits: Mapping[str, Converted]) -> None:
+    """Print tables of splits and classes, what was left out, and the settings of a config for this data."""
+    console = Console()
+    console.print(_split_table(splits), _class_table(splits))
+    for name, split in splits.items():
+        for message in split.skipped[:_SHOWN]:
+            console.print(f"{name}: left out: {message}", markup=False, highlight=False, soft_wrap=True)
+        if len(split.skipped) > _SHOWN:
+            console.print(f"{name}: ... and {len(split.skipped) - _SHOWN} more")
+        for note in split.notes:
+            console.print(f"{name}: {note}", markup=False, highlight=False, soft_wrap=True)
+    if not all(split.checked for split in splits.values()):
+        console.print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
+    console.print(config_lines(splits), markup=False, highlight=False, soft_wrap=True)
+
+
+def config_lines(splits: Mapping[str, Converted]) -> str:
+    """The settings with which mmdet's ``CocoDataset`` reads these files."""
+    first = next(iter(splits.values()))
+    root, classes = first.root, first.coco.classes
+    lines = [
+        "",
+        "In a config:",
+        f"    data_root = {str(root)!r}",
+        f"    metainfo = dict(classes={classes!r})",
+        f"    num_classes = {len(classes)}",
+        "    data_prefix = dict(img='')",
+    ]
+    for name, split in splits.items():
+        try:
+            path = split.path.resolve().relative_to(root.resolve())
+        except ValueError:
+            path = split.path.resolve()
+        lines.append(f"    ann_file = {path.as_posix()!r}  # {name}")
+    return "\n".join(lines)
+
+
+def _split_table(splits: Mapping[str, Converted]) -> Table:
+    table = Table(title="Converted")
+    for column in ("split", "images", "without objects", "boxes", "with mask", "ignored", "clipped", "left out"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for name, split in splits.items():
+        coco = split.coco
+        filled = {annotation["image_id"] for annotation in coco.annotations}
+        table.add_row(
+            name,
+            f"{len(coco.images):,}",
+            f"{len(coco.images) - len(filled):,}",
+            f"{len(coco.annotations):,}",
+            f"{sum('segmentation' in annotation for annotation in coco.annotations):,}",
+            f"{sum(annotation['iscrowd'] for annotation in coco.annotations):,}",
+            f"{coco.clipped:,}",
+            f"{len(split.skipped):,}",
+        )
+    return table
+
+
+def _class_table(splits: Mapping[str, Converted]) -> Table:
+    table = Table(title="Boxes by class")
+    table.add_column("label", justify="right")
+    table.add_column("class")
+    counts = []
+    for name, split in splits.items():
+        table.add_column(name, justify="right")
+        counts.append(Counter(annotation["category_id"] - 1 for annotation in split.coco.annotations))
+    for label, name in enumerate(next(iter(splits.values())).coco.classes):
+        table.add_row(str(label), name, *(f"{count[label]:,}" for count in counts))
+    return table

@@ -1,0 +1,238 @@
+"""Pascal VOC: an XML file for each image, lists of images for the splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from mirl_mm.datasets.image_folder import EXTENSIONS
+
+from .coco import AnnotationError, Box, CocoBuilder, Problems, image_size, progress, relative_name
+from .summary import Converted
+
+DIFFICULT = ("ignore", "keep", "drop")
+
+
+class VocObject(NamedTuple):
+    """An object of an XML file: its class, (xmin, ymin, xmax, ymax) as it is written, and whether it is difficult."""
+
+    name: str
+    box: Box
+    difficult: bool
+
+
+class VocFile(NamedTuple):
+    """What an XML file says.
+
+    Attributes:
+        path: The file.
+        image_name: The image's file name; empty if it isn't given.
+        size: (H, W); None if it isn't given.
+        objects: In the order of the file.
+    """
+
+    path: Path
+    image_name: str
+    size: tuple[int, int] | None
+    objects: list[VocObject]
+
+
+def voc_to_coco(
+    root: str | Path,
+    out_dir: str | Path | None = None,
+    splits: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    annotations: str = "Annotations",
+    images: str = "JPEGImages",
+    lists: str = "ImageSets/Main",
+    difficult: str = "ignore",
+    zero_based: bool = False,
+    on_error: str = "stop",
+) -> dict[str, Converted]:
+    """Convert boxes in Pascal VOC's format; every split's file is written as ``out_dir/<split>.json``.
+
+    VOC numbers pixels from 1 and means the last pixel to be inside: ``xmin=1, xmax=10`` are ten columns, x 0 to 10 in
+    COCO. Difficult objects become ``iscrowd``: the one mark under which COCO's evaluation counts an object neither as
+    found nor as missed, as VOC's does, and which keeps mmdet from training on it as background. (``ignore`` in the file
+    would be overwritten by pycocotools.)
+
+    Args:
+        root: The data set's folder, e.g. ``VOCdevkit/VOC2012``.
+        out_dir: Default: ``root/annotations``.
+        splits: Names of lists, such as ``train``. Default: one split, ``all``, of every XML file.
+        classes: Names in the order of their labels. Default: all names in the XML files, whatever split, by alphabet.
+        annotations: Folder of the XML files, relative to ``root``; sub-folders count.
+        images: Folder of the images, relative to ``root``.
+        lists: Folder of the lists, relative to ``root``. The first word of a line is an image's name without ending.
+        difficult: ``"ignore"``, ``"keep"`` as ordinary objects, or ``"drop"``.
+        zero_based: Boxes are written as edges counted from 0, as some tools do, in place of VOC's way.
+        on_error: ``"stop"`` at what can't be converted, or ``"skip"`` it.
+
+    Raises:
+        FileNotFoundError: If a folder or list is missing.
+        AnnotationError: For what can't be converted: a broken XML file, an image that is missing or of another size
+            than its XML file says, a box outside the image, a class that is not among ``classes``.
+        ValueError: For another word for ``difficult`` or ``on_error``.
+    """
+    if difficult not in DIFFICULT:
+        raise ValueError(f"difficult must be one of {', '.join(DIFFICULT)}, got {difficult!r}")
+    root = Path(root)
+    out_dir = root / "annotations" if out_dir is None else Path(out_dir)
+    folders = [_folder(root, name, option) for name, option in ((annotations, "annotations"), (images, "images"))]
+    problems = Problems(on_error)
+    names = {split: _read_list(root / lists, split) for split in splits}
+    files = _read_all(folders[0], problems)
+    broken = tuple(problems.skipped)
+    if not files:
+        raise AnnotationError(f"'{folders[0]}' holds no XML file of VOC's kind: name their folder by --annotations")
+    classes = classes or sorted({item.name for file in files.values() for item in file.objects})
+    by_stem = _by_stem(folders[1])
+    done = {}
+    for split, stems in (names or {"all": list(files)}).items():
+        problems = Problems(on_error)
+        if not names:
+            problems.skipped += broken
+        coco = CocoBuilder(classes, f"{root.name}, {split}")
+        for stem in progress(stems, f"converting {split}"):
+            with problems.tolerated():
+                if stem not in files:
+                    raise AnnotationError(f"'{folders[0] / stem}.xml', named in '{split}', is not there or broken")
+                file = files[stem]
+                image = _image(file, by_stem.get(stem, ()), folders[1])
+                coco.add_image(relative_name(image, root), _size(file, image))
+                for item in file.objects:
+                    with problems.tolerated():
+                        _add_object(coco, file, item, difficult, zero_based)
+        path = out_dir / f"{split}.json"
+        notes = () if zero_based else _notes([files[stem] for stem in stems if stem in files])
+        done[split] = Converted(root, path, coco, problems.skipped, coco.write(path), notes)
+    return done
+
+
+def read_voc(path: Path) -> VocFile:
+    """Read an XML file.
+
+    Raises:
+        AnnotationError: If it is no XML, or of another kind.
+    """
+    try:
+        tree = ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"'{path}' is no complete XML file ({error})") from error
+    if tree.tag != "annotation":
+        raise AnnotationError(f"'{path}' is no VOC annotation: it holds <{tree.tag}> in place of <annotation>")
+    size = tree.find("size")
+    sides = [int(_number(path, size, side)) for side in ("height", "width")] if size is not None else [0, 0]
+    return VocFile(
+        path,
+        (tree.findtext("filename") or "").strip(),
+        (sides[0], sides[1]) if all(sides) else None,
+        [_read_object(path, element) for element in tree.findall("object")],
+    )
+
+
+def _read_object(path: Path, element: ElementTree.Element) -> VocObject:
+    name = (element.findtext("name") or "").strip()
+    box = element.find("bndbox")
+    if not name or box is None:
+        raise AnnotationError(f"'{path}' has an <object> without <{'bndbox' if name else 'name'}>")
+    x1, y1, x2, y2 = (_number(path, box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    return VocObject(name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() == "1")
+
+
+def _number(path: Path, element: ElementTree.Element, name: str) -> float:
+    text = element.findtext(name)
+    try:
+        return float(text or "")
+    except ValueError:
+        raise AnnotationError(f"'{path}' has no number as <{name}> in <{element.tag}>, but {text!r}") from None
+
+
+def _folder(root: Path, name: str, option: str) -> Path:
+    if not (root / name).is_dir():
+        raise FileNotFoundError(f"'{root}' has no folder '{name}': name the right one by --{option}")
+    return root / name
+
+
+def _read_list(folder: Path, split: str) -> list[str]:
+    path = folder / f"{split}.txt"
+    if not path.is_file():
+        present = ", ".join(sorted(file.stem for file in folder.glob("*.txt"))[:10]) or "none"
+        raise FileNotFoundError(
+            f"no list '{path}'; lists there: {present}. Name one of them by --splits, or their folder by --lists"
+        )
+    names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not names:
+        raise AnnotationError(f"the list '{path}' names no image")
+    return names
+
+
+def _read_all(folder: Path, problems: Problems) -> dict[str, VocFile]:
+    """All XML files of a folder by their path in it without ending."""
+    files = {}
+    for path in progress(sorted(folder.rglob("*.xml")), "reading XML files"):
+        with problems.tolerated():
+            files[path.relative_to(folder).with_suffix("").as_posix()] = read_voc(path)
+    return files
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """The images of a folder by their path in it without ending."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in EXTENSIONS:
+            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def _image(file: VocFile, candidates: Sequence[Path], folder: Path) -> Path:
+    """A file's image: the one of the same name, else the one that the file names (tools often leave a stale name)."""
+    named = [path for path in candidates if path.name == file.image_name]
+    if len(candidates) == 1 or named:
+        return (named or list(candidates))[0]
+    if candidates:
+        raise AnnotationError(
+            f"'{file.path}' could belong to {', '.join(path.name for path in candidates)}: its <filename> must say to "
+            "which"
+        )
+    if file.image_name and (folder / file.image_name).is_file():
+        return folder / file.image_name
+    raise AnnotationError(
+        f"the image of '{file.path}' is missing: no '{file.path.stem}.jpg' (or .png ...) in '{folder}'"
+    )
+
+
+def _size(file: VocFile, image: Path) -> tuple[int, int]:
+    """The image's (H, W), which the file must not contradict."""
+    size = image_size(image)
+    if file.size and file.size != size:
+        raise AnnotationError(
+            f"'{file.path}' was made for an image {file.size[1]} wide and {file.size[0]} high, but '{image}' is "
+            f"{size[1]} wide and {size[0]} high: one of them was resized, turned or mixed up"
+        )
+    return size
+
+
+def _add_object(coco: CocoBuilder, file: VocFile, item: VocObject, difficult: str, zero_based: bool) -> None:
+    if item.difficult and difficult == "drop":
+        return
+    if item.name not in coco.classes:
+        raise AnnotationError(f"'{file.path}': the class '{item.name}' is not among {', '.join(coco.classes)}")
+    x1, y1, x2, y2 = item.box
+    first = 0 if zero_based else 1
+    try:
+        coco.add_box(
+            coco.classes.index(item.name),
+            (x1 - first, y1 - first, x2, y2),
+            crowd=item.difficult and difficult == "ignore",
+        )
+    except AnnotationError as error:
+        raise AnnotationError(f"'{file.path}': {item.name}: {error}") from error
+
+
+def _notes(files: Sequence[VocFile]) -> tuple[str, ...]:
+    """Whether boxes begin at 0, which they can't if pixels are numbered from 1."""
+    number = sum(min(item.box[:2]) < 1 for file in files for item in file.objects)
+    if not number:
+        return ()
+    return (f"{number} boxes begin before pixel 1: if these files count edges from 0, convert with --zero-based",)

@@ -1,0 +1,111 @@
+"""YOLO: a text file for each image, classes in ``data.yaml`` or ``classes.txt``."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from .coco import AnnotationError, CocoBuilder, Problems, image_size, progress, relative_name
+from .summary import Converted
+from .yolo_layout import Split, find_layout, label_path
+
+_SLACK = 0.01  # tools round; what lies further outside is in pixels, or wrong
+
+
+def yolo_to_coco(
+    source: str | Path,
+    out_dir: str | Path | None = None,
+    splits: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    on_error: str = "stop",
+) -> dict[str, Converted]:
+    """Convert YOLO's text files; every split's file is written as ``out_dir/<split>.json``.
+
+    A line is ``class x y width height``, the box's centre and size, or ``class x1 y1 x2 y2 x3 y3 ...``, a polygon; all
+    as shares of the image's width and height. Labels lie beside the images, or under ``labels`` where the images' path
+    has ``images``. Images without a label file, or with an empty one, are kept: they show what is no object.
+
+    Args:
+        source: ``data.yaml``, or a folder with ``data.yaml`` or ``classes.txt``.
+        out_dir: Default: ``annotations`` in the data set's folder.
+        splits: Some of the splits. Default: all.
+        classes: Names in the order of their numbers, in place of the file's.
+        on_error: ``"stop"`` at what can't be converted, or ``"skip"`` it.
+
+    Raises:
+        FileNotFoundError: If a file or folder is missing.
+        AnnotationError: For what can't be converted: a line of another form, a class that there isn't, coordinates in
+            pixels, an image that is missing or broken, labels without image.
+        ValueError: For a file of classes that says nothing, an unknown split, or another word for ``on_error``.
+    """
+    layout = find_layout(Path(source), classes)
+    unknown = [name for name in splits if name not in layout.splits]
+    if unknown:
+        raise ValueError(f"no split {', '.join(unknown)} in '{source}', which has {', '.join(layout.splits)}")
+    out_dir = layout.root / "annotations" if out_dir is None else Path(out_dir)
+    done = {}
+    for name in splits or layout.splits:
+        problems = Problems(on_error)
+        coco = CocoBuilder(layout.classes, f"{layout.root.name}, {name}")
+        _convert(coco, layout.splits[name], layout.root, name, problems)
+        path = out_dir / f"{name}.json"
+        done[name] = Converted(layout.root, path, coco, problems.skipped, coco.write(path), _notes(coco))
+    return done
+
+
+def _convert(coco: CocoBuilder, split: Split, root: Path, name: str, problems: Problems) -> None:
+    labels = {image: label_path(image) for image in split.images}
+    if split.images and not any(path.is_file() for path in labels.values()):
+        raise AnnotationError(
+            f"none of the {len(labels)} images of '{name}' has a label file: put them where they are looked for, such "
+            f"as '{next(iter(labels.values()))}'"
+        )
+    for image, path in progress(list(labels.items()), f"converting {name}"):
+        with problems.tolerated():
+            coco.add_image(relative_name(image, root), image_size(image))
+            for number, line in enumerate(path.read_text().splitlines() if path.is_file() else (), start=1):
+                with problems.tolerated():
+                    _add_line(coco, line, f"'{path}', line {number}")
+    for path in split.strays(labels.values()):
+        with problems.tolerated():
+            raise AnnotationError(f"the image of '{path}' is missing")
+
+
+def _add_line(coco: CocoBuilder, line: str, where: str) -> None:
+    """Add an object to the last image."""
+    fields = line.split()
+    if not fields:
+        return
+    try:
+        first, *values = map(float, fields)
+    except ValueError:
+        raise AnnotationError(f"{where}: not all are numbers: {line!r}") from None
+    if not first.is_integer() or not 0 <= first < len(coco.classes):
+        raise AnnotationError(
+            f"{where}: class {fields[0]} is out of range: there are {len(coco.classes)}, numbered from 0 "
+            f"({', '.join(coco.classes[:5])}{', ...' if len(coco.classes) > 5 else ''})"
+        )
+    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+        hint = "; six numbers may be a prediction with its score: take the score off" if len(values) == 5 else ""
+        raise AnnotationError(
+            f"{where}: {len(fields)} numbers: expected 5, a class and a box, or a class and at least 3 points{hint}"
+        )
+    if not all(math.isfinite(value) and -_SLACK <= value <= 1 + _SLACK for value in values):
+        raise AnnotationError(f"{where}: coordinates must be shares of the image in 0..1, not pixels: {line!r}")
+    width, height = coco.images[-1]["width"], coco.images[-1]["height"]
+    try:
+        if len(values) > 4:
+            coco.add_polygon(int(first), [(x * width, y * height) for x, y in zip(*[iter(values)] * 2, strict=True)])
+            return
+        x, y, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
+        coco.add_box(int(first), (x - w / 2, y - h / 2, x + w / 2, y + h / 2))
+    except AnnotationError as error:
+        raise AnnotationError(f"{where}: {error}") from error
+
+
+def _notes(coco: CocoBuilder) -> tuple[str, ...]:
+    masks = sum("segmentation" in annotation for annotation in coco.annotations)
+    if masks in (0, len(coco.annotations)):
+        return ()
+    return (
+        f"{masks} of {len(coco.annotations)} objects have a polygon: a detector with masks can't train on the others",
+    )

@@ -1,0 +1,43 @@
+"""Converts boxes from Pascal VOC's XML files to COCO's format.
+
+python tools/dataset_converters/voc_to_coco.py VOCdevkit/VOC2012 --splits train val
+python tools/dataset_converters/voc_to_coco.py data/mine --annotations xml --images photos --on-error skip
+"""
+
+import argparse
+from pathlib import Path
+
+from mirl_mm.datasets.converters import print_summary, voc_to_coco
+from mirl_mm.datasets.converters.voc import DIFFICULT
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, and the description as it is written."""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser.add_argument("root", type=Path, help="the data set's folder")
+    parser.add_argument("--out-dir", type=Path, help="where <split>.json files go; None: ROOT/annotations")
+    parser.add_argument("--splits", nargs="+", default=[], help="names of lists; none: all XML files as one split, all")
+    parser.add_argument("--classes", nargs="+", default=[], help="in the order of labels; none: all, by alphabet")
+    parser.add_argument("--annotations", default="Annotations", help="folder of the XML files in ROOT")
+    parser.add_argument("--images", default="JPEGImages", help="folder of the images in ROOT")
+    parser.add_argument("--lists", default="ImageSets/Main", help="folder of the lists in ROOT")
+    parser.add_argument("--difficult", choices=DIFFICULT, default="ignore", help="ignore makes them iscrowd")
+    parser.add_argument("--zero-based", action="store_true", help="boxes are edges counted from 0, unlike VOC's")
+    parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        splits = voc_to_coco(**vars(args))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    print_summary(splits)
+
+
+if __name__ == "__main__":
+    main()
