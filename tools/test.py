@@ -1,9 +1,11 @@
 """Evaluate a checkpoint with its config: python tools/test.py CONFIG CHECKPOINT.
 
-Of a classifier, both the weights and their average (EMA) are evaluated if the checkpoint has both.
+Of a classifier, both the weights and their average (EMA) are evaluated if the checkpoint has both. Of a detector,
+COCO's twelve numbers for boxes, and for masks if it has them.
 """
 
 import argparse
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
@@ -25,11 +27,12 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("checkpoint", help="weights of any origin that fit the model")
     parser.add_argument("--out", metavar="JSON", help="write the metrics to this file, too")
-    parser.add_argument("--per-class", action="store_true", help="of a classifier: print each class's accuracy, too")
+    parser.add_argument("--per-class", action="store_true", help="print each class's accuracy or precision, too")
     parser.add_argument(
         "--predictions",
         metavar="FILE",
-        help="of a classifier: write each image's label and best classes to this .csv or .json file",
+        help="of a classifier: write each image's label and best classes to this .csv or .json file; of a detector: "
+        "write results in COCO's format beside this .json file, NAME.bbox.json and NAME.segm.json",
     )
     return parser.parse_args()
 
@@ -40,10 +43,11 @@ def main() -> None:
     file_kind(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.per_class:
-        set_metric_option(cfg, "per_class", True, "--per-class")
+        set_metric_option(cfg, "--per-class", per_class=True, classwise=True)
     if args.predictions:
         check_predictions_file(args.predictions)
-        set_metric_option(cfg, "out_file", args.predictions, "--predictions")
+        prefix = str(Path(args.predictions).with_suffix(""))
+        set_metric_option(cfg, "--predictions", out_file=args.predictions, outfile_prefix=prefix)
     for name in UNUSED:
         cfg.pop(name, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()

@@ -34,7 +34,7 @@ def main() -> None:
     if args.no_validate:
         drop_validation(cfg)
     if args.amp:
-        cfg.optim_wrapper.type = "Bf16OptimWrapper"
+        cfg.optim_wrapper.type = "mirl_mm.Bf16OptimWrapper"
     if args.compile:
         cfg.model.backbone.compile_blocks = True
     if args.tensorboard:

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.datasets import preflight
 
+from .dataset_facts import fit_to_datasets, forget_annotation_file
 from .options import check_options
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -53,6 +54,7 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
         ValueError: If there are fewer training images than a batch needs.
     """
     preflight({name: cfg.get(name) for name in loaders})
+    fit_to_datasets(cfg)
     fit_machine(cfg)
     if cfg.get("launcher", "none") != "none":
         start_processes(cfg)
@@ -102,9 +104,10 @@ def finish_processes() -> None:
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:
-    """Point every data loader of a config to another folder."""
+    """Point every data loader of a config to another folder, and metrics that read a file of the old one."""
     for name in LOADERS:
         if cfg.get(name):
+            forget_annotation_file(cfg, name)
             cfg[name].dataset.data_root = data_root
 
 

@@ -35,15 +35,15 @@ class LayerDecayOptimWrapperConstructor(GroupedOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: ``optimizer`` and the wrapper's own settings.
-        paramwise_cfg: ``layer_decay``, in (0, 1], and ``custom_keys`` as in
-            :class:`~mirl_mm.engine.GroupedOptimWrapperConstructor`, whose factors come on top.
+        paramwise_cfg: ``layer_decay``, in (0, 1], ``bias_decay`` and ``custom_keys`` as in
+            :class:`~mirl_mm.engine.GroupedOptimWrapperConstructor`; the factors of the latter come on top.
 
     Raises:
         ValueError: Without ``layer_decay``, for one outside (0, 1], for a model without such a backbone, and for a
             backbone's parameter that has no layer.
     """
 
-    known_keys = ("layer_decay", "custom_keys")
+    known_keys = ("layer_decay", "bias_decay", "custom_keys")
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         super().__init__(optim_wrapper_cfg, paramwise_cfg)

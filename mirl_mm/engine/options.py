@@ -41,28 +41,34 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             _check(cfg, key)
 
 
-def set_metric_option(cfg: Config, option: str, value: Any, flag: str) -> None:
-    """Set an option of the metric that knows it among ``test_evaluator``.
+def set_metric_option(cfg: Config, flag: str, **options: Any) -> None:
+    """Set an option of the metrics that know it among ``test_evaluator``.
 
     Args:
         cfg: The config.
-        option: Name of the metric's argument.
-        value: For it.
         flag: The command line's name for it, for the message.
+        **options: What different metrics call it, and its value for each. The first that a metric has is set.
 
     Raises:
-        ValueError: If no metric of the config has this option.
+        ValueError: If no metric of the config has any of them.
     """
     metrics = cfg.get("test_evaluator") or []
     metrics = [metrics] if isinstance(metrics, Mapping) else metrics
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
         kinds = [(metric, _find(metric["type"])) for metric in metrics]
-    chosen = [metric for metric, kind in kinds if kind is not None and option in set(_parameters(kind))]
-    if not chosen:
+    done = False
+    for metric, kind in kinds:
+        known = set() if kind is None else set(_parameters(kind))
+        option = next((option for option in options if option in known), None)
+        if option is not None:
+            metric[option] = options[option]
+            done = True
+    if not done:
         names = ", ".join(str(metric["type"]) for metric in metrics) or "none"
-        raise ValueError(f"{flag} is for classifiers: none of the config's metrics ({names}) has an option {option!r}")
-    for metric in chosen:
-        metric[option] = value
+        raise ValueError(
+            f"{flag} is for classifiers and detectors: none of the config's metrics ({names}) has an option "
+            f"{' or '.join(map(repr, options))}"
+        )
 
 
 def _check(cfg: Config, key: str) -> None:
@@ -99,7 +105,10 @@ def _known_keys(node: Any, place: str) -> list[str] | None:
 def _find(kind: Any) -> Callable | None:
     if not isinstance(kind, str):
         return kind
-    return next((found for candidate in _REGISTRIES if (found := candidate.get(kind)) is not None), None)
+    scope = DefaultScope.get_current_instance()
+    names = [kind] if scope is None or "." in kind else [kind, f"{scope.scope_name}.{kind}"]
+    found = (candidate.get(name) for name in names for candidate in _REGISTRIES)
+    return next((each for each in found if each is not None), None)
 
 
 def _parameters(reader: Callable) -> Iterator[str | None]:

@@ -11,6 +11,8 @@ from torch import nn
 
 from mirl_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+
 
 class Setting(NamedTuple):
     """What a group's parameters share: factor on the learning rate, and weight decay."""
@@ -30,20 +32,21 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     Args:
         optim_wrapper_cfg: ``optimizer`` and the wrapper's own settings.
         paramwise_cfg: ``custom_keys``, a dict from a regular expression to ``lr_mult`` and ``decay_mult``: the first
-            that is found in a parameter's name counts.
+            that is found in a parameter's name counts; ``bias_decay=True`` gives weight decay to all but norms
+            (detectron2's rule for ViTDet, ``weight_decay_norm=0``).
 
     Raises:
         ValueError: For an unknown key of ``paramwise_cfg`` or an expression that matches no parameter.
     """
 
     #: What ``paramwise_cfg`` may have.
-    known_keys: tuple[str, ...] = ("custom_keys",)
+    known_keys: tuple[str, ...] = ("bias_decay", "custom_keys")
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
         unknown = set(self.paramwise_cfg) - set(self.known_keys)
         if unknown:
-            known = " and ".join(map(repr, self.known_keys))
+            known = ", ".join(map(repr, self.known_keys))
             raise ValueError(f"paramwise_cfg knows {known} only, got {sorted(unknown)}")
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
@@ -69,6 +72,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def _settings(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Setting]]:
         custom: dict[str, dict[str, Any]] = self.paramwise_cfg.get("custom_keys", {})
         unused = set(custom)
+        self._norms = names_of_norms(model)
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -85,6 +89,8 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def default_setting(self, model: nn.Module, name: str, parameter: nn.Parameter) -> Setting:
         """Setting of one of the model's parameters before ``custom_keys``; may be overridden."""
         plain = parameter.ndim <= 1 or name.endswith(".bias")
+        if self.paramwise_cfg.get("bias_decay"):
+            plain = name in self._norms
         return Setting(1.0, 0.0 if plain else (self.base_wd or 0.0))
 
     def _log(self, groups: dict[Setting, list[tuple[str, nn.Parameter]]]) -> None:
@@ -95,3 +101,13 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ]
         title = "parameter groups:\n  lr mult     decay  tensors  million    first"
         MMLogger.get_current_instance().info("\n".join([title, *rows]))
+
+
+def names_of_norms(model: nn.Module) -> set[str]:
+    """Names of the parameters that belong to normalisation layers of any kind."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in model.named_modules()
+        if isinstance(module, _NORMS)
+        for name, _ in module.named_parameters(recurse=False)
+    }

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from mirl_mm.registry import MODELS
 
+#: For ``norm_cfg`` of mmdet's heads: over the channels of maps, where mmcv's "LN" is over the last axis.
+MODELS.register_module("LN2d", module=LayerNorm2d)
+
 
 @MODELS.register_module()
 class SimpleFPN(BaseModule):

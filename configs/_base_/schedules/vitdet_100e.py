@@ -1,0 +1,20 @@
+# ViTDet's recipe: 100 epochs of COCO in updates of 64 images, AdamW with layer-wise decay, bfloat16.
+# lr is per 64 images; tools/train.py multiplies it by (processes x batch_size x accumulative_counts) / 64.
+_base_ = "../det_runtime.py"
+
+optim_wrapper = dict(
+    type="mirl_mm.Bf16OptimWrapper",
+    optimizer=dict(type="AdamW", lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1),
+    constructor="mirl_mm.LayerDecayOptimWrapperConstructor",
+    # Without weight decay are norms and absolute positions only: in detectron2 biases do have it.
+    paramwise_cfg=dict(layer_decay=0.7, bias_decay=True),
+)
+auto_scale_lr = dict(enable=True, base_batch_size=64)
+
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=251),  # reaches the top at iteration 250
+    dict(type="MultiStepLR", by_epoch=False, milestones=[163889, 177546], gamma=0.1),
+]
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=184375, val_interval=5000)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

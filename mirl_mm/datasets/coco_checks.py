@@ -1,0 +1,216 @@
+"""Is a COCO-format annotation file what the config takes it for? Plain Python, quick enough for all of COCO."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from .checks import check_root
+
+#: Images whose files are looked for.
+_SPOT_CHECKS = 64
+_SHOWN = 5
+_KEYS = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("id", "image_id", "category_id", "bbox", "area"),
+}
+
+
+def check_paths(data_root: str, ann_file: str, folder: str) -> None:
+    """See that annotation file and image folder are there.
+
+    Args:
+        data_root: The data set's folder.
+        ann_file: The annotation file, absolute or relative to ``data_root``.
+        folder: The images' folder, likewise.
+
+    Raises:
+        FileNotFoundError: Says which part is missing, and what is there instead.
+    """
+    absolute = os.path.isabs(ann_file) and (not folder or os.path.isabs(folder))
+    if data_root and not absolute:
+        check_root(data_root)
+    path = os.path.join(data_root, ann_file)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"annotation file '{path}' is missing{_instead(os.path.dirname(path), '.json')}. Set ann_file in the data "
+            "set's config (relative to data_root), or data_root by --data-root"
+        )
+    root = os.path.join(data_root, folder)
+    if not os.path.isdir(root):
+        raise FileNotFoundError(
+            f"image folder '{root}' is missing{_instead(data_root)}. Set data_prefix=dict(img=...) in the data set's "
+            "config (relative to data_root), or data_root by --data-root"
+        )
+
+
+def _instead(folder: str, ending: str | None = None) -> str:
+    if not os.path.isdir(folder):
+        return f": there is no folder '{folder}'"
+    entries = [e for e in os.scandir(folder) if (e.name.endswith(ending) if ending else e.is_dir())]
+    return f"; in '{folder}' there are {_shorten(sorted(e.name for e in entries))}" if entries else ""
+
+
+def read_annotations(path: str) -> dict[str, Any]:
+    """Read an annotation file.
+
+    Raises:
+        ValueError: If it isn't JSON, or not in COCO's format.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"annotation file '{path}' can't be read as JSON ({error}): was it written completely?"
+        ) from None
+    found = sorted(content) if isinstance(content, dict) else type(content).__name__
+    for key in ("images", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise ValueError(
+                f"annotation file '{path}' has no list {key!r} (found: {found}): it must be in COCO's instance format; "
+                "tools/dataset_converters writes it from other formats"
+            )
+    if not content["images"]:
+        raise ValueError(f"annotation file '{path}' lists no images")
+    return content
+
+
+def check_annotations(
+    content: dict[str, Any], classes: Sequence[str], path: str, masks: bool = False, test_mode: bool = False
+) -> tuple[list[dict], list[str]]:
+    """Hold an annotation file against the classes of the config.
+
+    Args:
+        content: Of :func:`read_annotations`.
+        classes: The class of each label.
+        path: The file's, for messages.
+        masks: Whether annotations need a ``segmentation``.
+        test_mode: Images without any annotation are evaluated or only predicted: a warning, not an error.
+
+    Returns:
+        The categories of the classes, in the order of the classes, and warnings of annotations that are left out.
+
+    Raises:
+        ValueError: For missing keys, ids that are used twice or not known, classes that the file hasn't, or a training
+            set without annotations that can be used.
+    """
+    where = f"annotation file '{path}'"
+    annotations = content.get("annotations") or []
+    for kind, items in (("images", content["images"]), ("annotations", annotations)):
+        _check_keys(where, kind, items)
+    kept = _match_classes(where, content["categories"], classes)
+    warnings = []
+    if not annotations:
+        message = f"{where} has {len(content['images']):,} images and no annotation at all"
+        if not test_mode:
+            raise ValueError(f"{message}: nothing can be learnt from it. Give the file that has the boxes")
+        return kept, [f"{message}: its images can be predicted, but every metric will be -1"]
+    _check_ids(where, content["images"], annotations, content["categories"])
+    wanted = {category["id"] for category in kept}
+    inside = [annotation for annotation in annotations if annotation["category_id"] in wanted]
+    if len(inside) < len(annotations):
+        rest = [category["name"] for category in content["categories"] if category["id"] not in wanted]
+        warnings.append(
+            f"{where}: {len(annotations) - len(inside):,} of {len(annotations):,} annotations are left out, of "
+            f"{len(rest)} categories that are none of the config's classes: {_shorten(rest)}"
+        )
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    usable = [annotation for annotation in inside if _has_area(annotation, sizes)]
+    if len(usable) < len(inside):
+        bad = next(annotation for annotation in inside if not _has_area(annotation, sizes))
+        warnings.append(
+            f"{where}: {len(inside) - len(usable):,} of {len(inside):,} boxes are left out, as they are less than a "
+            f"pixel wide or high or lie outside of their image; the first is annotation {bad['id']} with bbox "
+            f"{bad['bbox']}. Boxes are [x, y, width, height] in pixels"
+        )
+    if not usable and not test_mode:
+        raise ValueError(f"no annotation is left to train with. {' '.join(warnings)}")
+    bare = [a for a in usable if not a.get("segmentation")] if masks and not test_mode else []
+    if bare:
+        raise ValueError(
+            f"{where}: {len(bare):,} of {len(usable):,} annotations have no segmentation (the first: {bare[0]['id']}), "
+            "and the model learns masks. Add them, or take a detector of boxes, e.g. configs/det/mirl_vitb_gfl_coco.py"
+        )
+    return kept, warnings
+
+
+def _check_keys(where: str, kind: str, items: Sequence[dict]) -> None:
+
+    for key in _KEYS[kind]:
+        lacking = sum(key not in item for item in items)
+        if lacking:
+            hint = {
+                "area": " (of the mask, or width x height of the box)",
+                "bbox": " ([x, y, width, height] in pixels)",
+            }
+            raise ValueError(
+                f"{where}: {lacking:,} of {len(items):,} {kind} have no {key!r}{hint.get(key, '')}: add it"
+            )
+
+
+def _check_ids(where: str, images: list[dict], annotations: list[dict], categories: list[dict]) -> None:
+    for kind, items in (("image", images), ("annotation", annotations), ("category", categories)):
+        twice = [key for key, number in Counter(item["id"] for item in items).items() if number > 1]
+        if twice:
+            raise ValueError(f"{where}: {len(twice)} {kind} ids are used more than once: {_shorten(twice)}")
+    for key, items in (("image_id", images), ("category_id", categories)):
+        known = {item["id"] for item in items}
+        unknown = sorted({annotation[key] for annotation in annotations} - known, key=str)
+        if unknown:
+            raise ValueError(
+                f"{where}: annotations refer to {len(unknown)} values of {key} that the file does not list: "
+                f"{_shorten(unknown)}"
+            )
+    wrong = [annotation for annotation in annotations if len(annotation["bbox"]) != 4]
+    if wrong:
+        raise ValueError(
+            f"{where}: {len(wrong):,} boxes have other than 4 numbers, the first is annotation {wrong[0]['id']} with "
+            f"{wrong[0]['bbox']}: boxes are [x, y, width, height] in pixels"
+        )
+
+
+def _match_classes(where: str, categories: Sequence[dict], classes: Sequence[str]) -> list[dict]:
+    """The categories of the classes, in their order."""
+    names = [category.get("name") for category in categories]
+    twice = [name for name, number in Counter(names).items() if number > 1]
+    if twice:
+        raise ValueError(f"{where}: several categories have the same name: {_shorten(twice)}")
+    by_name = dict(zip(names, categories, strict=True))
+    lacking = [name for name in classes if name not in by_name]
+    if lacking:
+        raise ValueError(
+            f"{where} has {len(names)} categories ({_shorten(names)}), and the config {len(classes)} classes "
+            f"({_shorten(classes)}): the file lacks {len(lacking)} of them ({_shorten(lacking)}). Name the file's by "
+            f"metainfo=dict(classes=(...)) in the data set's config"
+        )
+    return [by_name[name] for name in classes]
+
+
+def _has_area(annotation: dict, sizes: dict[Any, tuple[int, int]]) -> bool:
+    """What mmdet keeps."""
+    x, y, w, h = annotation["bbox"]
+    width, height = sizes[annotation["image_id"]]
+    inside = min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
+    return inside and w >= 1 and h >= 1 and annotation["area"] > 0
+
+
+def check_images(images: Sequence[dict], folder: str, path: str) -> None:
+    """Look for some of the images, evenly spread over the file.
+
+    Raises:
+        FileNotFoundError: If any is missing.
+    """
+    some = images[:: max(len(images) // _SPOT_CHECKS, 1)]
+    missing = [image["file_name"] for image in some if not os.path.isfile(os.path.join(folder, image["file_name"]))]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(some)} images looked for are not in '{folder}' ({_shorten(missing)}), though "
+            f"'{path}' lists them: set data_prefix=dict(img=...) in the data set's config, or complete the folder"
+        )
+
+
+def _shorten(values: Sequence[Any]) -> str:
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return ", ".join(map(str, values[:_SHOWN])) + more

@@ -1,0 +1,18 @@
+"""What detectors need beyond mmdet; the one part of the package, besides its users, that imports mmdet.
+
+Detection configs name this module in ``custom_imports``, so that its classes are registered.
+"""
+
+try:
+    import mmcv.ops  # noqa: F401
+    import mmdet  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"detection needs mmcv with its compiled ops and mmdet ({error}): run tools/misc/install_mmcv.py, then "
+        "pip install -e '.[det]'; tools/misc/check_env.py says what is missing"
+    ) from error
+
+from .dataset import CocoDataset
+from .metric import CocoMetric
+
+__all__ = ["CocoDataset", "CocoMetric"]

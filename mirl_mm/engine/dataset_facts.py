@@ -1,0 +1,117 @@
+"""What a config would say twice, in the data sets and elsewhere, is taken from the data sets.
+
+mmdet and mmseg want the number of classes in every head and a data set's annotation file in its metric, too; one of
+them is forgotten easily.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+#: Parts of a model that have a number of classes of another kind.
+_CLASS_AGNOSTIC = ("rpn_head",)
+
+
+def fit_to_datasets(cfg: Config) -> None:
+    """Complete a config in place; what it does is printed, and done again it changes nothing.
+
+    - ``num_classes`` of every head becomes the number of ``metainfo["classes"]`` where the data sets have them.
+    - A ``CocoMetric`` without ``ann_file`` gets that of its data set.
+
+    Raises:
+        ValueError: If the data sets have different classes.
+    """
+    classes = dataset_classes(cfg)
+    if classes is not None and isinstance(cfg.get("model"), Mapping):
+        _set_num_classes(cfg.model, len(classes), "model")
+    for loader in _LOADERS[1:]:
+        _set_annotation_file(cfg, loader)
+
+
+def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
+    """The classes that ``metainfo`` names in a config's data sets; None if none does.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    first: tuple[str, tuple[str, ...]] | None = None
+    for loader in _LOADERS:
+        for dataset in _inner_datasets((cfg.get(loader) or {}).get("dataset")):
+            classes = (dataset.get("metainfo") or {}).get("classes")
+            if classes is None:
+                continue
+            names = _names(classes, loader)
+            if first is not None and names != first[1]:
+                raise ValueError(
+                    f"{loader} has the classes {_shorten(names)}, {first[0]} has {_shorten(first[1])}: all must have "
+                    "the same metainfo=dict(classes=(...)), in the same order"
+                )
+            first = first or (loader, names)
+    return None if first is None else first[1]
+
+
+def _names(classes: Any, loader: str) -> tuple[str, ...]:
+    if isinstance(classes, str):  # mmengine reads a file of this name
+        if not Path(classes).is_file():
+            raise ValueError(
+                f"{loader}: metainfo.classes is {classes!r}, neither a file with a name on each line nor a tuple of "
+                f"names; a single class is classes=({classes!r},) with a comma"
+            )
+        return tuple(Path(classes).read_text(encoding="utf-8").splitlines())
+    return tuple(classes)
+
+
+def _inner_datasets(cfg: Any) -> Iterator[Mapping]:
+    """A data set's config, or those inside of a wrapper."""
+    if not isinstance(cfg, Mapping):
+        return
+    inner = [cfg.get("dataset"), *cfg.get("datasets", ())]
+    if not any(inner):
+        yield cfg
+    for each in inner:
+        yield from _inner_datasets(each)
+
+
+def _set_num_classes(node: Any, number: int, place: str) -> None:
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        for i, each in enumerate(node):
+            _set_num_classes(each, number, f"{place}[{i}]")
+    elif isinstance(node, Mapping):
+        if node.get("num_classes", number) != number:
+            print_log(f"{place}.num_classes = {number} (was {node['num_classes']}), as the data has", logger="current")
+            node["num_classes"] = number  # type: ignore[index]
+        for key, each in node.items():
+            if key not in _CLASS_AGNOSTIC:
+                _set_num_classes(each, number, f"{place}.{key}")
+
+
+def _coco_metrics(cfg: Config, loader: str) -> Iterator[dict]:
+    metrics = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
+    for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
+        if str(metric.get("type")).rpartition(".")[2] == "CocoMetric":
+            yield metric
+
+
+def _set_annotation_file(cfg: Config, loader: str) -> None:
+    dataset = next(_inner_datasets((cfg.get(loader) or {}).get("dataset")), None)
+    if dataset and dataset.get("ann_file"):
+        for metric in _coco_metrics(cfg, loader):
+            if metric.get("ann_file") is None:
+                metric["ann_file"] = os.path.join(dataset.get("data_root") or "", dataset["ann_file"])
+
+
+def forget_annotation_file(cfg: Config, loader: str) -> None:
+    """Let a metric lose a file in its data set's folder, which is about to be another."""
+    root = cfg[loader].dataset.get("data_root")
+    for metric in _coco_metrics(cfg, loader):
+        if root and str(metric.get("ann_file") or "").startswith(root):
+            metric["ann_file"] = None
+
+
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
