@@ -16,6 +16,7 @@ _LAZY = {
     "ImageClassifier": "mirl_mm.models.classifiers",
     "SimpleFPN": "mirl_mm.models.necks",
     "ClassifyInferencer": "mirl_mm.apis",
+    "DetectInferencer": "mirl_mm.apis",
     "FeatureInferencer": "mirl_mm.apis",
     "ReconstructInferencer": "mirl_mm.apis",
 }

@@ -2,7 +2,8 @@
 
 from .base import ImageInferencer
 from .classify import ClassifyInferencer
+from .detect import DetectInferencer
 from .features import FeatureInferencer
 from .reconstruct import ReconstructInferencer
 
-__all__ = ["ClassifyInferencer", "FeatureInferencer", "ImageInferencer", "ReconstructInferencer"]
+__all__ = ["ClassifyInferencer", "DetectInferencer", "FeatureInferencer", "ImageInferencer", "ReconstructInferencer"]

@@ -92,6 +92,10 @@ class ImageInferencer(BaseInferencer):
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Change the config before the model is built; to be overridden."""
 
+    def build_model(self, cfg: Config | ConfigDict) -> nn.Module:
+        """The config's model; to be overridden where its parts are another package's."""
+        return MODELS.build(cfg.model)
+
     def preprocess(self, inputs: list[np.ndarray | str], batch_size: int = 1, seed: int = 0) -> Iterator[dict]:
         """Batches from images; what is random in the pipeline depends on the seed and the image's number only."""
 
@@ -114,7 +118,7 @@ class ImageInferencer(BaseInferencer):
         self.progress = loaded.progress
         self.meta = loaded.meta
         self.adjust_config(cfg)
-        model = MODELS.build(cfg.model)
+        model = self.build_model(cfg)
         report = compare(model, loaded.state)
         if not report.complete:
             raise ValueError(

@@ -14,5 +14,6 @@ except ImportError as error:
 
 from .dataset import CocoDataset
 from .metric import CocoMetric
+from .tta import DetTTAModel
 
-__all__ = ["CocoDataset", "CocoMetric"]
+__all__ = ["CocoDataset", "CocoMetric", "DetTTAModel"]
