@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import default_collate
 from mmengine.infer import BaseInferencer
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from mirl_mm.checkpoint.read import Weights, read_any
@@ -45,6 +47,9 @@ class ImageInferencer(BaseInferencer):
         FileNotFoundError: If a file is missing.
         ValueError: For a checkpoint that can't be read, has no config where none is given, or is another model's.
     """
+
+    #: Where names without prefix are looked up if the config has no ``default_scope``.
+    default_scope = SCOPE
 
     def __init__(
         self,
@@ -92,9 +97,10 @@ class ImageInferencer(BaseInferencer):
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Change the config before the model is built; to be overridden."""
 
-    def build_model(self, cfg: Config | ConfigDict) -> nn.Module:
-        """The config's model; to be overridden where its parts are another package's."""
-        return MODELS.build(cfg.model)
+    @classmethod
+    def within_scope(cls, cfg: Config | ConfigDict) -> AbstractContextManager:
+        """Names without prefix are those of the config's scope while this context lasts, whatever ran before."""
+        return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or cls.default_scope)
 
     def preprocess(self, inputs: list[np.ndarray | str], batch_size: int = 1, seed: int = 0) -> Iterator[dict]:
         """Batches from images; what is random in the pipeline depends on the seed and the image's number only."""
@@ -118,7 +124,8 @@ class ImageInferencer(BaseInferencer):
         self.progress = loaded.progress
         self.meta = loaded.meta
         self.adjust_config(cfg)
-        model = self.build_model(cfg)
+        with self.within_scope(cfg):
+            model = MODELS.build(cfg.model)
         report = compare(model, loaded.state)
         if not report.complete:
             raise ValueError(

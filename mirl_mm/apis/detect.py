@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from mirl_mm.datasets.decode import CorruptImageError, load_image
@@ -54,6 +53,7 @@ class DetectInferencer(ImageInferencer):
             ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
     """
 
+    default_scope = "mmdet"
     forward_kwargs = {"score_thr"}
     visualize_kwargs = {"out_dir", "draw", "keep_pictures"}
     postprocess_kwargs = {"plain"}
@@ -114,8 +114,8 @@ class DetectInferencer(ImageInferencer):
         """
         from mmdet.models.detectors import BaseDetector
 
-        with _scope(cfg):
-            kind = MODELS.get(cfg.model.type)
+        with self.within_scope(cfg), MODELS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(cfg.model.type)
         if not (isinstance(kind, type) and issubclass(kind, BaseDetector)):
             raise ValueError(
                 f"the config's model is {cfg.model.type}, which detects nothing: give the checkpoint of a training "
@@ -125,11 +125,6 @@ class DetectInferencer(ImageInferencer):
             raise ValueError(
                 "the config has no test-time augmentation: it needs tta_model and tta_pipeline (see docs/inference.md)"
             )
-
-    def build_model(self, cfg: Config | ConfigDict) -> nn.Module:
-        """The detector; its parts are looked up in mmdet first, or in the config's ``default_scope``."""
-        with _scope(cfg):
-            return MODELS.build(cfg.model)
 
     @torch.inference_mode()
     def forward(self, inputs: dict, score_thr: float = 0.3) -> list[tuple[Any, Detections]]:
@@ -183,6 +178,7 @@ class DetectInferencer(ImageInferencer):
         labels = found.labels.numpy()
         return Detections(
             sample.get("img_path"),
+            tuple(sample.ori_shape),
             found.bboxes.float().numpy(),
             found.scores.float().numpy(),
             labels,
@@ -194,7 +190,7 @@ class DetectInferencer(ImageInferencer):
         model = super()._init_model(cfg, weights, device)
         self.augmented: Any = None  # the model in its test-time augmentation
         if self.tta:
-            with _scope(cfg):
+            with self.within_scope(cfg):
                 self.augmented = MODELS.build({**cfg.tta_model, "module": model}).to(device).eval()
         return model
 
@@ -205,7 +201,7 @@ class DetectInferencer(ImageInferencer):
             raise ValueError(
                 f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
             )
-        with _scope(cfg):
+        with self.within_scope(cfg):
             load, *rest = Compose(_without_annotations(steps)).transforms
 
         def run(image: np.ndarray | str) -> dict:
@@ -250,11 +246,6 @@ def detection_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> 
     return paths
 
 
-def _scope(cfg: Config | ConfigDict) -> Any:
-    """Names without prefix are those of the config's scope while this context lasts."""
-    return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmdet")
-
-
 def _without_annotations(steps: Sequence[dict]) -> list[dict]:
     """A pipeline's steps but for those that load annotations, which there are none of; also within TestTimeAug."""
     kept = []
@@ -275,7 +266,7 @@ def _num_classes(model: nn.Module) -> int:
 
 
 def _instances(found: Detections) -> Iterator[Instance]:
-    masks = [None] * len(found.names) if found.masks is None else decode_masks(found.masks)
+    masks = [None] * len(found.names) if found.masks is None else decode_masks(found.masks, found.size)
     for box, score, label, name, mask in zip(found.boxes, found.scores, found.labels, found.names, masks, strict=True):
         yield Instance(box.tolist(), int(label), f"{name} {score:.2f}", mask)
 
@@ -287,5 +278,5 @@ def _pixels(image: np.ndarray | str) -> np.ndarray:
 
 def _with_masks(sample: Any, found: Detections) -> Any:
     if found.masks is not None:
-        sample.pred_instances.masks = torch.from_numpy(decode_masks(found.masks))
+        sample.pred_instances.masks = torch.from_numpy(decode_masks(found.masks, found.size))
     return sample

@@ -18,6 +18,7 @@ class Detections:
 
     Attributes:
         img_path: None for an array.
+        size: (H, W) of the original image.
         boxes: ``(N, 4)`` float32, (x1, y1, x2, y2) in the original image's pixels.
         scores: ``(N,)`` float32 in 0..1.
         labels: ``(N,)`` int64.
@@ -27,6 +28,7 @@ class Detections:
     """
 
     img_path: str | None
+    size: tuple[int, int]
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
@@ -42,7 +44,7 @@ class Detections:
             "labels": self.labels,
             "names": list(self.names),
         }
-        return found if self.masks is None else {**found, "masks": decode_masks(self.masks)}
+        return found if self.masks is None else {**found, "masks": decode_masks(self.masks, self.size)}
 
     def as_plain(self) -> dict:
         """With lists, as JSON takes them; masks run-length encoded."""
@@ -64,12 +66,12 @@ def encode_masks(masks: np.ndarray) -> list[Rle]:
     return [{"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode()} for rle in encoded]
 
 
-def decode_masks(masks: Sequence[Rle]) -> np.ndarray:
-    """COCO's run lengths -> ``(N, H, W)`` bool; of no mask, ``(0, 0, 0)``."""
+def decode_masks(masks: Sequence[Rle], size: tuple[int, int]) -> np.ndarray:
+    """COCO's run lengths of masks of a size (H, W) -> ``(N, H, W)`` bool."""
     from pycocotools import mask as coco  # comes with mmdet
 
     if not masks:
-        return np.zeros((0, 0, 0), dtype=bool)
+        return np.zeros((0, *size), dtype=bool)
     return coco.decode(list(masks)).transpose(2, 0, 1).astype(bool)
 
 

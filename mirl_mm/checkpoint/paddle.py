@@ -142,7 +142,7 @@ def plain_values(table: dict) -> dict[str, Any]:
     return {name: value for name, value in table.items() if isinstance(name, str) and _is_plain(value)}
 
 
-def _is_plain(value: Any, depth: int = 2) -> bool:
+def _is_plain(value: Any, depth: int = 4) -> bool:
     if isinstance(value, dict):
         return depth > 0 and _is_plain(list(value), depth) and _is_plain(list(value.values()), depth)
     if isinstance(value, (list, tuple)):
