@@ -1,5 +1,6 @@
 import pytest
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
 
@@ -10,6 +11,6 @@ def _forget_runs():
 
 
 def forget_runs() -> None:
-    """Let the next run of this process have a logger, message hub and visualizer of its own."""
-    for kind in (MMLogger, MessageHub, Visualizer):
+    """Let the next run of this process have a logger, message hub, visualizer and scope of its own."""
+    for kind in (MMLogger, MessageHub, Visualizer, DefaultScope):
         kind._instance_dict.clear()

@@ -15,6 +15,7 @@ default_hooks = dict(
     grad_norm=dict(type="mirl_mm.GradNormHook"),
     throughput=dict(type="mirl_mm.ThroughputHook"),
     non_finite=dict(type="mirl_mm.NonFiniteLossHook"),
+    float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
     load_report=dict(type="mirl_mm.LoadReportHook"),
     checkpoint=dict(type="mirl_mm.AtomicCheckpointHook", by_epoch=False, interval=5000, max_keep_ckpts=2),
 )

@@ -1,5 +1,5 @@
 # A one-stage detector on the same backbone and pyramid: GFL (Li et al., "Generalized Focal Loss"), boxes only. Its
-# levels have strides 8 to 128. It needs none of mmcv's compiled losses, which know no bfloat16.
+# levels have strides 8 to 128.
 _base_ = "./vitdet.py"
 
 model = dict(

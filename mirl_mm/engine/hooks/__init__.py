@@ -4,6 +4,7 @@ from .accumulation import EpochAccumulationHook
 from .checkpoint import AtomicCheckpointHook
 from .classes import ClassCheckHook
 from .corrupt import CorruptImageHook
+from .float32_heads import Float32HeadsHook
 from .knn import KNNHook
 from .load_report import LoadReportHook
 from .monitor import GradNormHook, NonFiniteLossHook, ThroughputHook
@@ -15,6 +16,7 @@ __all__ = [
     "ClassCheckHook",
     "CorruptImageHook",
     "EpochAccumulationHook",
+    "Float32HeadsHook",
     "GradNormHook",
     "IterationSeedHook",
     "KNNHook",

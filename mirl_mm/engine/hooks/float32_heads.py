@@ -1,0 +1,57 @@
+"""Detection heads that compute in bfloat16 what bfloat16 is good for, and no more."""
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from mirl_mm.registry import HOOKS
+
+#: What mmdet's heads have, dense ones and those on regions.
+_MARKS = ("loss_by_feat", "loss_and_target")
+
+
+@HOOKS.register_module()
+class Float32HeadsHook(Hook):
+    """Lets mmdet's heads compute losses, anchors, suppression and RoIAlign in float32, and their layers in bfloat16.
+
+    mmdet makes anchors in the type of a head's output, and bfloat16's 8 bits place a box near pixel 1000 only to within
+    4 pixels; mmcv's compiled RoIAlign, suppression and focal loss know no bfloat16 at all. detectron2 likewise decodes
+    boxes in float32. Without mixed precision it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._handles: list[RemovableHandle] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Attach to the heads."""
+        for module in runner.model.modules():
+            if any(hasattr(module, mark) for mark in _MARKS):
+                self._handles.append(module.register_forward_hook(_cast_outputs))
+            if hasattr(module, "roi_layers"):
+                self._handles.append(module.register_forward_pre_hook(_cast_inputs))
+
+    def after_train(self, runner: Runner) -> None:
+        """Detach."""
+        while self._handles:
+            self._handles.pop().remove()
+
+
+def _cast_inputs(module: nn.Module, inputs: Any) -> Any:
+    return to_float32(inputs)
+
+
+def _cast_outputs(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+    return to_float32(outputs)
+
+
+def to_float32(value: Any) -> Any:
+    """Tensors of lower precision as float32, in tuples and lists, too."""
+    if isinstance(value, Tensor):
+        return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+    if isinstance(value, (tuple, list)):
+        return type(value)(to_float32(each) for each in value)
+    return value

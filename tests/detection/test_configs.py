@@ -1,0 +1,150 @@
+"""Every detection config builds, and says what its name says."""
+
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mirl_mm.engine.launch import load_config
+from mirl_mm.models.backbones.presets import resolve_arch
+from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from tests.training import ROOT
+
+CONFIGS = sorted(path.relative_to(ROOT / "configs") for path in (ROOT / "configs/det").glob("*.py"))
+SHAPES = "shapes/mirl_det_shapes.py"
+#: Layer decay, drop path, recomputation.
+RECIPES = {
+    "vitb": ("vit-b", 0.7, 0.1, False),
+    "vitb24": ("vit-b-24", 0.8, 0.4, True),
+    "vitb48": ("vit-b-48", 0.89, 0.4, True),
+    "vits54": ("vit-s-54", 0.92, 0.1, True),
+}
+GLOBAL = {12: (2, 5, 8, 11), 24: (5, 11, 17, 23), 48: (11, 23, 35, 47), 54: (12, 26, 39, 53)}
+HEADS = {"": "MaskRCNN", "_cascade": "CascadeRCNN", "_gfl": "GFL"}
+COCO = [path for path in CONFIGS if path.stem.endswith("_coco") and not path.stem.startswith("custom")]
+
+
+def build(cfg: Config):
+    with torch.device("meta"), DefaultScope.overwrite_default_scope("mmdet"):
+        return MODELS.build(cfg.model)
+
+
+def groups_of(cfg: Config, model) -> list[dict]:
+    settings = {
+        "type": cfg.optim_wrapper.constructor,
+        "optim_wrapper_cfg": {"type": "OptimWrapper", "optimizer": cfg.optim_wrapper.optimizer},
+        "paramwise_cfg": cfg.optim_wrapper.paramwise_cfg,
+    }
+    return OPTIM_WRAPPER_CONSTRUCTORS.build(settings)(model).optimizer.param_groups
+
+
+@pytest.mark.parametrize("path", [*CONFIGS, SHAPES], ids=str)
+def test_builds(path):
+    cfg = load_config(ROOT / "configs" / path)
+    model = build(cfg)
+    side = model.backbone.img_size
+    assert model.data_preprocessor.pad_size_divisor == side[0] == side[1]
+    steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert tuple(steps["RandomCrop"].crop_size) == tuple(steps["RandomResize"].scale) == side
+    assert tuple(cfg.test_dataloader.dataset.pipeline[1].scale) == side
+    assert model.neck.lateral_convs[0][0].out_channels == model.neck.out_channels
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        assert DATASETS.get(loader.dataset.type).__name__ == "CocoDataset"
+    assert METRICS.get(cfg.test_evaluator.type).__name__ == "CocoMetric"
+    assert cfg.test_evaluator.get("ann_file") is None  # of the data set
+    layers = {round(group["lr"] / cfg.optim_wrapper.optimizer.lr, 9) for group in groups_of(cfg, model)}
+    assert len(layers) == model.backbone.depth + 2
+    strides = (cfg.model.get("rpn_head") or cfg.model.bbox_head).anchor_generator.strides
+    scales = model.backbone.patch_size[0] / torch.tensor(cfg.model.neck.get("scales", (4, 2, 1, 0.5)))
+    assert strides[: len(scales)] == scales.tolist()
+    assert len(strides) == model.neck.num_outs
+
+
+def test_every_encoder_has_its_detectors():
+    names = {path.name for path in COCO}
+    assert {f"mirl_{arch}{head}_coco.py" for arch in RECIPES for head in ("", "_cascade")} <= names
+    assert "mirl_vitb_gfl_coco.py" in names
+
+
+@pytest.mark.parametrize("path", COCO, ids=str)
+def test_recipe_is_vitdets(path):
+    cfg = load_config(ROOT / "configs" / path)
+    arch, head, variant = re.fullmatch(r"mirl_(vit[a-z0-9]+?)((?:_cascade|_gfl)?)((?:_24gb)?)_coco", path.stem).groups()
+    name, decay, drop_path, recompute = RECIPES[arch]
+    model = build(cfg)
+    assert type(model).__name__ == HEADS[head]
+    backbone = model.backbone
+    assert (backbone.depth, backbone.embed_dims) == tuple(resolve_arch(name)[key] for key in ("depth", "embed_dims"))
+    assert backbone.global_attn_indexes == GLOBAL[backbone.depth]
+    assert backbone.window_size == (14, 14)
+    assert backbone.use_rel_pos and backbone.position_grid == (14, 14) and backbone.pos_embed.requires_grad
+    assert cfg.model.backbone.drop_path_rate == drop_path
+    assert backbone.with_cp is (recompute or bool(variant))
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ("AdamW", 1e-4, 0.1)
+    assert tuple(optimizer.betas) == (0.9, 0.999)
+    assert cfg.optim_wrapper.type == "mirl_mm.Bf16OptimWrapper"
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay == decay
+    steps = cfg.optim_wrapper.get("accumulative_counts", 1)
+    assert 8 * cfg.train_dataloader.batch_size * steps == cfg.auto_scale_lr.base_batch_size == 64
+    assert cfg.train_cfg.max_iters == 184375 * steps
+    warmup, drops = cfg.param_scheduler
+    assert (warmup.start_factor, warmup.end) == (0.001, 250 * steps + 1)
+    assert (list(drops.milestones), drops.gamma) == ([163889 * steps, 177546 * steps], 0.1)
+    assert cfg.default_hooks.checkpoint.interval == cfg.train_cfg.val_interval == 5000 * steps
+    types = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert types[2:] == ["RandomFlip", "RandomResize", "RandomCrop", "FilterAnnotations", "PackDetInputs"]
+    jitter = cfg.train_dataloader.dataset.pipeline[3]
+    assert tuple(jitter.ratio_range) == (0.1, 2.0) and jitter.keep_ratio
+    assert [cfg.test_evaluator.metric] == [["bbox"] if head == "_gfl" else ["bbox", "segm"]]
+
+
+@pytest.mark.parametrize(("deep", "twelve", "depth", "decay"), [(24, 0.8, 48, 0.89), (12, 0.7, 54, 0.92)])
+def test_layer_decay_keeps_the_lowest_layers_rate(deep, twelve, depth, decay):
+    assert round(twelve ** ((deep + 1) / (depth + 1)), 2) == decay
+
+
+def test_heads_are_vitdets():
+    model = build(load_config(ROOT / "configs/det/mirl_vitb_coco.py"))
+    assert len(model.rpn_head.rpn_conv) == 2
+    box, mask = model.roi_head.bbox_head, model.roi_head.mask_head
+    assert len(box.shared_convs) == len(mask.convs) == 4 and len(box.shared_fcs) == 1
+    norms = {type(conv.norm).__name__ for conv in [*box.shared_convs, *mask.convs]}
+    assert norms == {"LayerNorm2d"}
+    assert {conv.norm.eps for conv in [*box.shared_convs, *mask.convs]} == {1e-6}
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(111, abs=0.5)  # ViTDet's table
+    cascade = build(load_config(ROOT / "configs/det/mirl_vitb_cascade_coco.py")).roi_head
+    assert [head.reg_class_agnostic for head in cascade.bbox_head] == [True] * 3
+    assert [assigner.pos_iou_thr for assigner in cascade.bbox_assigner] == [0.5, 0.6, 0.7]
+
+
+def test_weight_decay_is_of_all_but_norms_and_positions():
+    """detectron2's ``weight_decay_norm=0`` and ``overrides={"pos_embed": {"weight_decay": 0.0}}``."""
+    cfg = load_config(ROOT / "configs/det/mirl_vitb_coco.py")
+    model = build(cfg)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decay, rate = {}, {}
+    for group in groups_of(cfg, model):
+        for parameter in group["params"]:
+            decay[names[id(parameter)]], rate[names[id(parameter)]] = group["weight_decay"], group["lr"] / 1e-4
+    plain = {name for name, value in decay.items() if value == 0}
+    norms = {f"backbone.blocks.{i}.norm{j}.{part}" for i in range(12) for j in (1, 2) for part in ("weight", "bias")}
+    assert {name for name in plain if name.startswith("backbone")} == norms | {"backbone.pos_embed"}
+    assert decay["backbone.blocks.0.attn.qkv.bias"] == decay["roi_head.bbox_head.fc_cls.bias"] == 0.1
+    assert decay["backbone.blocks.3.attn.rel_pos_h"] == 0.1
+    assert decay["roi_head.bbox_head.shared_convs.0.ln.weight"] == decay["neck.lateral_convs.0.1.bias"] == 0
+    assert rate["backbone.pos_embed"] == rate["backbone.patch_embed.proj.weight"] == pytest.approx(0.7**13)
+    assert rate["backbone.blocks.11.mlp.fc1.weight"] == pytest.approx(0.7)
+    assert rate["neck.fpn_convs.0.0.weight"] == rate["rpn_head.rpn_cls.weight"] == 1
+
+
+def test_shapes_detector_takes_the_shapes_encoder():
+    pretraining = Config.fromfile(ROOT / "configs/shapes/mirl_pretrain_shapes.py")
+    with torch.device("meta"):
+        theirs = MODELS.build({**pretraining.model, "_scope_": "mirl_mm"}).backbone
+    ours = build(load_config(ROOT / "configs" / SHAPES)).backbone
+    assert ours.num_heads == theirs.num_heads and ours.depth == theirs.depth
+    shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+    assert all(shapes[n] == t.shape for n, t in ours.state_dict().items() if "rel_pos" not in n)

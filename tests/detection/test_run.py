@@ -1,0 +1,159 @@
+"""A small detector trains, resumes, is tested; weights of other classes."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mirl_mm.datasets.shapes import CLASSES
+from mirl_mm.engine.launch import build_runner
+from tests.conftest import forget_runs
+from tests.detection.small import small_detector
+from tests.tools.test_train_and_test import call
+from tests.training import ROOT
+
+
+def train(cfg: Config) -> torch.nn.Module:
+    forget_runs()
+    return build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
+
+
+def state(path) -> dict:
+    return torch.load(path, weights_only=False)["state_dict"]
+
+
+@pytest.fixture(scope="module")
+def trained(shapes, tmp_path_factory):
+    """A folder with a config and its run of four steps."""
+    folder = tmp_path_factory.mktemp("det")
+    train(small_detector(shapes, folder / "run"))
+    small_detector(shapes, folder / "run").dump(folder / "config.py")
+    return folder
+
+
+def test_the_number_of_classes_is_the_datas(trained):
+    weights = state(trained / "run/iter_4.pth")
+    assert weights["roi_head.bbox_head.fc_cls.weight"].shape[0] == len(CLASSES) + 1
+    assert weights["roi_head.mask_head.conv_logits.weight"].shape[0] == len(CLASSES)
+
+
+def test_resumed_equals_uninterrupted(trained, shapes):
+    cfg = small_detector(shapes, trained / "resumed", load_from=str(trained / "run/iter_2.pth"), resume=True)
+    train(cfg)
+    whole, resumed = state(trained / "run/iter_4.pth"), state(trained / "resumed/iter_4.pth")
+    assert whole.keys() == resumed.keys()
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=1e-5, atol=1e-6, msg=name)
+    start = state(trained / "run/iter_2.pth")
+    assert any(not torch.equal(start[name], tensor) for name, tensor in resumed.items())
+
+
+def test_tool_gives_twelve_numbers_each_classes_and_results(trained):
+    arguments = [trained / "config.py", trained / "run/iter_4.pth", "--work-dir", trained / "test", "--per-class"]
+    low = ["--cfg-options", "model.test_cfg.rcnn.score_thr=0.0"]
+    call("test.py", *arguments, "--out", trained / "m.json", "--predictions", trained / "results.json", *low)
+    metrics = json.loads((trained / "m.json").read_text())
+    for kind in ("bbox", "segm"):
+        assert sum(name.startswith(f"coco/{kind}_") for name in metrics) == 12
+        rows = json.loads((trained / f"results.{kind}.json").read_text())
+        assert rows and {"image_id", "category_id", "score"} <= rows[0].keys()
+        assert ("segmentation" in rows[0]) == (kind == "segm")
+        assert {row["category_id"] for row in rows} <= set(range(1, 9))
+    assert {f"coco/{name}_precision" for name in CLASSES} <= metrics.keys()
+
+
+def with_classes(shapes, work_dir, number: int, **options) -> Config:
+    cfg = small_detector(shapes, work_dir, **options)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.metainfo = {"classes": CLASSES[:number]}
+    return cfg
+
+
+def test_a_checkpoint_of_other_classes_is_not_tested(trained, shapes, tmp_path):
+    cfg = with_classes(shapes, tmp_path / "run", 5, load_from=str(trained / "run/iter_4.pth"))
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    forget_runs()
+    with pytest.raises(ValueError, match="Its heads have 8 classes, the model's 5: test it with its own classes"):
+        build_runner(cfg, ["test_dataloader"]).test()
+
+
+def test_training_on_leaves_out_a_head_of_other_classes(trained, shapes, tmp_path):
+    cfg = with_classes(shapes, tmp_path / "run", 5, load_from=str(trained / "run/iter_4.pth"))
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.train_cfg.max_iters = 2
+    train(cfg)
+    ours, theirs = state(tmp_path / "run/iter_2.pth"), state(trained / "run/iter_4.pth")
+    other = {name for name in ours if not torch.equal(ours[name], theirs[name])}
+    assert other == {
+        f"roi_head.{layer}.{part}"
+        for layer in ("bbox_head.fc_cls", "bbox_head.fc_reg", "mask_head.conv_logits")
+        for part in ("weight", "bias")
+    }
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    assert "left out and initialised anew, as their shapes differ" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model__backbone__window_size": 0}, "window_size"),
+        ({"model__backbone__global_attn_indexes": (1, 4)}, "global_attn_indexes"),
+    ],
+)
+def test_bad_windows(shapes, tmp_path, options, message):
+    forget_runs()
+    with pytest.raises(ValueError, match=message):
+        build_runner(small_detector(shapes, tmp_path / "run", **options), ["train_dataloader"])
+
+
+def test_missing_annotations_stop_the_tool_at_once(trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match="train_dataloader: data_root 'nowhere' is no folder"):
+        call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", "nowhere")
+
+
+def noting(function, notes: list):
+    def wrapped(*args, **kwargs):
+        priors = function(*args, **kwargs)
+        notes.extend(priors)
+        return priors
+
+    return wrapped
+
+
+def narrow(node) -> None:
+    """Width 32 for 256 and 1024 wherever a config has them."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        if "channels" in str(key) and value in (256, 1024):
+            node[key] = 32
+        narrow(value)
+
+
+@pytest.mark.parametrize("name", ["cascade_coco", "gfl_coco"])
+def test_other_detectors_learn_in_bfloat16(name, shapes, tmp_path, monkeypatch):
+    """Two steps of the real config's heads, narrowed."""
+    cfg = small_detector(shapes, tmp_path / "run", train_cfg__max_iters=2)
+    other = Config.fromfile(ROOT / f"configs/det/mirl_vitb_{name}.py")
+    keep = {"backbone": cfg.model.backbone, "data_preprocessor": cfg.model.data_preprocessor}
+    cfg.model = Config({**other.model.to_dict(), **keep}, format_python_code=False)._cfg_dict
+    cfg.model.neck.in_channels = 16
+    narrow(cfg.model)
+    cfg.optim_wrapper.type = other.optim_wrapper.type
+    cfg.optim_wrapper.optimizer.lr = 1e-4
+    cfg.val_evaluator.metric = other.val_evaluator.metric
+    if "rpn_head" in cfg.model:
+        cfg.model.train_cfg.rpn_proposal.max_per_img = 16
+        for stage in cfg.model.train_cfg.rcnn:
+            stage.sampler.num = 8
+        cfg.model.test_cfg.rpn.max_per_img = 8
+    from mmdet.models.task_modules import AnchorGenerator  # where mmdet is missing, tests are skipped, not broken
+
+    boxes: list[torch.Tensor] = []
+    monkeypatch.setattr(AnchorGenerator, "grid_priors", noting(AnchorGenerator.grid_priors, boxes))
+    model = train(cfg)
+    assert type(model).__name__ == other.model.type
+    assert boxes and {priors.dtype for priors in boxes} == {torch.float32}
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert (tmp_path / "run/iter_2.pth").exists()

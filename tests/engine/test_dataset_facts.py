@@ -1,0 +1,70 @@
+"""What a config takes from its data sets."""
+
+import pytest
+from mmengine.config import Config
+
+from mirl_mm.engine.dataset_facts import dataset_classes, fit_to_datasets
+from mirl_mm.engine.launch import set_data_root
+
+
+def config(train=("ant", "bee"), val=("ant", "bee")) -> Config:
+    def dataset(classes, ann_file):
+        return {"data_root": "data", "ann_file": ann_file, **({"metainfo": {"classes": classes}} if classes else {})}
+
+    return Config(
+        {
+            "model": {
+                "rpn_head": {"num_classes": 1},
+                "roi_head": {"bbox_head": [{"num_classes": 80}, {"num_classes": 80}], "mask_head": {"num_classes": 80}},
+            },
+            "train_dataloader": {"dataset": {"type": "RepeatDataset", "dataset": dataset(train, "train.json")}},
+            "val_dataloader": {"dataset": dataset(val, "val.json")},
+            "val_evaluator": {"type": "mirl_mm.CocoMetric"},
+            "test_dataloader": None,
+        }
+    )
+
+
+def test_heads_get_the_number_of_classes():
+    cfg = config()
+    fit_to_datasets(cfg)
+    assert [head.num_classes for head in cfg.model.roi_head.bbox_head] == [2, 2]
+    assert cfg.model.roi_head.mask_head.num_classes == 2
+    assert cfg.model.rpn_head.num_classes == 1
+
+
+def test_without_names_nothing_changes():
+    cfg = config(None, None)
+    fit_to_datasets(cfg)
+    assert dataset_classes(cfg) is None
+    assert cfg.model.roi_head.mask_head.num_classes == 80
+
+
+def test_data_sets_must_agree():
+    with pytest.raises(ValueError, match="val_dataloader has the classes bee, ant, train_dataloader has ant, bee"):
+        fit_to_datasets(config(val=("bee", "ant")))
+
+
+def test_classes_from_a_file(tmp_path):
+    (tmp_path / "classes.txt").write_text("ant\nbee\ncat\n")
+    cfg = config(*[str(tmp_path / "classes.txt")] * 2)
+    assert dataset_classes(cfg) == ("ant", "bee", "cat")
+    with pytest.raises(ValueError, match=r"a single class is classes=\('ant',\) with a comma"):
+        dataset_classes(config("ant", "ant"))
+
+
+def test_metric_reads_the_data_sets_file_wherever_it_is():
+    cfg = config()
+    fit_to_datasets(cfg)
+    assert cfg.val_evaluator.ann_file == "data/val.json"
+    set_data_root(cfg, "other")
+    fit_to_datasets(cfg)
+    assert cfg.val_evaluator.ann_file == "other/val.json"
+
+
+def test_a_metrics_own_file_stays():
+    cfg = config()
+    cfg.val_evaluator.ann_file = "/elsewhere/val.json"
+    set_data_root(cfg, "other")
+    fit_to_datasets(cfg)
+    assert cfg.val_evaluator.ann_file == "/elsewhere/val.json"
