@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from .lettering import font, shorten
 
-_CELL, _GAP, _MARGIN, _LINE = 192, 14, 14, 19
+_GAP, _MARGIN, _LINE = 14, 14, 19
 _INK, _FAINT, _PAPER, _BAR = (20, 20, 20), (100, 100, 100), (255, 255, 255), (190, 215, 240)
 
 
@@ -26,47 +26,50 @@ class Entry(NamedTuple):
     scores: Sequence[tuple[str, float]]
 
 
-def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "") -> np.ndarray:
+def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "", cell: int = 192) -> np.ndarray:
     """Draw images side by side, each with its scores.
 
     Args:
         entries: At least one.
         columns: Images in a row.
         title: Goes on top.
+        cell: Pixels of an image's longer side.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB.
     """
     columns = min(columns, len(entries))
-    below = max(len(entry.scores) for entry in entries)
-    height = _LINE + _CELL + below * _LINE + _GAP
-    head = 30 if title else 0
-    size = (
-        2 * _MARGIN + columns * (_CELL + _GAP) - _GAP,
-        2 * _MARGIN + head + -(-len(entries) // columns) * height - _GAP,
-    )
+    below = max(len(entry.scores) for entry in entries) * _LINE
+    pictures = [_fit(entry.image, cell) for entry in entries]
+    heights = [max(picture.height for picture in row) for row in _rows(pictures, columns)]
+    tops = [_MARGIN + (30 if title else 0)]
+    for height in heights:
+        tops.append(tops[-1] + _LINE + height + below + _GAP)
+    size = 2 * _MARGIN + columns * (cell + _GAP) - _GAP, tops[-1] - _GAP + _MARGIN
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     big, small = font(16, bold=True), font(13)
     draw.text((_MARGIN, _MARGIN), shorten(title, big, size[0] - 2 * _MARGIN), _INK, big)
-    for i, entry in enumerate(entries):
-        left = _MARGIN + i % columns * (_CELL + _GAP)
-        top = _MARGIN + head + i // columns * height
-        draw.text((left, top), shorten(entry.title, small, _CELL), _FAINT, small)
-        picture = _fit(entry.image)
-        sheet.paste(picture, (left + (_CELL - picture.width) // 2, top + _LINE + (_CELL - picture.height) // 2))
-        for row, (name, share) in enumerate(entry.scores):
-            y = top + _LINE + _CELL + 3 + row * _LINE
-            draw.rectangle((left, y, left + round(share * (_CELL - 1)), y + _LINE - 4), _BAR)
+    for i, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
+        left, top, height = _MARGIN + i % columns * (cell + _GAP), tops[i // columns], heights[i // columns]
+        draw.text((left, top), shorten(entry.title, small, cell), _FAINT, small)
+        sheet.paste(picture, (left + (cell - picture.width) // 2, top + _LINE + (height - picture.height) // 2))
+        for line, (name, share) in enumerate(entry.scores):
+            y = top + _LINE + height + 3 + line * _LINE
+            draw.rectangle((left, y, left + round(share * (cell - 1)), y + _LINE - 4), _BAR)
             number = f"{share:.0%}"
-            draw.text((left + _CELL - 3, y), number, _FAINT, small, anchor="ra")
-            draw.text((left + 3, y), shorten(name, small, _CELL - 12 - small.getlength(number)), _INK, small)
+            draw.text((left + cell - 3, y), number, _FAINT, small, anchor="ra")
+            draw.text((left + 3, y), shorten(name, small, cell - 12 - small.getlength(number)), _INK, small)
     return np.asarray(sheet)
 
 
-def _fit(image: np.ndarray) -> Image.Image:
+def _rows(pictures: Sequence[Image.Image], columns: int) -> list[Sequence[Image.Image]]:
+    return [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+
+
+def _fit(image: np.ndarray, side: int) -> Image.Image:
     """The image, its longer side as long as a cell's."""
     picture = Image.fromarray(image)
-    factor = _CELL / max(picture.size)
+    factor = side / max(picture.size)
     size = (max(round(picture.width * factor), 1), max(round(picture.height * factor), 1))
     return picture.resize(size, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.LANCZOS)

@@ -8,10 +8,6 @@ import torch
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-pytest.importorskip("mmdet", reason="detection needs mmdet")
-COCO = pytest.importorskip("pycocotools.coco").COCO
-pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
-
 import mirl_mm
 from mirl_mm.apis.detections import CocoIds, coco_results, decode_masks
 from mirl_mm.datasets.decode import CorruptImageError
@@ -20,6 +16,10 @@ from mirl_mm.engine.launch import build_runner
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.training import run_tool
+
+pytest.importorskip("mmdet", reason="detection needs mmdet")
+pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
+COCO = pytest.importorskip("pycocotools.coco").COCO
 
 pytestmark = pytest.mark.det
 

@@ -1,0 +1,116 @@
+"""Draws what a config's pipeline really feeds the model, after augmentation, as contact sheets.
+
+python tools/visualization/browse_dataset.py configs/pretrain/mirl_vits54_in1k.py --data-root data/imagenet
+python tools/visualization/browse_dataset.py configs/det/mirl_vitb48_coco.py --number 6 --repeats 4 --out-dir looked_at
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, DefaultScope
+from rich.console import Console
+from rich.progress import track
+
+from mirl_mm.apis.base import picture_paths
+from mirl_mm.datasets import CorruptImageError, preflight
+from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.visualization.grid import encode_png
+from mirl_mm.visualization.samples import Looks, draw_sample
+from mirl_mm.visualization.sheet import Entry, contact_sheet
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, and the description as it is written."""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--out-dir", type=Path, default="browse", help="where the pictures go")
+    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="whose pipeline")
+    parser.add_argument("--number", type=int, default=16, help="images, evenly spread over the data set")
+    parser.add_argument("--repeats", type=int, default=1, help="draws of each image, as in so many epochs")
+    parser.add_argument("--columns", type=int, help="pictures in a row; None: the draws of an image, or 4")
+    parser.add_argument("--per-sheet", type=int, default=16, help="pictures in a file, about")
+    parser.add_argument("--side", type=int, default=384, help="longer side of a picture in pixels")
+    parser.add_argument("--seed", type=int, default=0, help="of the augmentation")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
+    )
+    args = parser.parse_args()
+    for name in ("number", "repeats", "columns", "per_sheet", "side"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+        if args.data_root:
+            set_data_root(cfg, args.data_root)
+        dataset = build_dataset(cfg, args.split)
+        entries = list(draw_entries(dataset, looks_of(cfg, dataset), args))
+    except (OSError, ValueError, ImportError, CorruptImageError) as error:
+        raise SystemExit(f"error: {error}") from error
+    columns = args.columns or (args.repeats if args.repeats > 1 else 4)
+    per_sheet = max(args.per_sheet // columns, 1) * columns
+    title = f"{Path(args.config).stem}, {args.split}, {len(dataset):,} images"
+    paths = picture_paths(args.out_dir, args.split, len(entries), per_sheet)
+    for path, start in zip(paths, range(0, len(entries), per_sheet), strict=True):
+        sheet = contact_sheet(entries[start : start + per_sheet], columns, title, cell=args.side)
+        AtomicLocalBackend().put(encode_png(sheet), path)
+        print(path)
+
+
+def build_dataset(cfg: Config, split: str) -> Any:
+    """The data set of a split.
+
+    Raises:
+        ValueError: If the config has none.
+    """
+    name = f"{split}_dataloader"
+    if not cfg.get(name):
+        raise ValueError(f"the config has no {name}: choose another --split")
+    preflight({name: cfg[name]})
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mirl_mm")):
+        return DATASETS.build(cfg[name].dataset)
+
+
+def looks_of(cfg: Config, dataset: Any) -> Looks:
+    """What the config says about its pictures."""
+    model = cfg.get("model", {})
+    patch = model.get("backbone", {}).get("patch_size", 16)
+    return Looks(
+        tuple((getattr(dataset, "metainfo", None) or {}).get("classes") or ()),
+        bool(model.get("data_preprocessor", {}).get("bgr_to_rgb", False)),
+        (patch, patch) if isinstance(patch, int) else tuple(patch),
+        model.get("mask_ratio", 0.75),
+    )
+
+
+def draw_entries(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Entry]:
+    """The pictures, all draws of an image side by side."""
+    number = min(args.number, len(dataset))
+    chosen = [i * len(dataset) // number for i in range(number)]
+    for index in track(chosen, "drawing", console=Console(stderr=True), transient=True):
+        for repeat in range(args.repeats):
+            with seeded(draw(args.seed, repeat, index).seed):
+                sample = dataset[index]
+            picture = draw_sample(sample, looks, args.side)
+            info = sample.get("data_samples")
+            path = info.get("img_path", "") if info is not None else ""
+            caption = f"{Path(path).name}: {picture.caption}" if path else picture.caption
+            yield Entry(np.ascontiguousarray(picture.image), caption, [])
+
+
+if __name__ == "__main__":
+    main()
