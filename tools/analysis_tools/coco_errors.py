@@ -1,0 +1,82 @@
+"""What a detector gets wrong: python tools/analysis_tools/coco_errors.py ANNOTATIONS RESULTS.bbox.json.
+
+RESULTS are those of tools/test.py --predictions. Prints what is found, confused and missed by size, and the most
+frequent confusions; writes confusion.png (rows are true classes, each sums to 1) and confusion.csv (counts).
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.evaluation.coco_errors import Errors, count_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("annotations", help="annotation file in COCO's format")
+    parser.add_argument("results", help="boxes in COCO's results format")
+    parser.add_argument("--out-dir", default="errors", help="folder for confusion.png and .csv (default: errors)")
+    parser.add_argument("--score-thr", type=float, default=0.3, help="least score that counts (default: 0.3)")
+    parser.add_argument("--iou-thr", type=float, default=0.5, help="least overlap of a hit (default: 0.5)")
+    parser.add_argument("--top", type=int, default=10, help="confusions to print (default: 10)")
+    return parser.parse_args()
+
+
+def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
+    sizes = Table("objects", "number", "found", "confused", "missed", title="by size")
+    for size, counts in errors.by_size.items():
+        number = sum(counts.values())
+        shares = [f"{100 * value / number:.1f} %" if number else "-" for value in counts.values()]
+        sizes.add_row(size, str(number), *shares)
+    confusions = Table("true", "predicted", "number", title="most frequent errors")
+    wrong = errors.matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    for flat in np.argsort(-wrong, axis=None, kind="stable")[:top]:
+        row, column = np.unravel_index(flat, wrong.shape)
+        if wrong[row, column]:
+            confusions.add_row(names[row], names[column], str(wrong[row, column]))
+    return [sizes, confusions]
+
+
+def picture(errors: Errors, names: list[str], path: Path) -> None:
+    shares = errors.matrix / np.maximum(errors.matrix.sum(axis=1, keepdims=True), 1)
+    side = 3 + 0.2 * len(names)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, label="share of the true class")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        truth = read_annotations(args.annotations)
+        results = json.loads(Path(args.results).read_text())
+        errors = count_errors(truth, results, args.score_thr, args.iou_thr)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+    names = [*(category["name"] for category in truth["categories"]), "(background)"]
+    console = Console()
+    for table in tables(errors, names, args.top):
+        console.print(table)
+    out_dir = Path(args.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    picture(errors, names, out_dir / "confusion.png")
+    rows = [",".join(["true \\ predicted", *names])]
+    rows += [",".join([name, *map(str, row)]) for name, row in zip(names, errors.matrix.tolist(), strict=True)]
+    (out_dir / "confusion.csv").write_text("\n".join(rows) + "\n")
+    console.print(f"{out_dir / 'confusion.png'}, {out_dir / 'confusion.csv'}")
+
+
+if __name__ == "__main__":
+    main()
