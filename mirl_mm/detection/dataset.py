@@ -40,7 +40,7 @@ class CocoDataset(MMDetCocoDataset):
         """
         check_paths(data_root, ann_file, (data_prefix or {}).get("img", ""))
 
-    def COCOAPI(self, path: str) -> COCO:  # type: ignore[override]
+    def COCOAPI(self, path: str) -> COCO:
         """Read the file for mmdet, which calls this like the class it is there."""
         content = read_annotations(path)
         masks = any(getattr(step, "with_mask", False) for step in self.pipeline.transforms)

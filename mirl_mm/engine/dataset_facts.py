@@ -91,7 +91,7 @@ def _set_num_classes(node: Any, number: int, place: str) -> None:
 
 
 def _coco_metrics(cfg: Config, loader: str) -> Iterator[dict]:
-    metrics = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
+    metrics: Any = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
     for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
         if str(metric.get("type")).rpartition(".")[2] == "CocoMetric":
             yield metric
