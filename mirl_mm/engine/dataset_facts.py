@@ -90,7 +90,7 @@ def _set_num_classes(node: Any, number: int, place: str) -> None:
                 _set_num_classes(each, number, f"{place}.{key}")
 
 
-def _coco_metrics(cfg: Config, loader: str) -> Iterator[dict]:
+def _coco_metrics(cfg: Config, loader: str) -> Iterator[Any]:
     metrics: Any = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
     for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
         if str(metric.get("type")).rpartition(".")[2] == "CocoMetric":
