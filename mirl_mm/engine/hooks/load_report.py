@@ -75,9 +75,9 @@ def _remedy(model: nn.Module, report: LoadReport) -> str:
         return f"Its head has {theirs[0]} classes, the model's {ours[0]}: set model.head.num_classes={theirs[0]}"
     classes = next((name for name in report.mismatched if name.endswith("fc_cls.weight")), None)
     if classes is not None and not any(name.startswith("backbone.") for name in report.mismatched):
-        their_number, our_number = (shape[0] - 1 for shape in report.mismatched[classes])  # one is background
+        trained, wanted = (shape[0] - 1 for shape in report.mismatched[classes])  # one is background
         return (
-            f"Its heads have {their_number} classes, the model's {our_number}: test it with its own classes, by metainfo="
+            f"Its heads have {trained} classes, the model's {wanted}: test it with its own classes, by metainfo="
             "dict(classes=(...)) in the data set's config; to train on from it for other classes, use --load-from"
         )
     return "It was written for another model: give the config with which it was trained"
