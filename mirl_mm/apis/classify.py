@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.datasets.decode import load_image
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.models.classifiers import ImageClassifier
 from mirl_mm.registry import INFERENCERS, MODELS
 from mirl_mm.structures import DataSample

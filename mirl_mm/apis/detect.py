@@ -11,7 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 
 from mirl_mm.datasets.decode import CorruptImageError, load_image
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import INFERENCERS, MODELS
 from mirl_mm.visualization.boxes import Instance, draw_instances
 from mirl_mm.visualization.grid import encode_png

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint.read import Weights
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import INFERENCERS, MODELS
 from mirl_mm.structures import DataSample

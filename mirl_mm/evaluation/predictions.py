@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 
 ENDINGS = (".csv", ".json")
 

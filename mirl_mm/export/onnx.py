@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mirl_mm.engine.file_backend import whole_file
+from mirl_mm.file_backend import whole_file
 from mirl_mm.models import DeepViT, ImageClassifier
 
 from .compare import TOLERANCE, relative_difference

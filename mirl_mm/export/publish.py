@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 
 SUFFIXES = (".safetensors", ".pth")
 

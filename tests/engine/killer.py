@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-import mirl_mm.engine.file_backend as file_backend
+import mirl_mm.file_backend as file_backend
 
 
 def dying(function, number: int):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.evaluation import depth_probe
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
 from mirl_mm.evaluation.encoder import load_encoder, random_encoder
@@ -12,6 +11,7 @@ from mirl_mm.evaluation.features import extract_features
 from mirl_mm.evaluation.knn import knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import labelled_pair
 from mirl_mm.evaluation.linear_probe import fit_linear_probe
+from mirl_mm.file_backend import AtomicLocalBackend
 from tests.evaluation.checkpoints import write_checkpoint
 from tests.evaluation.folders import write_classes
 

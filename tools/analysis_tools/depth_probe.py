@@ -17,12 +17,12 @@ from mmengine.device import get_device
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
-from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
 from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, check_depths
 from mirl_mm.evaluation.labelled import labelled_pair
 from mirl_mm.evaluation.linear_probe import L2_GRID
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.depth import DepthCurve, plot_depth
 

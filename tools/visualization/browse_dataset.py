@@ -18,8 +18,8 @@ from rich.progress import track
 from mirl_mm.apis.base import picture_paths
 from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
-from mirl_mm.engine.file_backend import AtomicLocalBackend
 from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.samples import Looks, draw_sample
 from mirl_mm.visualization.sheet import Entry, contact_sheet

@@ -18,7 +18,7 @@ from mirl_mm.apis.detections import CocoIds, coco_results
 from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.apis.inputs import expand
 from mirl_mm.datasets import CorruptImageError
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 
 _PRINTED = 20
 #: Options of one kind of model, by the argument's name, with their defaults.

@@ -7,7 +7,7 @@ python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss gr
 import argparse
 from pathlib import Path
 
-from mirl_mm.engine.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.visualization.curves import encode_figure, plot_curves
 from mirl_mm.visualization.scalars import read_scalars
 

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from mirl_mm.engine.file_backend import whole_file
+from mirl_mm.file_backend import whole_file
 
 Box = tuple[float, float, float, float]
 

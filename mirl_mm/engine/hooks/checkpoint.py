@@ -7,9 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import HOOKS
-
-from ..file_backend import AtomicLocalBackend
 
 
 class _LaterRemoval:
