@@ -39,6 +39,8 @@ def interrupt_at_first_epoch(folder):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and so do their children: the tests may run as one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 300
         while not (folder / "pretrain/epoch_1.pth").exists():
