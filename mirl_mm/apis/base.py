@@ -102,6 +102,23 @@ class ImageInferencer(BaseInferencer):
         """Names without prefix are those of the config's scope while this context lasts, whatever ran before."""
         return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or cls.default_scope)
 
+    def class_names(self, number: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
+        """A name for each of the model's classes.
+
+        Args:
+            number: Of the model's classes.
+            given: The user's names. Default: those of the training's data set, which the checkpoint holds; ``class 7``
+                where it doesn't, or has another number of them.
+
+        Raises:
+            ValueError: If there is another number of given names.
+        """
+        known = self.meta.get("dataset_meta", {}).get("classes", ())
+        names = given or (known if len(known) == number else [f"class {i}" for i in range(number)])
+        if len(names) != number:
+            raise ValueError(f"{len(names)} class names for a model of {number} classes: give one for each, in order")
+        return tuple(names)
+
     def preprocess(self, inputs: list[np.ndarray | str], batch_size: int = 1, seed: int = 0) -> Iterator[dict]:
         """Batches from images; what is random in the pipeline depends on the seed and the image's number only."""
 

@@ -56,12 +56,7 @@ class ClassifyInferencer(ImageInferencer):
         show_progress: bool = False,
     ) -> None:
         super().__init__(model, weights, device, show_progress)
-        number = self.model.head.num_classes
-        known = self.meta.get("dataset_meta", {}).get("classes", ())
-        names = classes or (known if len(known) == number else [f"class {i}" for i in range(number)])
-        if len(names) != number:
-            raise ValueError(f"{len(names)} class names for a model of {number} classes: give one for each, in order")
-        self.classes = tuple(names)
+        self.classes = self.class_names(self.model.head.num_classes, classes)
 
     def __call__(  # type: ignore[override]
         self,

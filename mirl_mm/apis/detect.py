@@ -71,11 +71,7 @@ class DetectInferencer(ImageInferencer):
 
         self.tta = tta
         super().__init__(model, weights, device, show_progress)
-        number = _num_classes(self.model)
-        names = classes or self.meta.get("dataset_meta", {}).get("classes") or [f"class {i}" for i in range(number)]
-        if len(names) != number:
-            raise ValueError(f"{len(names)} class names for a model of {number} classes: give one for each, in order")
-        self.classes = tuple(names)
+        self.classes = self.class_names(_num_classes(self.model), classes)
 
     def __call__(  # type: ignore[override]
         self,

@@ -1,9 +1,9 @@
 r"""Runs a trained classifier or detector on images, draws what it found and writes it down.
 
-python tools/visualization/infer.py work_dirs/mirl_vitb48_in1k/epoch_60.pth photos/ --out-dir found
+python tools/visualization/infer.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth photos/ --out-dir found
 python tools/visualization/infer.py work_dirs/x/epoch_10.pth 'photos/**/*.jpg' --top-k 3 --json labels.json
-python tools/visualization/infer.py work_dirs/mirl_vitb48_coco/iter_184375.pth photos/ --score-thr 0.5 --out-dir found
-python tools/visualization/infer.py work_dirs/mirl_vitb48_coco/iter_184375.pth data/coco/val2017 \
+python tools/visualization/infer.py work_dirs/det/x/iter_100.pth photos/ --score-thr 0.5 --out-dir found
+python tools/visualization/infer.py work_dirs/det/x/iter_100.pth data/coco/val2017 \
     --coco-results results.json --annotations data/coco/annotations/instances_val2017.json
 """
 
