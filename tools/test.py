@@ -12,7 +12,7 @@ from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.launch import build_runner, finish_processes
+from mirl_mm.engine.launch import build_runner, finish_processes, set_tta
 from mirl_mm.engine.options import set_metric_option
 from mirl_mm.evaluation.predictions import check_predictions_file
 
@@ -27,6 +27,11 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("checkpoint", help="weights of any origin that fit the model")
     parser.add_argument("--out", metavar="JSON", help="write the metrics to this file, too")
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation of detectors and segmentors: several versions of each image, as the config has it",
+    )
     parser.add_argument("--per-class", action="store_true", help="print each class's accuracy or precision, too")
     parser.add_argument(
         "--predictions",
@@ -48,6 +53,8 @@ def main() -> None:
         check_predictions_file(args.predictions)
         prefix = str(Path(args.predictions).with_suffix(""))
         set_metric_option(cfg, "--predictions", out_file=args.predictions, outfile_prefix=prefix)
+    if args.tta:
+        set_tta(cfg)
     for name in UNUSED:
         cfg.pop(name, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()

@@ -1,4 +1,4 @@
-"""What a config would say twice, in the data sets and elsewhere, is taken from the data sets.
+"""The data sets in a config; what it would say twice, in them and elsewhere, is taken from them.
 
 mmdet and mmseg want the number of classes in every head and a data set's annotation file in its metric, too; one of
 them is forgotten easily.
@@ -41,7 +41,7 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
     """
     first: tuple[str, tuple[str, ...]] | None = None
     for loader in _LOADERS:
-        for dataset in _inner_datasets((cfg.get(loader) or {}).get("dataset")):
+        for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
             classes = (dataset.get("metainfo") or {}).get("classes")
             if classes is None:
                 continue
@@ -66,15 +66,15 @@ def _names(classes: Any, loader: str) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _inner_datasets(cfg: Any) -> Iterator[Mapping]:
-    """A data set's config, or those inside of a wrapper."""
+def inner_datasets(cfg: Any) -> Iterator[Mapping]:
+    """A data set's config, or those inside of a wrapper such as ``RepeatDataset`` or ``ConcatDataset``."""
     if not isinstance(cfg, Mapping):
         return
     inner = [cfg.get("dataset"), *cfg.get("datasets", ())]
     if not any(inner):
         yield cfg
     for each in inner:
-        yield from _inner_datasets(each)
+        yield from inner_datasets(each)
 
 
 def _set_num_classes(node: Any, number: int, place: str) -> None:
@@ -98,7 +98,7 @@ def _coco_metrics(cfg: Config, loader: str) -> Iterator[Any]:
 
 
 def _set_annotation_file(cfg: Config, loader: str) -> None:
-    dataset = next(_inner_datasets((cfg.get(loader) or {}).get("dataset")), None)
+    dataset = next(inner_datasets((cfg.get(loader) or {}).get("dataset")), None)
     if dataset and dataset.get("ann_file"):
         for metric in _coco_metrics(cfg, loader):
             if metric.get("ann_file") is None:
@@ -107,9 +107,9 @@ def _set_annotation_file(cfg: Config, loader: str) -> None:
 
 def forget_annotation_file(cfg: Config, loader: str) -> None:
     """Let a metric lose a file in its data set's folder, which is about to be another."""
-    root = cfg[loader].dataset.get("data_root")
+    roots = [dataset.get("data_root") for dataset in inner_datasets(cfg[loader].dataset)]
     for metric in _coco_metrics(cfg, loader):
-        if root and str(metric.get("ann_file") or "").startswith(root):
+        if any(root and str(metric.get("ann_file") or "").startswith(root) for root in roots):
             metric["ann_file"] = None
 
 

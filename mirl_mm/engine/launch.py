@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.datasets import preflight
 
-from .dataset_facts import fit_to_datasets, forget_annotation_file
+from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .options import check_options
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -104,11 +104,39 @@ def finish_processes() -> None:
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:
-    """Point every data loader of a config to another folder, and metrics that read a file of the old one."""
-    for name in LOADERS:
-        if cfg.get(name):
-            forget_annotation_file(cfg, name)
-            cfg[name].dataset.data_root = data_root
+    """Point every data set of a config to another folder, in wrappers, too, and metrics that read a file of the old.
+
+    Raises:
+        ValueError: If a data loader has data sets in several folders.
+    """
+    for name in filter(cfg.get, LOADERS):
+        datasets: list[Any] = list(inner_datasets(cfg[name].dataset))
+        roots = sorted({dataset.get("data_root") or "" for dataset in datasets})
+        if len(roots) > 1:
+            raise ValueError(
+                f"--data-root {data_root}: the data sets of {name} are in {len(roots)} folders "
+                f"({', '.join(map(repr, roots))}): set data_root of each in the config"
+            )
+        forget_annotation_file(cfg, name)
+        for dataset in datasets:
+            dataset["data_root"] = data_root
+
+
+def set_tta(cfg: Config) -> None:
+    """Test each image in the versions of the config's ``tta_pipeline``, merged by its ``tta_model``.
+
+    Raises:
+        ValueError: If the config has no test-time augmentation.
+    """
+    missing = [key for key in ("tta_model", "tta_pipeline") if not cfg.get(key)]
+    if missing:
+        raise ValueError(
+            f"--tta: the config has no {' and no '.join(missing)}: configs of configs/det and configs/seg have them, "
+            "docs/inference.md says how to write them"
+        )
+    for dataset in inner_datasets(cfg.test_dataloader.dataset):
+        dataset["pipeline"] = cfg.tta_pipeline  # type: ignore[index]
+    cfg.model = {**cfg.tta_model, "module": cfg.model}
 
 
 def set_pretrained(cfg: Config, checkpoint: str) -> None:

@@ -37,6 +37,8 @@ def small_detector(data_root: Path, work_dir: Path, **options) -> Config:
     for loader in _LOADERS:
         for step in cfg[loader].dataset.pipeline:
             step.update({key: (64, 64) for key in ("scale", "crop_size") if key in step})
+    for step, size in zip(cfg.tta_pipeline[1].transforms[0], (64, 56, 48), strict=True):
+        step.scale = (size, size)
     set_data_root(cfg, str(data_root))
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = work_dir.name

@@ -62,6 +62,20 @@ def test_builds(path):
     assert len(strides) == model.neck.num_outs
 
 
+@pytest.mark.parametrize("path", [*CONFIGS, SHAPES], ids=str)
+def test_augmentation_goes_on_where_the_test_stops(path):
+    """The first version is the usual one, and versions are merged as boxes are within one."""
+    cfg = load_config(ROOT / "configs" / path)
+    load, augment = cfg.tta_pipeline
+    sizes, flips, annotations, pack = augment.transforms
+    assert [load, sizes[0], *annotations] == cfg.test_dataloader.dataset.pipeline[:3]
+    assert len({step.scale for step in sizes}) == 3 and max(step.scale for step in sizes) == sizes[0].scale
+    assert [flip.prob for flip in flips] == [0, 1] and pack == [{"type": "PackDetInputs"}]
+    rule = cfg.model.test_cfg.get("rcnn") or cfg.model.test_cfg
+    assert cfg.tta_model.tta_cfg.nms == rule.nms
+    assert cfg.tta_model.tta_cfg.max_per_img >= rule.max_per_img
+
+
 def test_every_encoder_has_its_detectors():
     names = {path.name for path in COCO}
     assert {f"mirl_{arch}{head}_coco.py" for arch in RECIPES for head in ("", "_cascade")} <= names

@@ -1,6 +1,7 @@
 """A small detector trains, resumes, is tested; weights of other classes."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from mmengine.config import Config
 
 from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.launch import build_runner
+from mirl_mm.registry import MODELS
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.tools.test_train_and_test import call
@@ -61,6 +63,51 @@ def test_tool_gives_twelve_numbers_each_classes_and_results(trained):
         assert ("segmentation" in rows[0]) == (kind == "segm")
         assert {row["category_id"] for row in rows} <= set(range(1, 9))
     assert {f"coco/{name}_precision" for name in CLASSES} <= metrics.keys()
+
+
+def results(trained, name: str, config: str = "config.py", *options) -> dict[str, list[dict]]:
+    """What ``tools/test.py`` finds, boxes and masks."""
+    out = trained / name
+    low = ["--cfg-options", "model.test_cfg.rcnn.score_thr=0.0"]
+    arguments = [trained / config, trained / "run/iter_4.pth", "--work-dir", trained / "test", *options]
+    call("test.py", *arguments, "--predictions", f"{out}.json", "--out", f"{out}_m.json", *low)
+    assert sum(name.startswith("coco/") for name in json.loads(Path(f"{out}_m.json").read_text())) == 24
+    rows = {kind: json.loads(Path(f"{out}.{kind}.json").read_text()) for kind in ("bbox", "segm")}
+    for found in rows.values():
+        found.sort(key=lambda row: (row["image_id"], -row["score"]))
+    return rows
+
+
+def test_augmentation_with_one_version_changes_nothing(trained):
+    cfg = Config.fromfile(trained / "config.py")
+    sizes, flips, *_ = cfg.tta_pipeline[1].transforms
+    cfg.tta_pipeline[1].transforms[:2] = sizes[:1], flips[:1]
+    cfg.dump(trained / "one.py")
+    plain, one = results(trained, "plain"), results(trained, "one", "one.py", "--tta")
+    for kind, rows in plain.items():
+        assert len(rows) > 4
+        for ours, theirs in zip(one[kind], rows, strict=True):
+            assert ours["score"] == pytest.approx(theirs["score"], abs=1e-6)
+            assert ours["bbox"] == pytest.approx(theirs["bbox"], abs=1e-3)
+            assert ours.get("segmentation") == theirs.get("segmentation")
+
+
+def test_augmentation_merges_all_versions(trained, monkeypatch):
+    number: list[int] = []
+    kind = MODELS.get("mirl_mm.DetTTAModel")
+    merge = kind.merge_preds
+    monkeypatch.setattr(kind, "merge_preds", lambda self, found: number.extend(map(len, found)) or merge(self, found))
+    found = results(trained, "all", "config.py", "--tta")
+    assert number == [6] * 4  # three sizes and their mirror images, of four images
+    assert {kind: len(rows) > 0 for kind, rows in found.items()} == {"bbox": True, "segm": True}
+
+
+def test_a_config_without_augmentation(trained):
+    cfg = Config.fromfile(trained / "config.py")
+    cfg.pop("tta_model")
+    cfg.dump(trained / "none.py")
+    with pytest.raises(ValueError, match="--tta: the config has no tta_model: configs of configs/det"):
+        results(trained, "none", "none.py", "--tta")
 
 
 def with_classes(shapes, work_dir, number: int, **options) -> Config:

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import nn
+
+pytest.importorskip("mirl_mm.detection", reason="needs mmdet", exc_type=ImportError)
+
+from mmdet.structures import DetDataSample
 
 from mirl_mm.detection import DetTTAModel
 

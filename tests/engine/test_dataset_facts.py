@@ -62,6 +62,32 @@ def test_metric_reads_the_data_sets_file_wherever_it_is():
     assert cfg.val_evaluator.ann_file == "other/val.json"
 
 
+def test_another_folder_reaches_wrapped_data_sets():
+    cfg = config()
+    dataset = dict(cfg.val_dataloader.dataset)
+    cfg.test_dataloader = {
+        "dataset": {"type": "ConcatDataset", "datasets": [dataset, dict(dataset, ann_file="b.json")]}
+    }
+    cfg.test_evaluator = {"type": "CocoMetric", "ann_file": "data/val.json"}
+    set_data_root(cfg, "other")
+    assert cfg.train_dataloader.dataset.dataset.data_root == "other"
+    assert "data_root" not in cfg.train_dataloader.dataset
+    assert [inner.data_root for inner in cfg.test_dataloader.dataset.datasets] == ["other", "other"]
+    assert "data_root" not in cfg.test_dataloader.dataset
+    fit_to_datasets(cfg)
+    assert cfg.test_evaluator.ann_file == "other/val.json"
+
+
+def test_one_folder_in_place_of_several_is_refused():
+    cfg = config()
+    inner = cfg.train_dataloader.dataset.dataset
+    cfg.train_dataloader.dataset = {"type": "ConcatDataset", "datasets": [inner, dict(inner, data_root="more")]}
+    with pytest.raises(
+        ValueError, match=r"--data-root x: the data sets of train_dataloader are in 2 folders \('data', 'more'"
+    ):
+        set_data_root(cfg, "x")
+
+
 def test_a_metrics_own_file_stays():
     cfg = config()
     cfg.val_evaluator.ann_file = "/elsewhere/val.json"

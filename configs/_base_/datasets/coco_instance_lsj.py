@@ -21,6 +21,20 @@ test_pipeline = [
     dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
     dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
 ]
+# Test-time augmentation: three sizes, each mirrored, too. None is larger than in training: the model pads all to
+# 1024 x 1024, where it learnt objects of every smaller size, while a larger map would stretch its positions.
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [dict(type="Resize", scale=(size, size), keep_ratio=True, backend="pillow") for size in (1024, 896, 768)],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
+            [dict(type="LoadAnnotations", with_bbox=True, with_mask=True)],
+            [dict(type="PackDetInputs")],
+        ],
+    ),
+]
 
 train_dataloader = dict(
     batch_size=8,

@@ -28,3 +28,5 @@ model = dict(
         max_per_img=100,
     ),
 )
+# Test-time augmentation merges what the versions of an image show as test_cfg does within one of them.
+tta_model = dict(type="mirl_mm.DetTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.6), max_per_img=100))

@@ -90,3 +90,5 @@ model = dict(
         rcnn=dict(score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100, mask_thr_binary=0.5),
     ),
 )
+# Test-time augmentation merges what the versions of an image show as test_cfg does within one of them.
+tta_model = dict(type="mirl_mm.DetTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100))

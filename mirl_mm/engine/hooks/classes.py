@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mirl_mm.models import ImageClassifier
 from mirl_mm.registry import HOOKS
+
+from .bare import bare_model
 
 _SHOWN = 3
 
@@ -70,7 +71,7 @@ class ClassCheckHook(Hook):
 
 
 def _classifier(runner: Runner) -> ImageClassifier | None:
-    model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare_model(runner)
     return model if isinstance(model, ImageClassifier) else None
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mirl_mm.evaluation.encoder import FrozenEncoder, evaluation_pipeline
@@ -14,6 +13,8 @@ from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import LabelledImages, count_classes, labelled_pair
 from mirl_mm.models.backbones import DeepViT
 from mirl_mm.registry import HOOKS
+
+from .bare import bare_model
 
 
 @HOOKS.register_module()
@@ -114,7 +115,7 @@ class KNNHook(Hook):
 
 
 def _encoder(runner: Runner) -> FrozenEncoder:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare_model(runner)
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, DeepViT):
         raise TypeError(

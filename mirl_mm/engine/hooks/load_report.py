@@ -3,7 +3,6 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from torch import nn
 
@@ -11,6 +10,8 @@ from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.report import LoadReport, compare
 from mirl_mm.models.backbones.pretrained import FromPretrained, fit
 from mirl_mm.registry import HOOKS
+
+from .bare import bare_model
 
 #: What stands before a path that :func:`read_any` is to read, in place of mmengine, which would unpickle it.
 SCHEME = "weights:"
@@ -53,7 +54,7 @@ class LoadReportHook(Hook):
         Raises:
             ValueError: If the checkpoint is another model's.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         weights = checkpoint.pop("weights", None)
         path = str(runner._load_from or "the checkpoint").removeprefix(SCHEME)
         if weights is not None and runner._train_loop is not None:

@@ -8,7 +8,6 @@ import torch
 from mmengine.dataset import default_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mirl_mm.datasets.randomness import draw
@@ -16,6 +15,8 @@ from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import HOOKS
 from mirl_mm.visualization.grid import reconstruction_grid
 from mirl_mm.visualization.reconstruction import reconstruct
+
+from .bare import bare_model
 
 
 @HOOKS.register_module()
@@ -83,7 +84,7 @@ class ReconstructionHook(Hook):
 
 
 def _pretrainer(runner: Runner) -> MaskedPretrainer:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = bare_model(runner)
     if not isinstance(model, MaskedPretrainer):
         raise TypeError(f"ReconstructionHook needs MIRL or MAE, not {type(model).__name__}: take it out of the config")
     return model

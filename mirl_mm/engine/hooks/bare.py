@@ -1,0 +1,14 @@
+"""The model of a run without what is around it."""
+
+from typing import Any
+
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+
+
+def bare_model(runner: Runner) -> Any:
+    """The run's model itself, without DDP and test-time augmentation; mmengine loads checkpoints into it."""
+    model: Any = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
