@@ -35,7 +35,8 @@ class ImageInferencer(BaseInferencer):
         result["predictions"]    # a dict for each image
         result["visualization"]  # pictures, (H, W, 3) uint8 RGB; also files, if out_dir was given
 
-    Images go through the config's test pipeline.
+    Images go through the config's test pipeline. All inferencers have these arguments, and those of
+    :meth:`__call__`, under the same names; what one has of its own is given by name.
 
     Args:
         model: A checkpoint, a config file, or a config.
@@ -50,6 +51,8 @@ class ImageInferencer(BaseInferencer):
 
     #: Where names without prefix are looked up if the config has no ``default_scope``.
     default_scope = SCOPE
+    visualize_kwargs = {"out_dir", "draw", "keep_pictures"}
+    postprocess_kwargs = {"plain"}
 
     def __init__(
         self,
@@ -71,7 +74,18 @@ class ImageInferencer(BaseInferencer):
             raise ValueError("a config alone has no weights: give a checkpoint as model or as weights")
         super().__init__(model, str(weights), device, SCOPE, show_progress)
 
-    def __call__(self, inputs: Images, return_datasamples: bool = False, batch_size: int = 8, **kwargs: Any) -> dict:
+    def __call__(  # type: ignore[override]
+        self,
+        inputs: Images,
+        return_datasamples: bool = False,
+        batch_size: int = 8,
+        *,
+        out_dir: str | Path | None = None,
+        draw: bool = False,
+        keep_pictures: bool = True,
+        plain: bool = False,
+        **kwargs: Any,
+    ) -> dict:
         """Run the model on images.
 
         Args:
@@ -79,17 +93,23 @@ class ImageInferencer(BaseInferencer):
             return_datasamples: Give predictions as data samples, with tensors, rather than as dicts of plain values and
                 NumPy arrays.
             batch_size: Images at a time.
+            out_dir: Folder for pictures, as PNG files.
+            draw: Make pictures also without ``out_dir``.
+            keep_pictures: Hand out the pictures, too. Without, those of thousands of images take no memory.
+            plain: Predictions as JSON takes them.
             **kwargs: What the inferencer has of its own; see its class.
 
         Returns:
-            ``predictions``, a list with one entry per image, and ``visualization``, a list of pictures.
+            ``predictions``, a list with one entry per image, whose ``img_path`` is None for an array; and
+            ``visualization``, a list of pictures.
 
         Raises:
             FileNotFoundError: For a path or glob that matches no file.
-            ValueError: For a folder without images, or an argument that nothing takes.
+            ValueError: For a folder without images, or a setting out of its range.
             CorruptImageError: For a file that can't be decoded.
         """
-        return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
+        common = {"out_dir": out_dir, "draw": draw, "keep_pictures": keep_pictures, "plain": plain}
+        return super().__call__(inputs, return_datasamples, batch_size, **common, **kwargs)
 
     def check_weights(self, weights: Weights, path: str) -> None:
         """Refuse a checkpoint that can't serve, before anything is built; to be overridden."""
@@ -186,6 +206,21 @@ class ImageInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
         """None: pictures are drawn by functions of :mod:`mirl_mm.visualization`."""
+
+
+def image_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> list[Path]:
+    """A PNG file for each image: its name, numbered where two would be the same."""
+    taken: set[str] = set()
+    paths = []
+    for i, image in enumerate(inputs):
+        stem = Path(image).stem if isinstance(image, str) else f"image_{i}"
+        name, number = stem, 1
+        while name in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name)
+        paths.append(Path(out_dir) / f"{name}.png")
+    return paths
 
 
 def picture_paths(out_dir: str | Path, stem: str, num_images: int, per_picture: int) -> list[Path]:

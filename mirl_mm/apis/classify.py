@@ -25,35 +25,35 @@ class ClassifyInferencer(ImageInferencer):
     Calls take, besides what :class:`ImageInferencer` says:
 
     - ``top_k`` (int): how many classes a prediction lists, 5, or all if there are fewer.
-    - ``out_dir`` (path): where PNG files go, ``classes[_<number>].png``.
-    - ``per_sheet`` (int): images in a picture, 16.
+    - ``per_sheet`` (int): images in a picture, 16. The files are ``classes[_<number>].png``.
 
     ``predictions`` are dicts of ``img_path`` (None for an array), ``label`` (int), ``name`` (of the class), ``score``
     (0..1) and ``top``, a list of dicts of ``label``, ``name`` and ``score``, best first. Class names are those of the
-    training's data set, which the checkpoint holds; ``class 7`` where it doesn't.
+    training's data set, which the checkpoint holds; ``class 7`` where it doesn't. ``plain`` changes nothing.
 
     Args:
         model: See :class:`ImageInferencer`.
         weights: See :class:`ImageInferencer`.
         device: See :class:`ImageInferencer`.
-        classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         show_progress: See :class:`ImageInferencer`.
+        classes: Names of the classes in the order of their labels, in place of the checkpoint's.
 
     Raises:
         ValueError: For a model that is no classifier, or a number of names that isn't that of its classes; and what
             :class:`ImageInferencer` raises.
     """
 
-    visualize_kwargs = {"out_dir", "per_sheet"}
-    postprocess_kwargs = {"top_k"}
+    visualize_kwargs = ImageInferencer.visualize_kwargs | {"per_sheet"}
+    postprocess_kwargs = ImageInferencer.postprocess_kwargs | {"top_k"}
 
     def __init__(
         self,
         model: str | Path | Config | ConfigDict | dict | None = None,
         weights: str | Path | None = None,
         device: str | None = None,
-        classes: Sequence[str] | None = None,
         show_progress: bool = False,
+        *,
+        classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__(model, weights, device, show_progress)
         self.classes = self.class_names(self.model.head.num_classes, classes)
@@ -63,8 +63,12 @@ class ClassifyInferencer(ImageInferencer):
         inputs: Images,
         return_datasamples: bool = False,
         batch_size: int = 8,
-        top_k: int = 5,
+        *,
         out_dir: str | Path | None = None,
+        draw: bool = False,
+        keep_pictures: bool = True,
+        plain: bool = False,
+        top_k: int = 5,
         per_sheet: int = 16,
     ) -> dict:
         """Classify images; see the class and :meth:`ImageInferencer.__call__`.
@@ -75,7 +79,15 @@ class ClassifyInferencer(ImageInferencer):
         if top_k < 1 or per_sheet < 1:
             raise ValueError(f"top_k and per_sheet must be at least 1, got {top_k} and {per_sheet}")
         return super().__call__(
-            inputs, return_datasamples, batch_size, top_k=top_k, out_dir=out_dir, per_sheet=per_sheet
+            inputs,
+            return_datasamples,
+            batch_size,
+            out_dir=out_dir,
+            draw=draw,
+            keep_pictures=keep_pictures,
+            plain=plain,
+            top_k=top_k,
+            per_sheet=per_sheet,
         )
 
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
@@ -100,14 +112,16 @@ class ClassifyInferencer(ImageInferencer):
         inputs: list[np.ndarray | str],
         preds: list[DataSample],
         out_dir: str | Path | None = None,
+        draw: bool = False,
+        keep_pictures: bool = True,
         per_sheet: int = 16,
     ) -> list[np.ndarray]:
-        """A contact sheet for every ``per_sheet`` images, also written to ``out_dir``; none without it."""
-        if out_dir is None:
+        """A contact sheet for every ``per_sheet`` images, also written to ``out_dir``; none without or ``draw``."""
+        if out_dir is None and not draw:
             return []
         title = ", ".join(filter(None, [type(self.model).__name__, self.progress]))
         sheets = []
-        paths = picture_paths(out_dir, "classes", len(preds), per_sheet)
+        paths = picture_paths(out_dir or "", "classes", len(preds), per_sheet)
         for path, start in zip(paths, range(0, len(preds), per_sheet), strict=True):
             entries = [
                 Entry(
@@ -119,8 +133,11 @@ class ClassifyInferencer(ImageInferencer):
                     zip(inputs[start : start + per_sheet], preds[start : start + per_sheet], strict=True)
                 )
             ]
-            sheets.append(contact_sheet(entries, title=title))
-            AtomicLocalBackend().put(encode_png(sheets[-1]), path)
+            sheet = contact_sheet(entries, title=title)
+            if out_dir is not None:
+                AtomicLocalBackend().put(encode_png(sheet), path)
+            if keep_pictures:
+                sheets.append(sheet)
         return sheets
 
     def postprocess(
@@ -128,9 +145,10 @@ class ClassifyInferencer(ImageInferencer):
         preds: list[DataSample],
         visualization: list[np.ndarray],
         return_datasamples: bool = False,
+        plain: bool = False,
         top_k: int = 5,
     ) -> dict:
-        """Predictions, as dicts or data samples, beside the pictures."""
+        """Predictions, as dicts (which are plain in any case) or data samples, beside the pictures."""
         if return_datasamples:
             return {"predictions": preds, "visualization": visualization}
         predictions = []

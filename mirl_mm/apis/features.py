@@ -56,6 +56,8 @@ class FeatureInferencer(ImageInferencer):
         inputs: Images,
         return_datasamples: bool = False,
         batch_size: int = 8,
+        *,
+        plain: bool = False,
         depths: Sequence[int] | int = -1,
         pool: str = "avg",
         final_norm: bool = True,
@@ -66,6 +68,7 @@ class FeatureInferencer(ImageInferencer):
             inputs: See :meth:`ImageInferencer.__call__`.
             return_datasamples: Give data samples, their tensors under ``features``.
             batch_size: Images at a time.
+            plain: Lists in place of arrays.
             depths: Numbers of blocks; negative ones count from the end, -1 being all blocks.
             pool: ``"avg"``, the mean of the patch tokens; ``"token"``, the class token; ``"none"``, all tokens.
             final_norm: Whether tokens of the full depth pass the encoder's last norm, as on their way to a head.
@@ -78,7 +81,9 @@ class FeatureInferencer(ImageInferencer):
         chosen = check_depths([d + depth + 1 if d < 0 else d for d in wanted], depth)
         if pool not in _POOLS:
             raise ValueError(f"pool must be one of {', '.join(_POOLS)}, got {pool!r}")
-        return super().__call__(inputs, return_datasamples, batch_size, depths=chosen, pool=pool, final_norm=final_norm)
+        return super().__call__(
+            inputs, return_datasamples, batch_size, plain=plain, depths=chosen, pool=pool, final_norm=final_norm
+        )
 
     @torch.inference_mode()
     def forward(self, inputs: dict, depths: Sequence[int], pool: str, final_norm: bool) -> list[DataSample]:
@@ -102,15 +107,21 @@ class FeatureInferencer(ImageInferencer):
         return []
 
     def postprocess(
-        self, preds: list[DataSample], visualization: list[np.ndarray], return_datasamples: bool = False
+        self,
+        preds: list[DataSample],
+        visualization: list[np.ndarray],
+        return_datasamples: bool = False,
+        plain: bool = False,
     ) -> dict:
-        """Features as arrays in dicts, or as tensors in data samples."""
+        """Features as arrays or lists in dicts, or as tensors in data samples."""
         predictions: list[BaseDataElement | dict] = [
             sample
             if return_datasamples
             else {
                 "img_path": sample.get("img_path"),
-                "features": {depth: tensor.numpy() for depth, tensor in sample.features.items()},
+                "features": {
+                    depth: tensor.tolist() if plain else tensor.numpy() for depth, tensor in sample.features.items()
+                },
             }
             for sample in preds
         ]

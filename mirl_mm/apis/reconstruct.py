@@ -17,6 +17,7 @@ from mirl_mm.visualization.grid import encode_png, reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
 from .base import ImageInferencer, picture_paths
+from .inputs import Images
 
 
 @INFERENCERS.register_module()
@@ -30,19 +31,21 @@ class ReconstructInferencer(ImageInferencer):
 
     - ``seed`` (int): of the masks; image number i has the same mask in every call with the same seed.
     - ``paste_visible`` (bool): the original at visible patches (default) rather than their untrained predictions.
-    - ``out_dir`` (path): where PNG files go.
-    - ``rows`` (int): images per picture, 8.
+    - ``rows`` (int): images per picture, 8. The files are ``reconstruction[_<number>].png``.
+
+    Pictures are made by default (``draw=True``).
 
     ``predictions`` are dicts of ``img_path`` (None for an array), ``losses`` (loss term to number), ``mask``
     (``(h, w)`` bool, True = masked) and ``images`` (title to ``(H, W, 3)`` uint8; titles are ``original``, ``masked``,
-    ``pair 1+6: main``, ``pair 1+6: residual``, ``pair 1+6: sum``, ...; ``prediction`` for MAE).
+    ``pair 1+6: main``, ``pair 1+6: residual``, ``pair 1+6: sum``, ...; ``prediction`` for MAE). ``plain`` ones have no
+    images, and the mask as lists.
 
     Args:
         model: See :class:`ImageInferencer`.
         weights: See :class:`ImageInferencer`.
         device: See :class:`ImageInferencer`.
-        mask_ratio: Share of masked patches, in place of the config's.
         show_progress: See :class:`ImageInferencer`.
+        mask_ratio: Share of masked patches, in place of the config's.
 
     Raises:
         ValueError: For a checkpoint without decoder, and what :class:`ImageInferencer` raises.
@@ -50,18 +53,53 @@ class ReconstructInferencer(ImageInferencer):
 
     preprocess_kwargs = {"seed"}
     forward_kwargs = {"paste_visible"}
-    visualize_kwargs = {"out_dir", "rows"}
+    visualize_kwargs = ImageInferencer.visualize_kwargs | {"rows"}
 
     def __init__(
         self,
         model: str | Path | Config | ConfigDict | dict | None = None,
         weights: str | Path | None = None,
         device: str | None = None,
-        mask_ratio: float | None = None,
         show_progress: bool = False,
+        *,
+        mask_ratio: float | None = None,
     ) -> None:
         self.mask_ratio = mask_ratio
         super().__init__(model, weights, device, show_progress)
+
+    def __call__(  # type: ignore[override]
+        self,
+        inputs: Images,
+        return_datasamples: bool = False,
+        batch_size: int = 8,
+        *,
+        out_dir: str | Path | None = None,
+        draw: bool = True,
+        keep_pictures: bool = True,
+        plain: bool = False,
+        seed: int = 0,
+        paste_visible: bool = True,
+        rows: int = 8,
+    ) -> dict:
+        """Reconstruct images; see the class and :meth:`ImageInferencer.__call__`.
+
+        Raises:
+            ValueError: If ``rows`` is not positive.
+        """
+        if rows < 1:
+            raise ValueError(f"rows must be at least 1, got {rows}")
+        return super().__call__(
+            inputs,
+            return_datasamples,
+            batch_size,
+            out_dir=out_dir,
+            draw=draw,
+            keep_pictures=keep_pictures,
+            plain=plain,
+            seed=seed,
+            paste_visible=paste_visible,
+            rows=rows,
+        )
 
     def check_weights(self, weights: Weights, path: str) -> None:
         """Refuse a backbone, classifier or detector.
@@ -101,25 +139,25 @@ class ReconstructInferencer(ImageInferencer):
         inputs: list[np.ndarray | str],
         preds: list[tuple[DataSample, Reconstruction]],
         out_dir: str | Path | None = None,
+        draw: bool = True,
+        keep_pictures: bool = True,
         rows: int = 8,
     ) -> list[np.ndarray]:
-        """A picture for every ``rows`` images, also written to ``out_dir`` as ``reconstruction[_<number>].png``.
-
-        Raises:
-            ValueError: If ``rows`` is not positive.
-        """
-        if rows < 1:
-            raise ValueError(f"rows must be at least 1, got {rows}")
+        """A picture for every ``rows`` images, also written to ``out_dir``; none without it, unless ``draw``."""
+        if out_dir is None and not draw:
+            return []
         facts = [type(self.model).__name__, f"{self.model.mask_ratio:.0%} masked", self.progress]
         title = ", ".join(filter(None, facts))
         grids = []
-        for start in range(0, len(preds), rows):
+        paths = picture_paths(out_dir or "", "reconstruction", len(preds), rows)
+        for path, start in zip(paths, range(0, len(preds), rows), strict=True):
             samples, results = zip(*preds[start : start + rows], strict=True)
             labels = [Path(sample.get("img_path", f"image {start + i}")).name for i, sample in enumerate(samples)]
-            grids.append(reconstruction_grid(Reconstruction.join(results), labels, title))
-        if out_dir is not None:
-            for grid, path in zip(grids, picture_paths(out_dir, "reconstruction", len(preds), rows), strict=True):
+            grid = reconstruction_grid(Reconstruction.join(results), labels, title)
+            if out_dir is not None:
                 AtomicLocalBackend().put(encode_png(grid), path)
+            if keep_pictures:
+                grids.append(grid)
         return grids
 
     def postprocess(
@@ -127,6 +165,7 @@ class ReconstructInferencer(ImageInferencer):
         preds: list[tuple[DataSample, Reconstruction]],
         visualization: list[np.ndarray],
         return_datasamples: bool = False,
+        plain: bool = False,
     ) -> dict:
         """Predictions, as dicts or data samples, beside the pictures."""
         predictions: list[DataSample | dict] = []
@@ -136,6 +175,9 @@ class ReconstructInferencer(ImageInferencer):
                 images = {title: batch[0] for title, batch in result.images.items()}
                 sample.set_data({"losses": losses, "mask": result.mask[0], "images": images})
                 predictions.append(sample)
+            elif plain:
+                mask = result.mask[0].tolist()
+                predictions.append({"img_path": sample.get("img_path"), "losses": losses, "mask": mask})
             else:
                 predictions.append(
                     {

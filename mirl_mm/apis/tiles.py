@@ -1,6 +1,7 @@
 """Scores for every pixel of large images without all of them in memory: tiles that join without seams, strips."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -61,22 +62,22 @@ def blended_tiles(
     height, width = (min(side, whole) for side, whole in zip(tile, image.shape[-2:], strict=True))
     tops, row_weights = _lay(image.shape[-2], height, overlap)
     lefts, column_weights = _lay(image.shape[-1], width, overlap)
-    below: Tensor | None = None  # what this row of tiles leaves to the next, over the image's whole width
+    below, above = torch.empty(0), 0  # what a row of tiles leaves to the next, over the image's width, and its rows
     for r, top in enumerate(tops[:-1]):
         kept = top + height - tops[r + 1] if r + 2 < len(tops) else 0
         beside: Tensor | None = None
         for c, scores in enumerate(_batches(score, image, top, lefts[:-1], (height, width), batch_size)):
             left, right = lefts[c], lefts[c + 1]
-            scores = scores * (row_weights[r][:, None] * column_weights[c]).to(scores)
+            scores = scores.float() * (row_weights[r][:, None] * column_weights[c]).to(scores.device, torch.float32)
             if beside is not None:
                 scores[..., : beside.shape[-1]] += beside
             scores, beside = scores[..., : right - left], scores[..., right - left :].clone()
-            if r:
-                scores[:, :above] += below[:, :above, left:right]  # type: ignore[index]
-            if below is None and len(tops) > 2:
-                below = scores.new_empty(scores.shape[0], _most(tops, height), image.shape[-1])
+            if above:
+                scores[:, :above] += below[:, :above, left:right]
             if kept:
-                below[:, :kept, left:right] = scores[:, height - kept :]  # type: ignore[index]
+                if not len(below):
+                    below = scores.new_empty(scores.shape[0], _most(tops, height), image.shape[-1])
+                below[:, :kept, left:right] = scores[:, height - kept :]
             yield Block(slice(top, tops[r + 1]), slice(left, right), scores[:, : tops[r + 1] - top])
         above = kept
 
@@ -123,8 +124,8 @@ def _lay(length: int, tile: int, overlap: int) -> tuple[list[int], Tensor]:
 
 
 def _most(starts: list[int], tile: int) -> int:
-    """The widest overlap."""
-    return max(start + tile - following for start, following in zip(starts[:-2], starts[1:-1], strict=True))
+    """The widest overlap; the last of ``starts`` is the length."""
+    return max(start + tile - following for start, following in pairwise(starts[:-1]))
 
 
 def _batches(

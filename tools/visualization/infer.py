@@ -12,8 +12,7 @@ import json
 from pathlib import Path
 
 from mirl_mm.apis import ClassifyInferencer, DetectInferencer
-from mirl_mm.apis.base import picture_paths
-from mirl_mm.apis.detect import detection_paths
+from mirl_mm.apis.base import image_paths, picture_paths
 from mirl_mm.apis.detections import CocoIds, coco_results
 from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.apis.inputs import expand
@@ -104,7 +103,7 @@ def detect(args: argparse.Namespace, images: list[str]) -> list[Path]:
     if ids:
         _write(args.coco_results, coco_results(predictions, ids))
     _print_some([_objects(item) for item in predictions], "" if args.json else "; --json FILE writes all")
-    return detection_paths(args.out_dir, images) if args.out_dir else []
+    return image_paths(args.out_dir, images) if args.out_dir else []
 
 
 def _only_for(args: argparse.Namespace, others: dict, name: str, own: dict) -> None:
