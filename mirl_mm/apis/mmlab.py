@@ -1,0 +1,136 @@
+"""What inferencers for mmdet's and mmseg's models share: pipelines of their kind, and test-time augmentation."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import Compose, pseudo_collate
+from torch import nn
+
+from mirl_mm.datasets.decode import CorruptImageError, load_image
+from mirl_mm.registry import MODELS
+
+from .base import ImageInferencer
+
+
+class MMLabInferencer(ImageInferencer):
+    """Base of inferencers for models whose pipelines begin with ``LoadImageFromFile``.
+
+    Args:
+        model: See :class:`ImageInferencer`.
+        weights: See :class:`ImageInferencer`.
+        device: See :class:`ImageInferencer`.
+        show_progress: See :class:`ImageInferencer`.
+        tta: Test-time augmentation: each image in the versions of the config's ``tta_pipeline``, merged by its
+            ``tta_model``.
+
+    Raises:
+        ValueError: For ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Config | ConfigDict | dict | None = None,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        show_progress: bool = False,
+        *,
+        tta: bool = False,
+    ) -> None:
+        self.tta = tta
+        super().__init__(model, weights, device, show_progress)
+
+    def check_model(self, cfg: Config | ConfigDict, expected: type, lack: str, configs: str) -> None:
+        """Refuse other models, and a missing test-time augmentation.
+
+        Args:
+            cfg: The config.
+            expected: What the model must be.
+            lack: What another model does not do, such as ``detects nothing``.
+            configs: Folder of configs that do.
+
+        Raises:
+            ValueError: If it is another model, or ``tta`` is not in the config.
+        """
+        with self.within_scope(cfg), MODELS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(cfg.model.type)
+        if not (isinstance(kind, type) and issubclass(kind, expected)):
+            raise ValueError(
+                f"the config's model is {cfg.model.type}, which {lack}: give the checkpoint of a training with a "
+                f"config of {configs}"
+            )
+        if self.tta and not (cfg.get("tta_model") and cfg.get("tta_pipeline")):
+            raise ValueError(
+                "the config has no test-time augmentation: it needs tta_model and tta_pipeline (see docs/inference.md)"
+            )
+
+    def _init_model(self, cfg: Config | ConfigDict, weights: str, device: str = "cpu") -> nn.Module:
+        model = super()._init_model(cfg, weights, device)
+        self.augmented: Any = None  # the model in its test-time augmentation
+        if self.tta:
+            with self.within_scope(cfg):
+                self.augmented = MODELS.build({**cfg.tta_model, "module": model}).to(device).eval()
+        return model
+
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
+        """The config's test pipeline, or that of its test-time augmentation, for paths and arrays."""
+        steps = cfg.get("tta_pipeline") if self.tta else _test_steps(cfg)
+        if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
+            raise ValueError(
+                f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
+            )
+        with self.within_scope(cfg):
+            self._load, *rest = Compose(_without_annotations(steps)).transforms
+
+        def run(image: np.ndarray | str) -> dict:
+            results = self.loaded(image)
+            for step in rest:
+                results = step(results)
+            return results
+
+        return run
+
+    def loaded(self, image: np.ndarray | str) -> dict:
+        """What the pipeline's first step gives: ``img``, ``(H, W, 3)`` uint8 BGR, ``img_path``, ``ori_shape`` ...
+
+        Raises:
+            CorruptImageError: For a file that can't be decoded.
+        """
+        if isinstance(image, str):
+            try:
+                return self._load({"img_path": image, "img_id": 0})
+            except Exception as error:  # decoders raise nearly every type there is
+                raise CorruptImageError(f"cannot read image '{image}': {type(error).__name__}: {error}") from error
+        size = image.shape[:2]
+        bgr = np.ascontiguousarray(image[..., ::-1])
+        return {"img": bgr, "img_id": 0, "img_path": None, "img_shape": size, "ori_shape": size}
+
+    def _init_collate(self, cfg: Config | ConfigDict) -> Callable:
+        return pseudo_collate  # images of one batch may differ in size
+
+
+def pixels_of(image: np.ndarray | str) -> np.ndarray:
+    """``(H, W, 3)`` uint8 RGB, turned as ``LoadImageFromFile`` turns it."""
+    return image if isinstance(image, np.ndarray) else load_image(image, exif=True).permute(1, 2, 0).numpy()
+
+
+def _test_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
+    if not loader:
+        raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
+    return loader.dataset.pipeline
+
+
+def _without_annotations(steps: Sequence[dict]) -> list[dict]:
+    """A pipeline's steps but for those that load annotations, which there are none of; also within TestTimeAug."""
+    kept = []
+    for step in steps:
+        if str(step["type"]).endswith("Annotations"):
+            continue
+        if "transforms" in step:
+            branches = [_without_annotations(branch) for branch in step["transforms"]]
+            step = {**step, "transforms": [branch for branch in branches if branch]}
+        kept.append(step)
+    return kept
