@@ -74,7 +74,7 @@ class ImageInferencer(BaseInferencer):
             raise ValueError("a config alone has no weights: give a checkpoint as model or as weights")
         super().__init__(model, str(weights), device, SCOPE, show_progress)
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         inputs: Images,
         return_datasamples: bool = False,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,10 +10,10 @@ from torch import Tensor
 from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
 
 from .boxes import Instance, draw_instances
-from .palette import class_colour
+from .palette import class_palette
+from .regions import paint_regions
 
 _GREY = 128  # what a masked patch is painted with
-_TINT = 0.5  # how much of a region's colour covers the image
 
 
 class Looks(NamedTuple):
@@ -26,6 +25,7 @@ class Looks(NamedTuple):
         patch_size: (rows, columns) of a patch, for masks.
         mask_ratio: Share of masked patches.
         ignore_index: Label of pixels without one.
+        palette: RGB of each class; empty for :func:`~mirl_mm.visualization.palette.class_colour`.
     """
 
     classes: Sequence[str] = ()
@@ -33,6 +33,7 @@ class Looks(NamedTuple):
     patch_size: tuple[int, int] = (16, 16)
     mask_ratio: float = 0.75
     ignore_index: int = 255
+    palette: Sequence[Sequence[int]] = ()
 
     def name(self, label: int) -> str:
         """A class's name."""
@@ -72,7 +73,7 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
         return Picture(drawn, f"{len(instances)} objects, {_size(image)}")
     if info is not None and "gt_sem_seg" in info:
         labels = info.gt_sem_seg.sem_seg.squeeze(0).numpy()
-        return Picture(paint_regions(image, labels, looks), _regions(labels, looks))
+        return Picture(_tinted(image, labels, looks), _regions(labels, looks))
     label = None if info is None else info.get("gt_label")
     return Picture(image, _size(image) if label is None else f"{looks.name(label)}, {_size(image)}")
 
@@ -120,23 +121,6 @@ def paint_mask(image: np.ndarray, noise: Tensor, looks: Looks) -> np.ndarray:
     return np.concatenate([image, gap, masked], axis=1)
 
 
-def paint_regions(image: np.ndarray, labels: np.ndarray, looks: Looks) -> np.ndarray:
-    """The image tinted by the class of each pixel, with thin lines between classes.
-
-    Args:
-        image: ``(H, W, 3)`` uint8.
-        labels: ``(H, W)``; pixels without label stay as they are.
-        looks: For the ignored label.
-    """
-    drawn = image.copy()
-    for label in np.unique(labels[labels != looks.ignore_index]):
-        inside = labels == label
-        drawn[inside] = (drawn[inside] * (1 - _TINT) + np.array(class_colour(int(label))) * _TINT).astype(np.uint8)
-        edges, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, edges, -1, (255, 255, 255), 1)
-    return drawn
-
-
 def _instances(info: Any, looks: Looks) -> list[Instance]:
     """Objects of a data sample of mmdet's, the ignored ones too."""
     found = []
@@ -151,6 +135,12 @@ def _instances(info: Any, looks: Looks) -> list[Instance]:
             text = f"{looks.name(label)} (ignored)" if ignored else looks.name(label)
             found.append(Instance(box, label, text, mask, ignored))
     return found
+
+
+def _tinted(image: np.ndarray, labels: np.ndarray, looks: Looks) -> np.ndarray:
+    known = labels != looks.ignore_index
+    number = max(len(looks.palette), int(labels.max(where=known, initial=0)) + 1)
+    return paint_regions(image, labels, class_palette(number, looks.palette), known=known)
 
 
 def _regions(labels: np.ndarray, looks: Looks) -> str:

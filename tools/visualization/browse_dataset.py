@@ -89,11 +89,13 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
     """What the config says about its pictures."""
     model = cfg.get("model", {})
     patch = model.get("backbone", {}).get("patch_size", 16)
+    meta = getattr(dataset, "metainfo", None) or {}
     return Looks(
-        tuple((getattr(dataset, "metainfo", None) or {}).get("classes") or ()),
+        tuple(meta.get("classes") or ()),
         bool(model.get("data_preprocessor", {}).get("bgr_to_rgb", False)),
         (patch, patch) if isinstance(patch, int) else tuple(patch),
         model.get("mask_ratio", 0.75),
+        palette=meta.get("palette") or (),
     )
 
 
