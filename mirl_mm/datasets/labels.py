@@ -53,6 +53,32 @@ def labels_of_folders(root: str, files: FileList, classes: Sequence[str]) -> np.
     return np.repeat(labels, files.counts())
 
 
+def read_classes(classes: str | Sequence[str], data_root: str = "") -> tuple[str, ...]:
+    """The class names that a data set's ``metainfo`` gives.
+
+    Args:
+        classes: The names, or a text file with a name on each line, relative to the working folder or to ``data_root``.
+        data_root: The data set's folder.
+
+    Raises:
+        ValueError: If there is no such file, no class, or a name twice.
+    """
+    names = classes
+    if isinstance(classes, str):
+        places = [path for path in (classes, os.path.join(data_root, classes)) if os.path.isfile(path)]
+        if not places:
+            raise ValueError(
+                f"metainfo.classes is {classes!r}, neither a file with a name on each line nor a tuple of names; a "
+                f"single class is classes=({classes!r},) with a comma"
+            )
+        with open(places[0], encoding="utf-8") as stream:
+            names = [line.strip() for line in stream if line.strip()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise ValueError(f"metainfo.classes {f'has {twice[0]!r} twice' if twice else 'names no class'}: {classes!r}")
+    return tuple(names)
+
+
 def read_list(path: str, root: str, labelled: bool) -> tuple[FileList, np.ndarray | None]:
     """Reads a list of images.
 

@@ -93,7 +93,7 @@ def draw_grid(
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """``(height, width, 3)`` uint8 RGB -> the content of a PNG file."""
+    """``(height, width, 3)`` uint8 RGB, or one channel ``(height, width)`` -> the content of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,0 +1,21 @@
+"""What segmentors need beyond mmseg; the one part of the package, besides its users, that imports mmseg.
+
+Segmentation configs name this module in ``custom_imports``, so that its classes are registered.
+"""
+
+try:
+    import mmcv.ops  # noqa: F401
+    import mmseg  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"segmentation needs mmcv with its compiled ops and mmseg ({error}): run tools/misc/install_mmcv.py, then "
+        "pip install -e '.[seg]'; tools/misc/check_env.py says what is missing"
+    ) from error
+
+from .dataset import ADE20KDataset
+from .encoder_decoder import EncoderDecoder
+from .linear_head import LinearHead
+from .metric import IoUMetric
+from .transforms import LoadAnnotations
+
+__all__ = ["ADE20KDataset", "EncoderDecoder", "IoUMetric", "LinearHead", "LoadAnnotations"]
