@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from .latest import check_checkpoint
-from .paddle import plain_values, read_paddle
+from .pickles import plain_values, read_pickle
 
 #: How PyTorch's files before 1.6 begin: a pickled number.
 _OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -38,7 +38,7 @@ class _Arguments(_Inert):
 
 
 def file_kind(path: str | Path) -> str:
-    """The kind of a weight file: ``"torch"``, ``"old torch"`` (before 1.6), ``"safetensors"`` or ``"paddle"``.
+    """The kind of a weight file: ``"torch"``, ``"old torch"`` (before 1.6), ``"safetensors"`` or ``"pickle"``.
 
     The ending of its name does not matter. Only the file's ends are read.
 
@@ -62,10 +62,10 @@ def file_kind(path: str | Path) -> str:
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _LONGEST_HEADER:
         return "safetensors"
     if start.startswith(_PICKLE):
-        return "paddle"
+        return "pickle"
     raise ValueError(
-        f"{str(path)!r} ({path.stat().st_size} bytes) is no weight file of PyTorch, safetensors or PaddlePaddle: "
-        "truncated, or another kind of file. Copy it again, or take the one before it"
+        f"{str(path)!r} ({path.stat().st_size} bytes) is no weight file of PyTorch, safetensors, PaddlePaddle or "
+        "detectron2: truncated, or another kind of file. Copy it again, or take the one before it"
     )
 
 
@@ -73,7 +73,7 @@ def read_file(path: str | Path) -> dict[Any, Any]:
     """Read the table in a weight file of any kind.
 
     PyTorch's files go through torch's restricted reader (``weights_only``), with empty stand-ins for objects such as a
-    run's log; PaddlePaddle's through :func:`.paddle.read_paddle`.
+    run's log; plain pickles (PaddlePaddle's, detectron2's) through :func:`.pickles.read_pickle`.
 
     Returns:
         The table. ``args`` is a dict of plain values. That of a safetensors file has ``state_dict`` and ``metadata``.
@@ -83,8 +83,8 @@ def read_file(path: str | Path) -> dict[Any, Any]:
         ValueError: If it is truncated, damaged or another kind of file, or names what weights don't need.
     """
     kind = file_kind(path)
-    if kind == "paddle":
-        return read_paddle(path)
+    if kind == "pickle":
+        return read_pickle(path)
     if kind == "safetensors":
         return _read_safetensors(Path(path))
     return _read_torch(Path(path), old=kind == "old torch")

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .layouts_vitdet import HEADS, from_detectron2_vitdet
+
 Arrays = Mapping[str, "np.ndarray | Tensor"]
 
 _ENCODER = re.compile(r"^(cls_token|pos_embed|patch_embed\.|blocks\.|norm\.)")
@@ -118,22 +120,28 @@ class Layout(NamedTuple):
     """A known set of names.
 
     Attributes:
-        name: ``"ours"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
+        name: ``"ours"``, ``"vitdet"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
         title: For messages.
         marks: Names by which it is recognised, all of them.
         rename: To our names.
+        leaves_out: What names begin with that have no counterpart.
     """
 
     name: str
     title: str
     marks: tuple[str, ...]
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    leaves_out: tuple[str, ...] = ()
 
 
 _QKV = "blocks.0.attn.qkv.weight"
 #: The first one whose marks are all there counts.
 LAYOUTS = (
     Layout("ours", "a model with a DeepViT as backbone", (f"backbone.{_QKV}",), as_is),
+    *(
+        Layout("vitdet", "detectron2's ViTDet", (f"{start}net.{_QKV}",), from_detectron2_vitdet, HEADS)
+        for start in ("backbone.", "")
+    ),
     Layout("mirl", "the authors' MIRL pre-training", (_QKV, "norm_low.weight", "mask_token0"), from_authors_mirl),
     Layout("mae", "MAE pre-training", (_QKV, "mask_token", "decoder_embed.weight"), from_mae),
     Layout("vit", "a ViT with mean pooling and a head, as MAE's fine-tuning", (_QKV, "fc_norm.weight"), from_vit),
@@ -152,7 +160,7 @@ def recognise(names: Iterable[str]) -> Layout:
     for layout in LAYOUTS:
         if set(layout.marks) <= given.keys():
             return layout
-    known = "; ".join(layout.title for layout in LAYOUTS)
+    known = "; ".join(dict.fromkeys(layout.title for layout in LAYOUTS))
     raise ValueError(
         f"the layout of its {len(given)} names is unknown: {', '.join(list(given)[:5])}"
         f"{', ...' if len(given) > 5 else ''}. Known are: {known}"

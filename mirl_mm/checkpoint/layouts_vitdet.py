@@ -1,12 +1,11 @@
 """Names of detectron2's ViTDet, renamed to ours."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from .layouts import Arrays
 
 #: detectron2 names a level of the pyramid by the log2 of its stride, and its layers by their place. For each level: the
 #: places of what rescales the map and has weights (ours are the same), then the place of the 1 x 1 convolution, behind
@@ -17,10 +16,12 @@ _LEVELS: dict[str, tuple[tuple[str, ...], int]] = {
     "4": ((), 0),
     "5": ((), 1),
 }
+#: Parts of a detector that are left out.
+HEADS = ("proposal_generator.", "roi_heads.")
 _PYRAMID = re.compile(r"simfp_([2-5])\.(\d+)\.(norm\.)?(weight|bias)")
 
 
-def from_detectron2_vitdet(tensors: Arrays) -> dict[str, Tensor]:
+def from_detectron2_vitdet(tensors: Mapping[str, np.ndarray | Tensor]) -> dict[str, Tensor]:
     """Rename the backbone and pyramid of a detectron2 ViTDet to ``backbone.*`` and ``neck.*`` of a detector of ours.
 
     They fit a :class:`mirl_mm.DeepViT` with windows, relative positions, learned positions and neither class token nor
@@ -34,11 +35,11 @@ def from_detectron2_vitdet(tensors: Arrays) -> dict[str, Tensor]:
         Our names to tensors.
 
     Raises:
-        KeyError: For a name that the layout does not have.
+        ValueError: For a name that the layout does not have.
     """
     renamed = {}
     for name, value in tensors.items():
-        if name.startswith(("proposal_generator.", "roi_heads.", "pixel_mean", "pixel_std")):
+        if name.startswith((*HEADS, "pixel_mean", "pixel_std")):
             continue
         renamed[_rename(name)] = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
     return renamed
@@ -57,4 +58,4 @@ def _rename(name: str) -> str:
         convs = {str(lateral): "lateral_convs", str(lateral + 1): "fpn_convs"}
         if place in convs:
             return f"neck.{convs[place]}.{number}.{1 if norm else 0}.{leaf}"
-    raise KeyError(f"{name!r} is no name of detectron2's ViTDet")
+    raise ValueError(f"{name!r} is no name of detectron2's ViTDet")

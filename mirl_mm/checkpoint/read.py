@@ -12,12 +12,12 @@ from torch import Tensor
 
 from .files import file_kind, read_file
 from .layouts import recognise, strip_wrappers, torch_axes
-from .paddle import plain_values
+from .pickles import plain_values
 
 #: Where files keep the weights, the averaged ones first. mmengine's ``EMAHook`` puts the average under ``state_dict``.
 _STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 #: Plain values at the top of a checkpoint that say what it is, and tables of more.
-_FACTS = ("epoch", "arch", "architecture")
+_FACTS = ("epoch", "iteration", "arch", "architecture")
 _TABLES = ("args", "metadata", "meta")
 
 
@@ -27,12 +27,12 @@ class Weights(NamedTuple):
     Attributes:
         state: Names to tensors, on the CPU; the backbone's begin with ``backbone.``.
         cfg: The config with which it was trained, if the checkpoint has it.
-        progress: How far training was, e.g. ``epoch 12``; empty if it isn't known.
+        progress: How far training was, e.g. ``epoch 12`` or ``iteration 5000``; empty if it isn't known.
         origin: What the file was taken for, e.g. ``MAE pre-training (torch file)``.
-        kind: ``"torch"``, ``"old torch"``, ``"safetensors"`` or ``"paddle"``.
-        layout: Short name of the file's layout: ``"ours"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
+        kind: ``"torch"``, ``"old torch"``, ``"safetensors"``, ``"paddle"`` or ``"pickle"`` (detectron2's).
+        layout: Short name of the file's layout: ``"ours"``, ``"vitdet"``, ``"mirl"``, ``"mae"`` or ``"vit"``.
         meta: Plain values that came along, such as ``num_heads`` of our own files, and a run's arguments.
-        dropped: Entries of the file that were not read, such as ``optimizer``.
+        dropped: What of the file was left out, such as ``optimizer``, or ``roi_heads.*`` of a foreign detector.
         ema_state: Our checkpoints of a run with averaged weights: the others, as mmengine's ``EMAHook`` stores them.
     """
 
@@ -50,9 +50,9 @@ class Weights(NamedTuple):
 def read_any(path: str | Path, prefix: str | None = None) -> Weights:
     """Read weights, whoever wrote them.
 
-    Files of PyTorch (also before 1.6), safetensors and PaddlePaddle; names of this package's models, of detectors and
-    segmentors with a DeepViT, of the authors' MIRL, of MAE and of timm. Nothing that a file names is called, so a
-    stranger's file can do no harm by being read.
+    Files of PyTorch (also before 1.6), safetensors, PaddlePaddle and detectron2; names of this package's models, of
+    detectors and segmentors with a DeepViT, of the authors' MIRL, of MAE, of timm and of detectron2's ViTDet. Nothing
+    that a file names is called, so a stranger's file can do no harm by being read.
 
     Args:
         path: The file.
@@ -66,31 +66,33 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
     content = read_file(path)
     kind = file_kind(path)
     key = next((key for key in _STATES if isinstance(content.get(key), dict)), None)
-    arrays = np.ndarray if kind == "paddle" else Tensor
+    arrays = np.ndarray if kind == "pickle" else Tensor
     state: Any = {name: value for name, value in content.get(key, content).items() if isinstance(value, arrays)}
     if not state:
         raise ValueError(f"{str(path)!r} holds no weights: expected a state dict, or one under 'state_dict' or 'model'")
-    tensors = strip_wrappers(torch_axes(state) if arrays is np.ndarray else state)
+    tensors = strip_wrappers(state)
     if prefix and prefix.rstrip(".") != "backbone":
         start = f"{prefix.rstrip('.')}."
         tensors = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
     try:
         layout = recognise(tensors)
+        if kind == "pickle" and layout.name != "vitdet":
+            kind, tensors = "paddle", torch_axes(tensors)
         renamed = layout.rename(tensors)
     except ValueError as error:
         raise ValueError(f"{str(path)!r} can't be used: {error}") from error
     kept = {key, "ema_state_dict", *_FACTS, *_TABLES} if key else set(content)
     meta = _plain_meta(content) if key else {}
-    epoch = meta.get("epoch")
+    left_out = [f"{start}*" for start in layout.leaves_out if any(name.startswith(start) for name in tensors)]
     return Weights(
         renamed,
         _config(meta.pop("cfg", None)),
-        f"epoch {epoch}" if epoch is not None else "",
+        _progress(meta),
         f"{layout.title} ({kind} file)",
         kind,
         layout.name,
         meta,
-        tuple(str(name) for name in content if name not in kept),
+        (*(str(name) for name in content if name not in kept), *left_out),
         content.get("ema_state_dict"),
     )
 
@@ -102,6 +104,14 @@ def _plain_meta(content: Mapping[Any, Any]) -> dict[str, Any]:
         if isinstance(content.get(table), dict):
             meta |= plain_values(content[table])
     return meta
+
+
+def _progress(meta: Mapping[str, Any]) -> str:
+    """``epoch 12``; ``iteration 5000`` of a run that counted no epochs, for which mmengine writes epoch 0."""
+    epoch, iteration = meta.get("epoch"), meta.get("iter", meta.get("iteration"))
+    if iteration is not None and epoch in (None, 0, "0"):  # text where a file was imported
+        return f"iteration {iteration}"
+    return "" if epoch is None else f"epoch {epoch}"
 
 
 def _config(text: Any) -> Config | None:

@@ -38,6 +38,21 @@ def test_objects_in_a_checkpoint_are_neither_needed_nor_called(tmp_path):
     assert weights.progress == "epoch 7"
 
 
+@pytest.mark.parametrize(
+    ("meta", "progress"),
+    [
+        ({"epoch": 3, "iter": 900}, "epoch 3"),
+        ({"epoch": 0, "iter": 900}, "iteration 900"),  # of a run counted in iterations
+        ({"epoch": "0", "iter": "900"}, "iteration 900"),
+        ({"epoch": 0}, "epoch 0"),
+        ({}, ""),
+    ],
+)
+def test_progress(tmp_path, meta, progress):
+    torch.save({"state_dict": {MARK: torch.ones(2)}, "meta": meta}, tmp_path / "a.pth")
+    assert read_any(tmp_path / "a.pth").progress == progress
+
+
 def test_refusals(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*nowhere"):
         read_any(tmp_path / "nowhere.pth")
@@ -63,7 +78,7 @@ def test_refusals(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no local file, download it first"):
         read_any("https://host/a.pth")
     (tmp_path / "text.pd").write_text("some words, and more of them")
-    with pytest.raises(ValueError, match=r"text\.pd' \(28 bytes\) is no weight file of PyTorch, safetensors or Paddle"):
+    with pytest.raises(ValueError, match=r"text\.pd' \(28 bytes\) is no weight file of PyTorch, safetensors, Paddle"):
         read_any(tmp_path / "text.pd")
     (tmp_path / "empty.pth").touch()
     with pytest.raises(ValueError, match=r"empty\.pth' \(0 bytes\) is no weight file"):

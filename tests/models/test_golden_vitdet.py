@@ -68,5 +68,5 @@ def test_names_of_published_detectors():
     }
     assert set(from_detectron2_vitdet(published)) == {"backbone.blocks.0.norm1.weight", "neck.fpn_convs.3.1.bias"}
     for name in ("net.head.weight", "simfp_4.2.weight", "simfp_3.0.norm.weight", "bottom_up.stem.weight"):
-        with pytest.raises(KeyError, match=f"{name}' is no name of detectron2's ViTDet"):
+        with pytest.raises(ValueError, match=f"{name}' is no name of detectron2's ViTDet"):
             from_detectron2_vitdet({name: weight})

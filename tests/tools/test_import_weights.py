@@ -1,7 +1,9 @@
 """tools/model_converters/import_weights.py from the command line."""
 
+import pickle
 import runpy
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -56,6 +58,19 @@ def test_what_was_assumed_and_left_out_is_said(convert, tmp_path, capsys):
     assert torch.load(tmp_path / "ours.pth", weights_only=True)["meta"]["num_heads"] == "3"
 
 
+def test_detectron2s_file(convert, tmp_path, capsys):
+    state = {f"backbone.{name}": np.array(array) for name, array in Golden("vitdet_square_w48").param.items()}
+    content = {"model": {**state, "roi_heads.mask_head.predictor.bias": np.ones(2)}, "__author__": "x"}
+    (tmp_path / "zoo.pkl").write_bytes(pickle.dumps(content))
+    convert(tmp_path / "zoo.pkl", tmp_path / "ours.pth", "--num-heads", 3)
+    printed = capsys.readouterr().out
+    assert "zoo.pkl: detectron2's ViTDet (pickle file)" in printed
+    assert "left out: __author__, roi_heads.*" in printed
+    ours, theirs = read_any(tmp_path / "ours.pth"), read_any(tmp_path / "zoo.pkl")
+    assert stated_heads(ours) == 3 and ours.state.keys() == theirs.state.keys()
+    assert all(torch.equal(tensor, theirs.state[name]) for name, tensor in ours.state.items())
+
+
 def test_bad_files_are_one_line(convert, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "image.pth", format="png")
     (tmp_path / "text.pd").write_text("weights, said the file")
@@ -64,12 +79,12 @@ def test_bad_files_are_one_line(convert, tmp_path):
     (tmp_path / "cut.pd").write_bytes(PADDLE.read_bytes()[:5000])
     target = tmp_path / "out" / "ours.pth"
     cases = {
-        "image.pth": "is no weight file of PyTorch, safetensors or PaddlePaddle",
+        "image.pth": "is no weight file of PyTorch, safetensors, PaddlePaddle or detectron2",
         "text.pd": "is no weight file",
         "empty.safetensors": r"\(0 bytes\) is no weight file",
         "folder": "is a folder, not a file",
         "missing.pth": "does not exist",
-        "cut.pd": "can't be read as PaddlePaddle weights",
+        "cut.pd": "can't be read as a pickle of weights",
     }
     for name, message in cases.items():
         with pytest.raises(SystemExit, match=rf"^error: .*{name}'.*{message}[^\n]*$"):

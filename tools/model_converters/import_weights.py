@@ -3,9 +3,10 @@
 python tools/model_converters/import_weights.py mirl_vit_b48_800e.pd mirl_vitb48_800e.safetensors    # MIRL's authors
 python tools/model_converters/import_weights.py mae_pretrain_vit_base.pth mae_vitb.pth               # MAE
 python tools/model_converters/import_weights.py vit_base_patch16_224.safetensors timm_vitb.pth       # timm
+python tools/model_converters/import_weights.py model_final_61ccd1.pkl vitdet_vitb.pth               # detectron2
 
-Files of PyTorch, safetensors and PaddlePaddle are read; nothing that they name is executed. What is written holds
-tensors and plain text only. Configs and --load-from also take the files as they are: conversion is for keeping them.
+Files of PyTorch, safetensors, PaddlePaddle and detectron2 are read; nothing that they name is executed. What is written
+holds tensors and plain text only. Configs and --load-from also take the files as they are: conversion is for keeping.
 """
 
 import argparse
@@ -66,7 +67,9 @@ def count_heads(weights: Weights, given: int | None) -> tuple[int, str]:
 
 def _kept(weights: Weights) -> dict[str, object]:
     """Facts of the file worth keeping."""
-    return {key: weights.meta[key] for key in ("epoch", "model", "architecture") if key in weights.meta}
+    return {
+        key: weights.meta[key] for key in ("epoch", "iter", "iteration", "model", "architecture") if key in weights.meta
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""PaddlePaddle's weight files (``.pd``, ``.pdparams``), read without PaddlePaddle and without trust.
+"""Pickles of NumPy arrays, read without trust: PaddlePaddle's (``.pd``, ``.pdparams``) and detectron2's (``.pkl``).
 
-``paddle.save`` writes a plain pickle, and a pickle can call whatever it names. Here every name that such a file needs
-stands for a class of this module that only keeps and checks values; any other name is refused. Nothing of NumPy is
-called on behalf of the file either: a forged ``dtype`` could make it take bytes for addresses.
+``paddle.save`` and detectron2's model zoo write plain pickles, and a pickle can call whatever it names. Here every name
+that such a file needs stands for a class of this module that only keeps and checks values; any other name is refused.
+Nothing of NumPy is called on behalf of the file either: a forged ``dtype`` could make it take bytes for addresses.
 """
 
 import pickle
@@ -68,6 +68,16 @@ class _Reconstruct(metaclass=_Sealed):
         return _NDArray()
 
 
+class _FromBuffer(metaclass=_Sealed):
+    """Stands for NumPy's ``_frombuffer``, by which pickles of protocol 5 make arrays."""
+
+    def __new__(cls, raw: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
+        """The array, as an :class:`_NDArray`."""
+        array = _NDArray()
+        array.__setstate__((1, shape, dtype, order == "F", bytes(raw) if isinstance(raw, bytearray) else raw))
+        return array
+
+
 class _Encode(metaclass=_Sealed):
     """Stands for ``_codecs.encode``, by which pickles of protocol 2 spell bytes."""
 
@@ -95,6 +105,8 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("__builtin__", "tuple"): tuple,
     ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _FromBuffer,
+    ("numpy._core.numeric", "_frombuffer"): _FromBuffer,
     ("numpy", "ndarray"): _NDArray,
     ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _Encode,
@@ -112,15 +124,15 @@ class _Unpickler(pickle.Unpickler):
             ) from None
 
 
-def read_paddle(path: str | Path) -> dict[str, Any]:
-    """Read what ``paddle.save`` wrote.
+def read_pickle(path: str | Path) -> dict[str, Any]:
+    """Read what ``paddle.save`` wrote, or a file of detectron2's model zoo.
 
     Args:
         path: The file.
 
     Returns:
-        The file's dict. Arrays are read-only NumPy arrays, Linear weights still (in, out); the ``(name, array)`` pairs
-        of Paddle's parameters have become their array; ``args`` is a dict of plain values.
+        The file's dict. Arrays are read-only NumPy arrays, their axes the file's; the ``(name, array)`` pairs of
+        PaddlePaddle's parameters have become their array; ``args`` is a dict of plain values.
 
     Raises:
         ValueError: If the file is truncated, no such pickle, or names anything besides arrays, tables and arguments.
@@ -132,9 +144,9 @@ def read_paddle(path: str | Path) -> dict[str, Any]:
             raise pickle.UnpicklingError(f"a {type(content).__name__}, not a table of weights")
         return _arrays(content)
     except EOFError as error:
-        raise ValueError(f"{str(path)!r} can't be read as PaddlePaddle weights: it is truncated") from error
+        raise ValueError(f"{str(path)!r} can't be read as a pickle of weights: it is truncated") from error
     except Exception as error:  # a damaged pickle raises almost anything
-        raise ValueError(f"{str(path)!r} can't be read as PaddlePaddle weights: {error}") from error
+        raise ValueError(f"{str(path)!r} can't be read as a pickle of weights: {error}") from error
 
 
 def plain_values(table: dict) -> dict[str, Any]:
