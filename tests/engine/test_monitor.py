@@ -1,8 +1,12 @@
 import json
+import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
+from mirl_mm.engine.hooks import NonFiniteLossHook
 from mirl_mm.engine.launch import build_runner
 from tests.training import small_config, train, write_images
 
@@ -33,6 +37,24 @@ def test_log_has_terms_gradient_norm_and_throughput(tmp_path):
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
 
 
+def test_gradient_norm_is_that_before_clipping(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    cfg = small_config(root, tmp_path / "run", optim_wrapper__clip_grad={"max_norm": 1e-3})
+    runner = build_runner(cfg, ["train_dataloader"])
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    clip, norms = runner.optim_wrapper.clip_func, []
+
+    def spy(parameters, **kwargs):
+        norms.append(torch.cat([p.grad.flatten() for p in parameters]).norm().item())
+        return clip(parameters, **kwargs)
+
+    runner.optim_wrapper.clip_func = spy
+    runner.train()
+    logged = [row["grad_norm"] for row in scalars(tmp_path / "run")]
+    assert len(logged) == 4 and min(logged) > 1e-2
+    assert logged == pytest.approx(norms, rel=1e-5)
+
+
 def test_non_finite_loss_stops_and_keeps_the_last_checkpoint(tmp_path):
     root = write_images(tmp_path / "data", 8)
     cfg = small_config(root, tmp_path / "run", optim_wrapper__optimizer__lr=1e30, param_scheduler__warmup=1.5)
@@ -43,6 +65,15 @@ def test_non_finite_loss_stops_and_keeps_the_last_checkpoint(tmp_path):
         assert part in message
     assert (tmp_path / "run" / "epoch_1.pth").exists()
     assert not (tmp_path / "run" / "epoch_2.pth").exists()
+
+
+def test_a_run_counted_in_iterations_has_no_epoch():
+    hub = MessageHub("monitor")
+    hub.update_scalar("train/loss", math.nan)
+    rates = SimpleNamespace(get_lr=lambda: {"lr": [0.1]})
+    runner = SimpleNamespace(message_hub=hub, optim_wrapper=rates, train_loop=None, iter=7, epoch=0, rank=0)
+    with pytest.raises(FloatingPointError, match="the loss is nan at iteration 7, lr 0.1; "):
+        NonFiniteLossHook().after_train_iter(runner, 0)
 
 
 def test_corrupt_images_are_counted(tmp_path):

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch.nn.utils import get_total_norm
+from torch.utils.hooks import RemovableHandle
 
 from mirl_mm.registry import HOOKS
 
@@ -17,7 +18,8 @@ class GradNormHook(Hook):
     """Logs the norm of all gradients as ``grad_norm``, taken right before an update.
 
     Unlike clipping at infinity, which mmengine would need to report it, this changes no gradient and costs nothing
-    between logs.
+    between logs. Where gradients are clipped by their norm, mmengine logs the norm before clipping under the same name,
+    and this hook does nothing. Where they are clipped by value, it is the norm of the clipped ones.
 
     Args:
         interval: Iterations between measurements; the log's interval by default, so that each line shows a fresh one.
@@ -26,9 +28,12 @@ class GradNormHook(Hook):
     def __init__(self, interval: int | None = None) -> None:
         self.interval = interval
         self._due = False
+        self._handle: RemovableHandle | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the optimiser."""
+        if runner.optim_wrapper.clip_grad_kwargs and runner.optim_wrapper.grad_name == "grad_norm":
+            return
         if self.interval is None:
             loggers = [hook for hook in runner.hooks if type(hook).__name__ == "LoggerHook"]
             self.interval = loggers[0].interval if loggers else 10
@@ -43,12 +48,12 @@ class GradNormHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Detach."""
-        self._handle.remove()
+        if self._handle is not None:
+            self._handle.remove()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Ask for a measurement at the next update from the iteration that will be logged on."""
-        assert self.interval is not None
-        if (batch_idx + 1) % self.interval == 0 or runner.iter == 0:
+        if self.interval and ((batch_idx + 1) % self.interval == 0 or runner.iter == 0):
             self._due = True
 
 
@@ -70,7 +75,7 @@ class NonFiniteLossHook(Hook):
     """Stops the run at a loss that is NaN or infinite.
 
     Reads the loss that the log has fetched from the device anyway, so it costs no synchronisation of its own. The
-    checkpoint of that epoch is not written: the last good one stays.
+    next checkpoint is not written: the last good one stays.
     """
 
     priority = "ABOVE_NORMAL"
@@ -86,10 +91,12 @@ class NonFiniteLossHook(Hook):
         loss = runner.message_hub.get_scalar("train/loss").current()
         if math.isfinite(loss):
             return
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        place = f"iteration {runner.iter}{f' (epoch {runner.epoch})' if by_epoch else ''}"
         rate = runner.optim_wrapper.get_lr()["lr"][0]
         parts = {key: float(value) for key, value in (outputs or {}).items()}
         raise FloatingPointError(
-            f"the loss is {loss} at iteration {runner.iter} (epoch {runner.epoch}), lr {rate:.4g}; terms {parts}. "
+            f"the loss is {loss} at {place}, lr {rate:.4g}; terms {parts}. "
             f"Batch of rank {runner.rank}: {_files(data_batch)}. Look at these images; lower the lr or lengthen the "
             "warm-up; train in float32 (optim_wrapper.type=OptimWrapper) to rule out precision. "
             "The last checkpoint is from before: go on from it with --resume"
