@@ -1,7 +1,7 @@
 """Evaluate a checkpoint with its config: python tools/test.py CONFIG CHECKPOINT.
 
 Of a classifier, both the weights and their average (EMA) are evaluated if the checkpoint has both. Of a detector,
-COCO's twelve numbers for boxes, and for masks if it has them.
+COCO's twelve numbers for boxes, and for masks if it has them. Of a segmentor, mean IoU and accuracy.
 """
 
 import argparse
@@ -32,12 +32,13 @@ def parse_args() -> argparse.Namespace:
         action="store_true",
         help="test-time augmentation of detectors and segmentors: several versions of each image, as the config has it",
     )
-    parser.add_argument("--per-class", action="store_true", help="print each class's accuracy or precision, too")
+    parser.add_argument("--per-class", action="store_true", help="print each class's accuracy, precision or IoU, too")
     parser.add_argument(
         "--predictions",
-        metavar="FILE",
+        metavar="PATH",
         help="of a classifier: write each image's label and best classes to this .csv or .json file; of a detector: "
-        "write results in COCO's format beside this .json file, NAME.bbox.json and NAME.segm.json",
+        "write results in COCO's format beside this .json file, NAME.bbox.json and NAME.segm.json; of a segmentor: "
+        "write index masks into this folder, one for each image",
     )
     return parser.parse_args()
 
@@ -50,9 +51,11 @@ def main() -> None:
     if args.per_class:
         set_metric_option(cfg, "--per-class", per_class=True, classwise=True)
     if args.predictions:
-        check_predictions_file(args.predictions)
-        prefix = str(Path(args.predictions).with_suffix(""))
-        set_metric_option(cfg, "--predictions", out_file=args.predictions, outfile_prefix=prefix)
+        target = args.predictions
+        prefix = str(Path(target).with_suffix(""))
+        options = set_metric_option(cfg, "--predictions", out_file=target, outfile_prefix=prefix, output_dir=target)
+        if options != {"output_dir"}:
+            check_predictions_file(target)
     if args.tta:
         set_tta(cfg)
     for name in UNUSED:

@@ -6,11 +6,12 @@ them is forgotten easily.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
+
+from mirl_mm.datasets.labels import read_classes
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Parts of a model that have a number of classes of another kind.
@@ -20,6 +21,7 @@ _CLASS_AGNOSTIC = ("rpn_head",)
 def fit_to_datasets(cfg: Config) -> None:
     """Complete a config in place; what it does is printed, and done again it changes nothing.
 
+    - ``metainfo["classes"]`` that names a file becomes the names in it.
     - ``num_classes`` of every head becomes the number of ``metainfo["classes"]`` where the data sets have them.
     - A ``CocoMetric`` without ``ann_file`` gets that of its data set.
 
@@ -27,6 +29,10 @@ def fit_to_datasets(cfg: Config) -> None:
         ValueError: If the data sets have different classes.
     """
     classes = dataset_classes(cfg)
+    for loader in _LOADERS:
+        for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
+            if (dataset.get("metainfo") or {}).get("classes") is not None:
+                dataset["metainfo"]["classes"] = classes
     if classes is not None and isinstance(cfg.get("model"), Mapping):
         _set_num_classes(cfg.model, len(classes), "model")
     for loader in _LOADERS[1:]:
@@ -45,7 +51,10 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
             classes = (dataset.get("metainfo") or {}).get("classes")
             if classes is None:
                 continue
-            names = _names(classes, loader)
+            try:
+                names = read_classes(classes, dataset.get("data_root") or "")
+            except ValueError as error:
+                raise ValueError(f"{loader}: {error}") from error
             if first is not None and names != first[1]:
                 raise ValueError(
                     f"{loader} has the classes {_shorten(names)}, {first[0]} has {_shorten(first[1])}: all must have "
@@ -53,17 +62,6 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
                 )
             first = first or (loader, names)
     return None if first is None else first[1]
-
-
-def _names(classes: Any, loader: str) -> tuple[str, ...]:
-    if isinstance(classes, str):  # mmengine reads a file of this name
-        if not Path(classes).is_file():
-            raise ValueError(
-                f"{loader}: metainfo.classes is {classes!r}, neither a file with a name on each line nor a tuple of "
-                f"names; a single class is classes=({classes!r},) with a comma"
-            )
-        return tuple(Path(classes).read_text(encoding="utf-8").splitlines())
-    return tuple(classes)
 
 
 def inner_datasets(cfg: Any) -> Iterator[Mapping]:

@@ -87,6 +87,9 @@ def start_processes(cfg: Config) -> None:
     if cfg.launcher != "pytorch":
         raise RuntimeError(f"launcher {cfg.launcher!r} needs GPUs, and torch sees none: use --launcher pytorch")
     torch.distributed.init_process_group("gloo")
+    if cfg.get("sync_bn"):
+        print_log("sync_bn is left out: torch synchronises batch norm between GPUs only", logger="current")
+        cfg.sync_bn = None
     cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 

@@ -41,13 +41,16 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             _check(cfg, key)
 
 
-def set_metric_option(cfg: Config, flag: str, **options: Any) -> None:
+def set_metric_option(cfg: Config, flag: str, **options: Any) -> set[str]:
     """Set an option of the metrics that know it among ``test_evaluator``.
 
     Args:
         cfg: The config.
         flag: The command line's name for it, for the message.
         **options: What different metrics call it, and its value for each. The first that a metric has is set.
+
+    Returns:
+        The options that were set.
 
     Raises:
         ValueError: If no metric of the config has any of them.
@@ -56,19 +59,20 @@ def set_metric_option(cfg: Config, flag: str, **options: Any) -> None:
     metrics = [metrics] if isinstance(metrics, Mapping) else metrics
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
         kinds = [(metric, _find(metric["type"])) for metric in metrics]
-    done = False
+    done: set[str] = set()
     for metric, kind in kinds:
         known = set() if kind is None else set(_parameters(kind))
         option = next((option for option in options if option in known), None)
         if option is not None:
             metric[option] = options[option]
-            done = True
+            done.add(option)
     if not done:
         names = ", ".join(str(metric["type"]) for metric in metrics) or "none"
         raise ValueError(
-            f"{flag} is for classifiers and detectors: none of the config's metrics ({names}) has an option "
-            f"{' or '.join(map(repr, options))}"
+            f"{flag} is for classifiers, detectors and segmentors: none of the config's metrics ({names}) has an "
+            f"option {' or '.join(map(repr, options))}"
         )
+    return done
 
 
 def _check(cfg: Config, key: str) -> None:

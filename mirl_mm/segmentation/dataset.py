@@ -13,7 +13,7 @@ from mirl_mm.datasets.mask_checks import check_files, check_folders, check_masks
 from mirl_mm.datasets.masks import IGNORED, MaskRules
 from mirl_mm.datasets.randomness import Draw, seeded
 from mirl_mm.registry import DATASETS
-from mirl_mm.visualization.palette import class_colour
+from mirl_mm.visualization.palette import class_palette
 
 
 @DATASETS.register_module()
@@ -133,4 +133,4 @@ class ADE20KDataset(MMSegADE20KDataset):
                 f"metainfo.palette has {len(palette)} colours for {len(classes)} classes: give one (red, green, blue) "
                 "for each, in their order, or none"
             )
-        return [list(class_colour(label)) for label in range(len(classes))]
+        return class_palette(len(classes)).tolist()

@@ -72,7 +72,8 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
         drawn = draw_instances(image, instances, (side, side))
         return Picture(drawn, f"{len(instances)} objects, {_size(image)}")
     if info is not None and "gt_sem_seg" in info:
-        labels = info.gt_sem_seg.sem_seg.squeeze(0).numpy()
+        regions = info.gt_sem_seg
+        labels = (regions.data if "data" in regions else regions.sem_seg).squeeze(0).numpy()  # mmseg's, mmdet's name
         return Picture(_tinted(image, labels, looks), _regions(labels, looks))
     label = None if info is None else info.get("gt_label")
     return Picture(image, _size(image) if label is None else f"{looks.name(label)}, {_size(image)}")

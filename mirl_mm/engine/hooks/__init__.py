@@ -1,6 +1,7 @@
 """Hooks."""
 
 from .accumulation import EpochAccumulationHook
+from .batch_norm import BatchNormCheckHook
 from .checkpoint import AtomicCheckpointHook
 from .classes import ClassCheckHook
 from .corrupt import CorruptImageHook
@@ -13,6 +14,7 @@ from .seed import IterationSeedHook
 
 __all__ = [
     "AtomicCheckpointHook",
+    "BatchNormCheckHook",
     "ClassCheckHook",
     "CorruptImageHook",
     "EpochAccumulationHook",

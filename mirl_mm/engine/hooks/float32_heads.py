@@ -1,4 +1,4 @@
-"""Detection heads that compute in bfloat16 what bfloat16 is good for, and no more."""
+"""Heads of detectors and segmentors that compute in bfloat16 what bfloat16 is good for, and no more."""
 
 from typing import Any
 
@@ -10,17 +10,18 @@ from torch.utils.hooks import RemovableHandle
 
 from mirl_mm.registry import HOOKS
 
-#: What mmdet's heads have, dense ones and those on regions.
+#: What mmdet's heads have, dense ones and those on regions, and mmseg's.
 _MARKS = ("loss_by_feat", "loss_and_target")
 
 
 @HOOKS.register_module()
 class Float32HeadsHook(Hook):
-    """Lets mmdet's heads compute losses, anchors, suppression and RoIAlign in float32, and their layers in bfloat16.
+    """Lets heads of mmdet and mmseg run their layers in bfloat16, and all that follows in float32.
 
     mmdet makes anchors in the type of a head's output, and bfloat16's 8 bits place a box near pixel 1000 only to within
     4 pixels; mmcv's compiled RoIAlign, suppression and focal loss know no bfloat16 at all. detectron2 likewise decodes
-    boxes in float32. Without mixed precision it does nothing.
+    boxes in float32. mmseg resizes scores to the image and takes the mean loss of its pixels, each of which bfloat16
+    would round. Without mixed precision it does nothing.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,8 @@ class Float32HeadsHook(Hook):
         for module in runner.model.modules():
             if any(hasattr(module, mark) for mark in _MARKS):
                 self._handles.append(module.register_forward_hook(_cast_outputs))
+            if hasattr(module, "conv_seg"):  # of mmseg's heads, which are not called but by their forward method
+                self._handles.append(module.conv_seg.register_forward_hook(_cast_outputs))
             if hasattr(module, "roi_layers"):
                 self._handles.append(module.register_forward_pre_hook(_cast_inputs))
 

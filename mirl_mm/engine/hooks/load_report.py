@@ -74,9 +74,10 @@ def _remedy(model: nn.Module, report: LoadReport) -> str:
     theirs, ours = report.mismatched.get("head.fc.weight", ((), ()))
     if theirs and theirs[1:] == ours[1:]:
         return f"Its head has {theirs[0]} classes, the model's {ours[0]}: set model.head.num_classes={theirs[0]}"
-    classes = next((name for name in report.mismatched if name.endswith("fc_cls.weight")), None)
+    classes = next((name for name in report.mismatched if name.endswith(("fc_cls.weight", "conv_seg.weight"))), None)
     if classes is not None and not any(name.startswith("backbone.") for name in report.mismatched):
-        trained, wanted = (shape[0] - 1 for shape in report.mismatched[classes])  # one is background
+        background = classes.endswith("fc_cls.weight")  # mmdet's heads on regions have a class for it
+        trained, wanted = (shape[0] - background for shape in report.mismatched[classes])
         return (
             f"Its heads have {trained} classes, the model's {wanted}: test it with its own classes, by metainfo="
             "dict(classes=(...)) in the data set's config; to train on from it for other classes, use --load-from"
