@@ -16,6 +16,7 @@ default_hooks = dict(
     throughput=dict(type="mirl_mm.ThroughputHook"),
     non_finite=dict(type="mirl_mm.NonFiniteLossHook"),
     float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
+    class_check=dict(type="mirl_mm.ClassCheckHook"),
     load_report=dict(type="mirl_mm.LoadReportHook"),
     checkpoint=dict(type="mirl_mm.AtomicCheckpointHook", by_epoch=False, interval=5000, max_keep_ckpts=2),
 )

@@ -1,6 +1,7 @@
 """A small detector trains, resumes, is tested; weights of other classes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -119,10 +120,51 @@ def with_classes(shapes, work_dir, number: int, **options) -> Config:
 
 def test_a_checkpoint_of_other_classes_is_not_tested(trained, shapes, tmp_path):
     cfg = with_classes(shapes, tmp_path / "run", 5, load_from=str(trained / "run/iter_4.pth"))
+    only_test(cfg)
+    with pytest.raises(ValueError, match="Its heads have 8 classes, the model's 5: test it with its own classes"):
+        build_runner(cfg, ["test_dataloader"]).test()
+
+
+def only_test(cfg: Config) -> Config:
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     forget_runs()
-    with pytest.raises(ValueError, match="Its heads have 8 classes, the model's 5: test it with its own classes"):
+    return cfg
+
+
+def log(work_dir: Path) -> str:
+    (path,) = work_dir.glob("*/*.log")
+    return path.read_text()
+
+
+def renamed(shapes, tmp_path) -> tuple[Path, dict]:
+    """A copy of the data whose hearts are called leaf, and its metainfo."""
+    copy = shutil.copytree(shapes, tmp_path / "renamed")
+    for path in (copy / "annotations").glob("*.json"):
+        path.write_text(path.read_text().replace('"heart"', '"leaf"'))
+    return copy, {"classes": tuple("leaf" if name == "heart" else name for name in CLASSES)}
+
+
+def test_as_many_classes_with_other_names(trained, shapes, tmp_path):
+    data, metainfo = renamed(shapes, tmp_path)
+    checkpoint = str(trained / "run/iter_4.pth")
+    settings = {"test_dataloader__dataset__metainfo": metainfo, "load_from": checkpoint}
+    build_runner(only_test(small_detector(data, tmp_path / "test", **settings)), ["test_dataloader"]).test()
+    message = "1 of 8 classes of {} are OTHER ones than the checkpoint's: label 3 is 'leaf' here and 'heart' there. "
+    assert f"{message.format('test_dataloader')}The figures are right only if" in log(tmp_path / "test")
+    cfg = small_detector(data, tmp_path / "tuned", load_from=checkpoint, train_cfg__max_iters=1)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.metainfo = metainfo
+    train(cfg)
+    assert f"{message.format('train_dataloader')}The head starts with what" in log(tmp_path / "tuned")
+
+
+def test_classes_in_another_order_are_not_tested(trained, shapes, tmp_path):
+    settings = {"test_dataloader__dataset__metainfo": {"classes": CLASSES[::-1]}}
+    cfg = only_test(small_detector(shapes, tmp_path / "run", load_from=str(trained / "run/iter_4.pth"), **settings))
+    with pytest.raises(
+        ValueError, match="test_dataloader has the checkpoint's classes in another order: label 0 is 'tri"
+    ):
         build_runner(cfg, ["test_dataloader"]).test()
 
 
@@ -138,8 +180,7 @@ def test_training_on_leaves_out_a_head_of_other_classes(trained, shapes, tmp_pat
         for layer in ("bbox_head.fc_cls", "bbox_head.fc_reg", "mask_head.conv_logits")
         for part in ("weight", "bias")
     }
-    (log,) = (tmp_path / "run").glob("*/*.log")
-    assert "left out and initialised anew, as their shapes differ" in log.read_text()
+    assert "left out and initialised anew, as their shapes differ" in log(tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_run_counted_in_iterations_has_no_epoch():
     hub.update_scalar("train/loss", math.nan)
     rates = SimpleNamespace(get_lr=lambda: {"lr": [0.1]})
     runner = SimpleNamespace(message_hub=hub, optim_wrapper=rates, train_loop=None, iter=7, epoch=0, rank=0)
-    with pytest.raises(FloatingPointError, match="the loss is nan at iteration 7, lr 0.1; "):
+    with pytest.raises(FloatingPointError, match=r"the loss is nan at iteration 7, lr 0\.1; "):
         NonFiniteLossHook().after_train_iter(runner, 0)
 
 

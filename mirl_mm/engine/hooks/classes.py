@@ -1,4 +1,4 @@
-"""Do the images' classes and the classifier's agree?"""
+"""Do the images' classes and the model's agree?"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,16 +12,28 @@ from mirl_mm.registry import HOOKS
 from .bare import bare_model
 
 _SHOWN = 3
+_OTHER_NAMES = (
+    "The figures are right only if the same things are meant. If not, test with the data and classes of the training"
+)
+_ANOTHER_HEAD = (
+    "The head starts with what it learnt of the checkpoint's. If other things are meant, start from the backbone alone, "
+    "by --pretrained in place of --load-from"
+)
 
 
 @HOOKS.register_module()
 class ClassCheckHook(Hook):
-    """Refuses data whose classes don't fit an ``ImageClassifier``, before it trains or is tested.
+    """Refuses data whose classes don't fit the model, before it trains or is tested.
 
-    Every data set needs labels, as many classes as the head has, and the same classes in the same order as the training
-    data, those with which a checkpoint was trained included. Images of a single class pass with a warning, whatever the
-    head has: nothing can be learnt from them, but a recipe can be tried out. It also warns of a backbone that starts
-    from random weights. Other models pass.
+    For an ``ImageClassifier`` every data set needs labels, as many classes as the head has, and the same classes in the
+    same order as the training data, those with which a checkpoint was trained included. Images of a single class pass
+    with a warning, whatever the head has: nothing can be learnt from them, but a recipe can be tried out. It also warns
+    of a backbone that starts from random weights.
+
+    For other models, such as detectors and segmentors, the names of the data's classes are compared with those kept in
+    the checkpoint, where their numbers agree (where not, ``LoadReportHook`` says it): another order is refused, other
+    names are warned of, since things may be called otherwise in another data set. A training that starts from a
+    checkpoint (``load_from``) is warned of a head for other classes, whatever the model is.
     """
 
     priority = "VERY_HIGH"
@@ -62,12 +74,19 @@ class ClassCheckHook(Hook):
         meta = checkpoint.get("meta") or {} if weights is None else weights.meta
         trained = (meta.get("dataset_meta") or {}).get("classes")
         starts_anew = runner._train_loop is not None and not runner._resume
-        if _classifier(runner) is None or not trained or starts_anew:
-            return
         for name, dataset in _datasets(runner):
             classes = _metainfo(dataset).get("classes")
-            if classes is not None:
+            if not trained or classes is None:
+                continue
+            if starts_anew:
+                _warn(runner, name, classes, trained, _ANOTHER_HEAD)
+                return
+            if _classifier(runner) is not None:
                 _compare(name, classes, "the checkpoint", trained)
+            elif sorted(classes) == sorted(trained):
+                _check_order(name, classes, trained)
+            else:
+                _warn(runner, name, classes, trained, _OTHER_NAMES)
 
 
 def _classifier(runner: Runner) -> ImageClassifier | None:
@@ -125,13 +144,38 @@ def _compare(name: str, classes: Sequence[str], other: str, theirs: Sequence[str
     what = [f"it lacks {len(lacks)}: {_shorten(lacks)}"] * bool(lacks)
     what += [f"{len(more)} are new: {_shorten(more)}"] * bool(more)
     if not what:
-        at = next(i for i, pair in enumerate(zip(classes, theirs, strict=True)) if pair[0] != pair[1])
-        what = [f"their order differs, label {at} is '{classes[at]}' here and '{theirs[at]}' there"]
+        what = [f"their order differs, {_differing(classes, theirs)[0]}"]
     raise ValueError(
         f"{name} has {_count(classes)}, and {other} has {len(theirs)}: {'; '.join(what)}. Labels count the class "
         f"folders by name, so all must have the same; rename or add folders, or name the classes in their order by "
         "classes in the data set's config"
     )
+
+
+def _differing(classes: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    """What labels mean in as many classes, where they mean two things."""
+    pairs = enumerate(zip(classes, theirs, strict=True))
+    return [f"label {label} is '{here}' here and '{there}' there" for label, (here, there) in pairs if here != there]
+
+
+def _check_order(name: str, classes: Sequence[str], trained: Sequence[str]) -> None:
+    """Raises a ValueError if the classes of the checkpoint come in another order."""
+    differing = _differing(classes, trained)
+    if differing:
+        raise ValueError(
+            f"{name} has the checkpoint's classes in another order: {_shorten(differing)}. Set metainfo=dict(classes="
+            "(...)) in the data set's config to their order in the training"
+        )
+
+
+def _warn(runner: Runner, name: str, classes: Sequence[str], trained: Sequence[str], advice: str) -> None:
+    """Warn of as many classes with other names."""
+    differing = _differing(classes, trained) if len(classes) == len(trained) else []
+    if differing:
+        runner.logger.warning(
+            f"{len(differing)} of {_count(classes)} of {name} are OTHER ones than the checkpoint's: "
+            f"{_shorten(differing)}. {advice}"
+        )
 
 
 def _count(classes: Sequence[str]) -> str:
