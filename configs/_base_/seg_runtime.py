@@ -17,6 +17,7 @@ default_hooks = dict(
     non_finite=dict(type="mirl_mm.NonFiniteLossHook"),
     float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
     batch_norm=dict(type="mirl_mm.BatchNormCheckHook"),
+    class_check=dict(type="mirl_mm.ClassCheckHook"),
     load_report=dict(type="mirl_mm.LoadReportHook"),
     checkpoint=dict(type="mirl_mm.AtomicCheckpointHook", by_epoch=False, interval=8000, max_keep_ckpts=2),
 )

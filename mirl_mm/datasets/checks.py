@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mirl_mm.registry import DATASETS
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_SET_SPLIT = "Set split in the data set's config to one of its folders, or to '' for the images of data_root itself"
 
 
 def preflight(cfg: Mapping) -> None:
@@ -38,8 +39,13 @@ def check_dataset_cfg(cfg: Mapping | None) -> None:
         kind.preflight(**{key: value for key, value in cfg.items() if key not in ("type", "_scope_")})
 
 
-def check_root(data_root: str, split: str = "") -> str:
+def check_root(data_root: str, split: str = "", remedy: str = _SET_SPLIT) -> str:
     """The folder of a data set's split.
+
+    Args:
+        data_root: The data set's folder.
+        split: A sub-folder of it.
+        remedy: What to do about a missing sub-folder.
 
     Raises:
         FileNotFoundError: There is none; says which part of the path is missing.
@@ -53,10 +59,7 @@ def check_root(data_root: str, split: str = "") -> str:
     if not os.path.isdir(root):
         present = sorted(entry.name for entry in os.scandir(data_root) if entry.is_dir())[:10]
         there = f"there are {', '.join(present)}" if present else "it has no sub-folders"
-        raise FileNotFoundError(
-            f"data_root '{data_root}' has no folder '{split}' ({there}). Set split in the data set's config to one "
-            "of its folders, or to '' for the images of data_root itself"
-        )
+        raise FileNotFoundError(f"data_root '{data_root}' has no folder '{split}' ({there}). {remedy}")
     return root
 
 

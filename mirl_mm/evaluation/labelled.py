@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mirl_mm.datasets import ImageFolder
+from mirl_mm.datasets.checks import check_root
 from mirl_mm.datasets.randomness import draw
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.registry import DATASETS, SCOPE
@@ -94,6 +95,17 @@ def labelled_pair(
     ]
     _check_classes(*pair)
     return pair[0], pair[1]
+
+
+def labelled_splits(
+    data_root: str, pipeline: Sequence[dict | Step], limits: tuple[int, int] = (0, 0)
+) -> tuple[LabelledImages, LabelledImages]:
+    """As :func:`labelled_pair`, of the folders ``train`` and ``val`` in ``data_root``, each with a sub-folder per class."""
+    splits = ("train", "val")
+    for split in splits:
+        check_root(data_root, split, "The folder needs train and val, each with a sub-folder per class")
+    train, val = ({"data_root": data_root, "split": split} for split in splits)
+    return labelled_pair(train, val, pipeline, limits)
 
 
 def count_classes(train: LabelledImages, val: LabelledImages) -> int:

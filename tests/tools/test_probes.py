@@ -97,6 +97,11 @@ def test_a_baseline_for_each_architecture(folder, monkeypatch):
         ("nowhere.pth", "data", "nowhere.pth"),
         ("bare.pth", "data", "holds no config"),
         ("mirl.pth", "nowhere", "is no folder"),
+        (
+            "mirl.pth",
+            "data/train",
+            "has no folder 'train' (there are blue, green, red). The folder needs train and val",
+        ),
         ("mirl.pth", "flat", "labelled=True needs one sub-folder per class"),
         ("mirl.pth", "differ", "the classes of training and validation images differ"),
     ],

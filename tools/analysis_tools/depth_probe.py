@@ -20,7 +20,7 @@ from mirl_mm.datasets import CorruptImageError
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
 from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, check_depths
-from mirl_mm.evaluation.labelled import labelled_pair
+from mirl_mm.evaluation.labelled import labelled_splits
 from mirl_mm.evaluation.linear_probe import L2_GRID
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.visualization.curves import encode_figure
@@ -106,9 +106,8 @@ def main() -> None:
         judged = encoders(args)
         segments = next((encoder.segments for encoder in judged if encoder.segments), None)
         plan = [(encoder, chosen_depths(args.depths, encoder, segments)) for encoder in judged]
-        train, val = ({"data_root": args.data_root, "split": split} for split in ("train", "val"))
         limits = (args.num_train, args.num_val)
-        images = [labelled_pair(train, val, encoder.pipeline, limits) for encoder in judged]
+        images = [labelled_splits(args.data_root, encoder.pipeline, limits) for encoder in judged]
         paths = [*args.checkpoints, *[None] * (len(judged) - len(args.checkpoints))]
         for path, (encoder, depths), pair in zip(paths, plan, images, strict=True):
             figures = probe.run(encoder.to(args.device), *pair, depths)

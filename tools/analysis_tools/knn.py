@@ -17,7 +17,7 @@ from mirl_mm.datasets import CorruptImageError
 from mirl_mm.evaluation.encoder import load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, extract_features, size_of
 from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
-from mirl_mm.evaluation.labelled import count_classes, labelled_pair
+from mirl_mm.evaluation.labelled import count_classes, labelled_splits
 from mirl_mm.file_backend import AtomicLocalBackend
 
 
@@ -47,10 +47,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     build = random_encoder if args.random else load_encoder
     encoder = build(args.checkpoint, args.config, **({"seed": args.seed} if args.random else {}))
     depth = encoder.backbone.depth if args.depth is None else args.depth
-    root = {"data_root": args.data_root}
-    train, val = labelled_pair(
-        {**root, "split": "train"}, {**root, "split": "val"}, encoder.pipeline, (args.num_train, args.num_val)
-    )
+    train, val = labelled_splits(args.data_root, encoder.pipeline, (args.num_train, args.num_val))
     check_knn(args.k, args.temperature, len(train))
     width, classes = encoder.backbone.embed_dims, count_classes(train, val)
     print(

@@ -16,8 +16,8 @@ _OTHER_NAMES = (
     "The figures are right only if the same things are meant. If not, test with the data and classes of the training"
 )
 _ANOTHER_HEAD = (
-    "The head starts with what it learnt of the checkpoint's. If other things are meant, start from the backbone alone, "
-    "by --pretrained in place of --load-from"
+    "The head starts with what it learnt of the checkpoint's. If other things are meant, start from the backbone "
+    "alone, by --pretrained in place of --load-from"
 )
 
 
