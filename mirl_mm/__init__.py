@@ -19,6 +19,7 @@ _LAZY = {
     "DetectInferencer": "mirl_mm.apis",
     "FeatureInferencer": "mirl_mm.apis",
     "ReconstructInferencer": "mirl_mm.apis",
+    "SegmentInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]
 

@@ -5,5 +5,13 @@ from .classify import ClassifyInferencer
 from .detect import DetectInferencer
 from .features import FeatureInferencer
 from .reconstruct import ReconstructInferencer
+from .segment import SegmentInferencer
 
-__all__ = ["ClassifyInferencer", "DetectInferencer", "FeatureInferencer", "ImageInferencer", "ReconstructInferencer"]
+__all__ = [
+    "ClassifyInferencer",
+    "DetectInferencer",
+    "FeatureInferencer",
+    "ImageInferencer",
+    "ReconstructInferencer",
+    "SegmentInferencer",
+]

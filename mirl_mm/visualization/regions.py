@@ -12,7 +12,7 @@ from .lettering import font, shorten
 _SIDES = (320, 720)  # pixels of a panel's longer side: small images are magnified to the first, large ones reduced
 _GAP, _MARGIN, _LINE = 10, 14, 22
 _NAMES = 190  # pixels for a class's name
-_NUMBERS = 62  # pixels for a column of numbers
+_NUMBERS = 74  # pixels for a column of numbers
 _INK, _FAINT, _PAPER = (20, 20, 20), (100, 100, 100), (255, 255, 255)
 
 
