@@ -100,7 +100,7 @@ def labelled_pair(
 def labelled_splits(
     data_root: str, pipeline: Sequence[dict | Step], limits: tuple[int, int] = (0, 0)
 ) -> tuple[LabelledImages, LabelledImages]:
-    """As :func:`labelled_pair`, of the folders ``train`` and ``val`` in ``data_root``, each with a sub-folder per class."""
+    """As :func:`labelled_pair`, of ``train`` and ``val`` in ``data_root``, each with a sub-folder per class."""
     splits = ("train", "val")
     for split in splits:
         check_root(data_root, split, "The folder needs train and val, each with a sub-folder per class")
