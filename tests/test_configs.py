@@ -12,11 +12,11 @@ from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from tests.training import ROOT
 
-#: Those of detectors, which need mmdet, are in tests/detection.
+#: Those of detectors and segmentors, which need mmdet and mmseg, are in tests/detection and tests/segmentation.
 CONFIGS = sorted(
     path.relative_to(ROOT / "configs")
     for path in (ROOT / "configs").rglob("*.py")
-    if not {"_base_", "det"} & set(path.parts) and "_det_" not in path.name
+    if not {"_base_", "det", "seg"} & set(path.parts) and not re.search("_(det|seg)_", path.name)
 )
 DEPTH = {"vits": 12, "vits54": 54, "vitb": 12, "vitb24": 24, "vitb48": 48}
 

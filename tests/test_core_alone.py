@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.training import ROOT, run_tool, small_config, write_images
 
 BLOCK = """
@@ -30,16 +32,17 @@ def test_every_module_imports_with_those_blocked():
     names = sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in package.rglob("*.py")
-        if package / "detection" not in path.parents  # which is for mmdet
+        if not {package / "detection", package / "segmentation"} & set(path.parents)  # which are for mmdet and mmseg
     )
     code = f"{BLOCK}\nimport importlib, json\nfor name in {names!r}:\n    importlib.import_module(name)\nprint('fine')"
     outcome = run_tool("-c", code)
     assert outcome.stdout.strip().endswith("fine"), outcome.stderr[-2000:]
 
 
-def test_detection_says_what_it_lacks():
-    outcome = run_tool("-c", f"{BLOCK}\nimport mirl_mm.detection")
-    assert "detection needs mmcv with its compiled ops and mmdet" in outcome.stderr
+@pytest.mark.parametrize(("task", "library"), [("detection", "mmdet"), ("segmentation", "mmseg")])
+def test_tasks_say_what_they_lack(task, library):
+    outcome = run_tool("-c", f"{BLOCK}\nimport mirl_mm.{task}")
+    assert f"{task} needs mmcv with its compiled ops and {library}" in outcome.stderr
     assert "tools/misc/install_mmcv.py" in outcome.stderr
 
 

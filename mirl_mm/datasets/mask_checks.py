@@ -91,10 +91,11 @@ def check_masks_exist(images: Sequence[str], masks: Sequence[str], folder: str) 
     present = _files(folder)
     missing = [i for i, path in enumerate(masks) if os.path.normpath(path) not in present]
     if missing:
-        there = _shorten(sorted(os.path.basename(path) for path in present)) or "no file at all"
+        names = _shorten(sorted(os.path.basename(path) for path in present))
+        there = f"there are {names}" if names else "there is no file"
         raise FileNotFoundError(
             f"{len(missing):,} of {len(images):,} images have no mask. The first is '{images[missing[0]]}', for which "
-            f"there is no '{masks[missing[0]]}'; in '{folder}' there are {there}. Add the masks, set seg_map_suffix to "
+            f"there is no '{masks[missing[0]]}'; in '{folder}' {there}. Add the masks, set seg_map_suffix to "
             "how their names end, or name the images to take in a list (ann_file)"
         )
 
