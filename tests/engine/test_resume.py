@@ -1,5 +1,6 @@
 """A killed and resumed run ends with the same bits as one that was left alone."""
 
+import os
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from mirl_mm.checkpoint.latest import latest_checkpoint
+from tests.checkpoint.test_read import Call
 from tests.training import ROOT, environment, run_tool, small_config, train, weights, write_images
 
 KILLER = Path(__file__).with_name("killer.py")
@@ -119,6 +121,18 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=r"epoch_1.pth' \(\d+ bytes\) is no whole PyTorch checkpoint: truncated"):
         latest_checkpoint(tmp_path / "run")
+
+
+def test_a_resumed_checkpoint_runs_nothing(tmp_path):
+    root = write_images(tmp_path / "data", 8)
+    train(small_config(root, tmp_path / "run", train_cfg__max_epochs=1))
+    content = torch.load(tmp_path / "run/epoch_1.pth", weights_only=False)
+    torch.save(content | {"evil": Call(os.mkdir, str(tmp_path / "made"))}, tmp_path / "evil.pth")
+    cfg = small_config(root, tmp_path / "other")
+    cfg.load_from, cfg.resume = str(tmp_path / "evil.pth"), True
+    with pytest.raises(ValueError, match=r"can't resume from .*evil\.pth': .*GLOBAL posix\.mkdir"):
+        train(cfg)
+    assert not (tmp_path / "made").exists()
 
 
 def test_weights_helper_reads_what_was_trained(tmp_path):

@@ -8,6 +8,7 @@ from torch import nn
 
 from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.report import LoadReport, compare
+from mirl_mm.checkpoint.resume import read_whole
 from mirl_mm.models.backbones.pretrained import FromPretrained, fit
 from mirl_mm.registry import HOOKS
 
@@ -15,6 +16,8 @@ from .bare import bare_model
 
 #: What stands before a path that :func:`read_any` is to read, in place of mmengine, which would unpickle it.
 SCHEME = "weights:"
+#: Likewise for :func:`read_whole`.
+RESUME = "resume:"
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
@@ -25,12 +28,18 @@ def load_from_any(filename: str, map_location: Any = None) -> dict[str, Any]:
     return checkpoint | ({} if weights.ema_state is None else {"ema_state_dict": weights.ema_state})
 
 
+@CheckpointLoader.register_scheme(prefixes=RESUME)
+def load_from_run(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read ``resume:PATH`` for mmengine."""
+    return read_whole(filename.removeprefix(RESUME), map_location)
+
+
 @HOOKS.register_module()
 class LoadReportHook(Hook):
     """Reads weights of any origin, and reports what of every checkpoint fits before anything is copied.
 
-    - ``resume``: the checkpoint is mmengine's own, and the model must agree with it entirely. Files that ``init_cfg``
-      names are not read, as their weights would be overwritten.
+    - ``resume``: the checkpoint is a run's, read by :func:`mirl_mm.checkpoint.resume.read_whole`; the model must agree
+      with it entirely. Files that ``init_cfg`` names are not read, as their weights would be overwritten.
     - A test: every file that :func:`mirl_mm.checkpoint.read_any` reads; the model must agree with it entirely.
     - ``load_from`` of a training: every such file. The backbone must fit, at least in part; a head for other classes
       is left out and starts anew, which is said in a warning.
@@ -39,11 +48,15 @@ class LoadReportHook(Hook):
     priority = "HIGH"  # before mmengine's EMAHook, which copies what this one has sorted out
 
     def before_run(self, runner: Runner) -> None:
-        """See to it that weights are read by ``read_any``, and not at all where a resumed run has its own."""
-        if not runner._resume:
-            if runner._load_from and not str(runner._load_from).startswith(SCHEME):
-                runner._load_from = f"{SCHEME}{runner._load_from}"
-        elif runner._load_from or find_latest_checkpoint(runner.work_dir):
+        """See to it that ours read the checkpoint, and that a resumed run reads no other weights than its own."""
+        path = runner._load_from
+        if runner._resume:
+            path = path or find_latest_checkpoint(runner.work_dir)
+        if not path:
+            return
+        scheme = RESUME if runner._resume else SCHEME
+        runner._load_from = f"{scheme}{str(path).removeprefix(scheme)}"
+        if runner._resume:
             for module in runner.model.modules():
                 if isinstance(module, FromPretrained):
                     module.skip_pretrained()
@@ -56,7 +69,7 @@ class LoadReportHook(Hook):
         """
         model = bare_model(runner)
         weights = checkpoint.pop("weights", None)
-        path = str(runner._load_from or "the checkpoint").removeprefix(SCHEME)
+        path = str(runner._load_from or "the checkpoint").removeprefix(SCHEME).removeprefix(RESUME)
         if weights is not None and runner._train_loop is not None:
             what = f"{type(model).__name__} from {path}"
             checkpoint["state_dict"], _ = fit(model, weights, what, lambda line, level: runner.logger.log(level, line))
