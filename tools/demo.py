@@ -104,7 +104,7 @@ class Demo:
         )
         checkpoint = self.training / Path((self.training / "last_checkpoint").read_text().strip()).name
         images = [self.shapes / "folder" / "val", "--num-images", "8", "--out-dir", self.work_dir]
-        _step("", "tools/visualization/reconstruct.py", checkpoint, *images)
+        _step("", "tools/visualization/infer.py", checkpoint, *images)
 
     def summary(self, seconds: float | None) -> str:
         """What came out, and where it is; ``seconds`` is None if there was nothing to do."""

@@ -1,5 +1,6 @@
 """The inferencer for a model."""
 
+from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -13,10 +14,15 @@ from mirl_mm.registry import MODELS, SCOPE
 from .base import ImageInferencer
 from .classify import ClassifyInferencer
 from .detect import DetectInferencer
+from .reconstruct import ReconstructInferencer
+from .segment import SegmentInferencer
+
+#: What registers the models of a config's scope, and says what is missing.
+_PARTS = {"mmdet": "mirl_mm.detection", "mmseg": "mirl_mm.segmentation"}
 
 
 def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> type[ImageInferencer]:
-    """The class that labels images, or finds objects in them, with a checkpoint's model.
+    """The class for a checkpoint's model: it reconstructs, labels images, finds objects or labels pixels.
 
     Args:
         checkpoint: Of ``tools/train.py``.
@@ -24,33 +30,45 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: For a checkpoint without config, or of a model that does neither.
-        ImportError: For a detector without mmdet.
+        ValueError: For a checkpoint without config, or of a model that does none of this.
+        ImportError: For a detector without mmdet, or a segmentor without mmseg.
     """
     cfg = Config.fromfile(config) if config else read_any(checkpoint).cfg
     if cfg is None or "model" not in cfg:
         raise ValueError(f"checkpoint '{checkpoint}' holds no config: give the config file by --config")
     kind = _model_class(cfg)
+    if issubclass(kind, MaskedPretrainer):
+        return ReconstructInferencer
     if issubclass(kind, ImageClassifier):
         return ClassifyInferencer
-    if issubclass(kind, MaskedPretrainer):
-        raise ValueError(
-            f"the model is {kind.__name__}, which was pre-trained and knows no classes: see what it reconstructs by "
-            "tools/visualization/reconstruct.py, or give the checkpoint of a fine-tuning"
-        )
-    from mmdet.models.detectors import BaseDetector
+    scope = _scope(cfg)
+    if scope == "mmdet":
+        from mmdet.models.detectors import BaseDetector
 
-    if issubclass(kind, BaseDetector):
-        return DetectInferencer
-    raise ValueError(f"the model is {kind.__name__}, neither a classifier nor a detector")
+        if issubclass(kind, BaseDetector):
+            return DetectInferencer
+    if scope == "mmseg":
+        from mmseg.models.segmentors import EncoderDecoder
+
+        if issubclass(kind, EncoderDecoder):
+            return SegmentInferencer
+    raise ValueError(f"the model is {kind.__name__}: neither a pre-trainer, a classifier, a detector nor a segmentor")
+
+
+def _scope(cfg: Config | ConfigDict) -> str:
+    """Whose names the config's are."""
+    prefix, dot, _ = str(cfg.model.type).partition(".")
+    return prefix if dot and prefix in _PARTS else cfg.get("default_scope") or SCOPE
 
 
 def _model_class(cfg: Config | ConfigDict) -> type:
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or SCOPE):
-        if cfg.get("default_scope") == "mmdet" or str(cfg.model.type).startswith("mmdet."):
-            import mirl_mm.detection  # noqa: F401  # says what is missing
-        with MODELS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(cfg.model.type)
+    if _scope(cfg) in _PARTS:
+        import_module(_PARTS[_scope(cfg)])
+    with (
+        DefaultScope.overwrite_default_scope(cfg.get("default_scope") or SCOPE),
+        MODELS.switch_scope_and_registry(None) as registry,
+    ):
+        kind = registry.get(cfg.model.type)
     if not isinstance(kind, type):
         raise ValueError(f"there is no model {cfg.model.type!r}: give the config file by --config, if it imports one")
     return kind

@@ -1,134 +1,134 @@
-r"""Runs a trained classifier or detector on images, draws what it found and writes it down.
+r"""Runs a trained model on images, draws what it found and writes it down.
 
-python tools/visualization/infer.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth photos/ --out-dir found
-python tools/visualization/infer.py work_dirs/x/epoch_10.pth 'photos/**/*.jpg' --top-k 3 --json labels.json
-python tools/visualization/infer.py work_dirs/det/x/iter_100.pth photos/ --score-thr 0.5 --out-dir found
+What it does depends on the checkpoint: labels of a classifier, objects of a detector, the class of each pixel of a
+segmentor, reconstructions of a pre-trained model; --features takes any of them.
+
+python tools/visualization/infer.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth photos/ --top-k 3 --json labels.json
+python tools/visualization/infer.py work_dirs/det/x/iter_100.pth 'photos/**/*.jpg' --score-thr 0.5 --out-dir found
 python tools/visualization/infer.py work_dirs/det/x/iter_100.pth data/coco/val2017 \
     --coco-results results.json --annotations data/coco/annotations/instances_val2017.json
+python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth photos/ --out-dir found --masks masks
+python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth aerial.tif --tile 512 512 --out-dir found --masks masks
+python tools/visualization/infer.py work_dirs/pretrain/x/epoch_800.pth photos/ --out-dir reconstructions
+python tools/visualization/infer.py work_dirs/pretrain/x/epoch_800.pth photos/ --features features.npz --depths 12 24 -1
 """
 
 import argparse
-import json
 from pathlib import Path
+from typing import Any
 
-from mirl_mm.apis import ClassifyInferencer, DetectInferencer
-from mirl_mm.apis.base import image_paths, picture_paths
-from mirl_mm.apis.detections import CocoIds, coco_results
+from mirl_mm.apis.commands import COMMANDS
 from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.apis.inputs import expand
 from mirl_mm.datasets import CorruptImageError
-from mirl_mm.file_backend import AtomicLocalBackend
 
 _PRINTED = 20
-#: Options of one kind of model, by the argument's name, with their defaults.
-_CLASSIFIERS = {"top_k": 5}
-_DETECTORS = {"score_thr": 0.3, "tta": False, "coco_results": None, "annotations": None}
+_FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+_FLAG: dict[str, Any] = {"action": "store_true", "default": None}
+#: Options that not all kinds of models have: the kinds, the option, what argparse needs, the default.
+_OPTIONS: tuple[tuple[tuple[str, ...], str, dict[str, Any], Any], ...] = (
+    (("classifiers",), "--top-k", {"type": int, "help": "classes listed for an image"}, 5),
+    (("detectors",), "--score-thr", {"type": float, "help": "least score of an object, 0..1"}, 0.3),
+    (("detectors",), "--coco-results", {**_FILE, "help": "write the objects in COCO's results format"}, None),
+    (("detectors",), "--annotations", {"metavar": "FILE", "help": "COCO file whose ids --coco-results takes"}, None),
+    (
+        ("segmentors",),
+        "--tile",
+        {"type": int, "nargs": 2, "metavar": ("H", "W"), "help": "cut images, in their own pixels, into such tiles"},
+        None,
+    ),
+    (("segmentors",), "--overlap", {"type": int, "help": "of tiles, in pixels (default: a quarter of a tile)"}, None),
+    (("segmentors",), "--masks", {"type": Path, "metavar": "DIR", "help": "write index masks into this folder"}, None),
+    (("segmentors",), "--truth", {"metavar": "DIR", "help": "true index masks with the images' names"}, None),
+    (("segmentors",), "--opacity", {"type": float, "help": "of the classes' colours, 0..1"}, 0.6),
+    (("detectors", "segmentors"), "--tta", {**_FLAG, "help": "test-time augmentation, as the config has it"}, False),
+    (("pre-trained models",), "--rows", {"type": int, "help": "images in a picture"}, 8),
+    (("pre-trained models",), "--seed", {"type": int, "help": "of the masks"}, 0),
+    (
+        ("pre-trained models",),
+        "--mask-ratio",
+        {"type": float, "help": "share of masked patches"},
+        None,
+    ),
+    (("pre-trained models",), "--show-untrained", {**_FLAG, "help": "predictions at visible patches, too"}, False),
+    (("features",), "--features", {**_FILE, "help": "write features of images to this .npz file, nothing else"}, None),
+    (("features",), "--depths", {"type": int, "nargs": "+", "help": "numbers of blocks, negative from the end"}, [-1]),
+    (("features",), "--pool", {"choices": ["avg", "token", "none"], "help": "mean, class token or all tokens"}, "avg"),
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", help="of tools/train.py, with a config of configs/cls or configs/det")
+    parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
     parser.add_argument("--out-dir", type=Path, help="draw pictures into this folder")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the predictions to this file")
-    parser.add_argument("--batch-size", type=int, help="images at a time (default: 8 for classifiers, 1 for detectors)")
+    parser.add_argument("--json", **_FILE, help="write the predictions to this file")
+    parser.add_argument("--num-images", type=int, default=0, help="take at most so many, evenly spread (default: all)")
+    parser.add_argument("--batch-size", type=int, help="images at a time (default: 8; 1 for detectors and segmentors)")
     parser.add_argument("--device", help="such as cuda:0 (default: the accelerator if there is one)")
-    group = parser.add_argument_group("classifiers")
-    group.add_argument("--top-k", type=int, help="classes listed for an image (default: 5)")
-    group = parser.add_argument_group("detectors")
-    group.add_argument("--score-thr", type=float, help="least score of an object, 0..1 (default: 0.3)")
-    group.add_argument("--tta", action="store_true", default=None, help="test-time augmentation, as the config has it")
-    group.add_argument("--coco-results", type=Path, metavar="FILE", help="write the objects in COCO's results format")
-    group.add_argument("--annotations", metavar="FILE", help="the COCO file whose ids --coco-results takes")
+    groups: dict[tuple[str, ...], Any] = {}
+    for kinds, flag, settings, default in _OPTIONS:
+        if kinds not in groups:
+            groups[kinds] = parser.add_argument_group(" and ".join(kinds))
+        note = f" (default: {default})" if default not in (None, False) else ""
+        groups[kinds].add_argument(flag, **{**settings, "help": settings["help"] + note.replace("[-1]", "-1, all")})
     args = parser.parse_args()
     if (args.coco_results is None) != (args.annotations is None):
         parser.error("--coco-results and --annotations go together: the one has the ids of the other")
+    if args.batch_size is not None and args.batch_size < 1:
+        parser.error(f"--batch-size must be at least 1, got {args.batch_size}")
+    if args.features and (args.out_dir or args.json):
+        parser.error("--features writes features only: leave out --out-dir and --json")
     return args
 
 
 def main() -> None:
     args = parse_args()
     try:
-        images = expand(args.images)
-        kind = inferencer_for(args.checkpoint, args.config)
-        if kind is DetectInferencer:
-            _only_for(args, _CLASSIFIERS, "classifiers", _DETECTORS)
-            pictures = detect(args, images)
-        else:
-            _only_for(args, _DETECTORS, "detectors", _CLASSIFIERS)
-            pictures = classify(args, images)
+        images = spread(expand(args.images), args.num_images)
+        kind = kind_of(args)
+        complete(args, kind)
+        outcome = COMMANDS[kind].run(args, images)
     except (OSError, ValueError, ImportError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
-    if args.out_dir:
-        _print_some(list(map(str, pictures)), "")
+    print_some(outcome.lines, "" if args.json else "; --json FILE writes all")
+    print(*outcome.notes, sep="\n", end="\n" if outcome.notes else "")
+    print_some(list(map(str, outcome.files)), "")
 
 
-def classify(args: argparse.Namespace, images: list[str]) -> list[Path]:
-    """Label images; returns the pictures' files."""
-    size = args.batch_size or 8
-    infer = ClassifyInferencer(
-        args.config or args.checkpoint,
-        args.checkpoint if args.config else None,
-        device=args.device,
-        show_progress=len(images) > size,
-    )
-    predictions = infer(images, batch_size=size, top_k=args.top_k, out_dir=args.out_dir)["predictions"]
-    _write(args.json, predictions)
-    lines = [
-        f"{item['img_path']}: " + ", ".join(f"{top['name']} {top['score']:.1%}" for top in item["top"])
-        for item in predictions
-    ]
-    _print_some(lines, "" if args.json else "; --json FILE writes all")
-    return picture_paths(args.out_dir, "classes", len(images), 16) if args.out_dir else []
+def kind_of(args: argparse.Namespace) -> str:
+    """Of the checkpoint's model."""
+    if args.features:
+        return "features"
+    inferencer = inferencer_for(args.checkpoint, args.config)
+    return next(kind for kind, command in COMMANDS.items() if command.inferencer is inferencer)
 
 
-def detect(args: argparse.Namespace, images: list[str]) -> list[Path]:
-    """Find objects in images; returns the pictures' files."""
-    ids = CocoIds.read(args.annotations) if args.annotations else None
-    for image in images if ids else ():
-        ids.image_id(image)
-    size = args.batch_size or 1
-    infer = DetectInferencer(
-        args.config or args.checkpoint,
-        args.checkpoint if args.config else None,
-        device=args.device,
-        tta=args.tta,
-        show_progress=len(images) > size,
-    )
-    predictions = infer(
-        images, batch_size=size, score_thr=args.score_thr, out_dir=args.out_dir, keep_pictures=False, plain=True
-    )["predictions"]
-    _write(args.json, predictions)
-    if ids:
-        _write(args.coco_results, coco_results(predictions, ids))
-    _print_some([_objects(item) for item in predictions], "" if args.json else "; --json FILE writes all")
-    return image_paths(args.out_dir, images) if args.out_dir else []
+def complete(args: argparse.Namespace, kind: str) -> None:
+    """Refuse options of other kinds, and fill in the defaults of this one's.
+
+    Raises:
+        ValueError: For an option that this kind doesn't have.
+    """
+    for kinds, flag, _, default in _OPTIONS:
+        name = flag.strip("-").replace("-", "_")
+        if kind not in kinds and getattr(args, name) is not None:
+            raise ValueError(f"{flag} is for {' and '.join(kinds)} only: leave it out")
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+    args.batch_size = args.batch_size or COMMANDS[kind].batch_size
 
 
-def _only_for(args: argparse.Namespace, others: dict, name: str, own: dict) -> None:
-    """Refuse options of another kind of model, and fill in the defaults of this one's."""
-    given = [f"--{key.replace('_', '-')}" for key in others if getattr(args, key) is not None]
-    if given:
-        raise ValueError(f"{', '.join(given)} is for {name} only: leave it out")
-    for key, default in own.items():
-        if getattr(args, key) is None:
-            setattr(args, key, default)
+def spread(images: list, most: int) -> list:
+    """At most so many of the images, evenly over the list; all for 0."""
+    if most <= 0 or most >= len(images):
+        return images
+    return [images[i * len(images) // most] for i in range(most)]
 
 
-def _objects(item: dict) -> str:
-    named = [f"{name} {score:.2f}" for name, score in zip(item["names"], item["scores"], strict=True)]
-    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return f"{item['img_path']}: {', '.join(named[:5]) or 'nothing'}{more}"
-
-
-def _write(path: Path | None, content: list) -> None:
-    if path:
-        AtomicLocalBackend().put_text(json.dumps(content, indent=1), path)
-
-
-def _print_some(lines: list[str], remedy: str) -> None:
-    print(*lines[:_PRINTED], sep="\n")
+def print_some(lines: list[str], remedy: str) -> None:
+    print(*lines[:_PRINTED], sep="\n", end="\n" if lines else "")
     if len(lines) > _PRINTED:
         print(f"... and {len(lines) - _PRINTED} more{remedy}")
 

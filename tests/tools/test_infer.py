@@ -1,4 +1,7 @@
-"""tools/visualization/reconstruct.py from the command line."""
+"""tools/visualization/infer.py on pre-trained models, for features, and on what it refuses.
+
+On classifiers, detectors and segmentors it is tested with their inferencers, in tests/apis.
+"""
 
 import re
 import runpy
@@ -10,7 +13,7 @@ from PIL import Image
 
 from tests.training import ROOT, run_tool, small_config, train, write_images
 
-TOOL = ROOT / "tools/visualization/reconstruct.py"
+TOOL = ROOT / "tools/visualization/infer.py"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def test_pictures_of_a_glob(trained):
     assert done.returncode == 0, done.stderr
     files = [out / "reconstruction_1.png", out / "reconstruction_2.png"]
     assert done.stdout.splitlines()[-2:] == [str(file) for file in files]
-    assert "5 of 8 images; mean loss: pair_1_2" in done.stdout
+    assert "5 images; mean loss: pair_1_2" in done.stdout
     assert "un-normalised by the mean and deviation of the original's patches" in done.stdout
     three, two = (np.asarray(Image.open(file)) for file in files)
     assert three.shape[0] - two.shape[0] > 112  # a row less
@@ -41,15 +44,47 @@ def test_pictures_of_a_glob(trained):
 @pytest.mark.parametrize(
     ("checkpoint", "images", "message"),
     [
-        ("run/epoch_9.pth", "data", "no config or checkpoint"),
+        ("run/epoch_9.pth", "data", "no checkpoint"),
         ("run/epoch_1.pth", "data/*.bmp", "no files match the glob"),
         ("run/epoch_1.pth", "data", "the config has neither test_dataloader nor val_dataloader"),
-        ("backbone.pth", "data", "has no decoder (its tensors begin with backbone)"),
+        ("backbone.pth", "data", "holds no config: give the config file by --config"),
     ],
 )
 def test_errors_are_said_plainly(trained, monkeypatch, checkpoint, images, message):
     state = torch.load(trained / "run/epoch_1.pth", weights_only=False)["state_dict"]
     torch.save({name: value for name, value in state.items() if name.startswith("backbone")}, trained / "backbone.pth")
-    monkeypatch.setattr("sys.argv", ["reconstruct.py", str(trained / checkpoint), str(trained / images)])
+    monkeypatch.setattr("sys.argv", ["infer.py", str(trained / checkpoint), str(trained / images)])
     with pytest.raises(SystemExit, match=rf"^error: .*{re.escape(message)}"):
+        runpy.run_path(str(TOOL), run_name="__main__")
+
+
+def test_features_go_into_a_file(trained):
+    file = trained / "features.npz"
+    options = ("--config", trained / "config.py", "--features", file, "--depths", "1", "-1", "--device", "cpu")
+    done = run_tool(TOOL, trained / "run/epoch_1.pth", trained / "data/train", *options)
+    assert done.returncode == 0, done.stderr
+    with np.load(file) as found:
+        assert found["paths"].tolist() == sorted(map(str, (trained / "data/train").iterdir()))
+        assert {name: found[name].shape for name in found if name != "paths"} == {
+            "depth_1": (8, 16),
+            "depth_2": (8, 16),
+        }
+        assert np.ptp(found["depth_2"], axis=0).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--score-thr", "0.5"), "--score-thr is for detectors only: leave it out"),
+        (("--tta",), "--tta is for detectors and segmentors only: leave it out"),
+        (("--tile", "9", "9"), "--tile is for segmentors only: leave it out"),
+        (("--depths", "1"), "--depths is for features only: leave it out"),
+    ],
+)
+def test_options_of_other_kinds_are_refused(trained, monkeypatch, options, message):
+    config = ("--config", str(trained / "config.py"))
+    monkeypatch.setattr(
+        "sys.argv", ["infer.py", str(trained / "run/epoch_1.pth"), str(trained / "data"), *config, *options]
+    )
+    with pytest.raises(SystemExit, match=f"^error: {message}"):
         runpy.run_path(str(TOOL), run_name="__main__")

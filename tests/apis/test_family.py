@@ -1,0 +1,97 @@
+"""All inferencers are made and called in one way."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+
+from mirl_mm import apis
+from mirl_mm.apis.dispatch import inferencer_for
+from mirl_mm.engine.launch import build_runner
+from tests.conftest import forget_runs
+from tests.training import small_classifier, small_config, train, write_class_folders, write_images
+
+PICTURED = (apis.ReconstructInferencer, apis.ClassifyInferencer, apis.DetectInferencer, apis.SegmentInferencer)
+COMMON = ("model", "weights", "device", "show_progress")
+
+
+@pytest.mark.parametrize("kind", [*PICTURED, apis.FeatureInferencer])
+def test_constructors_agree(kind):
+    ours, base = (inspect.signature(each).parameters for each in (kind, apis.ImageInferencer))
+    assert tuple(ours)[: len(COMMON)] == tuple(base) == COMMON
+    assert all(ours[name].default == base[name].default for name in COMMON)
+    assert all(each.kind is each.KEYWORD_ONLY for name, each in ours.items() if name not in COMMON)
+
+
+@pytest.mark.parametrize("kind", PICTURED)
+def test_calls_agree(kind):
+    ours, base = (inspect.signature(each.__call__).parameters for each in (kind, apis.ImageInferencer))
+    common = [name for name, each in base.items() if each.kind is not each.VAR_KEYWORD]
+    assert list(ours)[: len(common)] == common
+    assert all(ours[name].kind == base[name].kind for name in common)
+    for name in set(common) - {"batch_size", "draw"}:
+        assert ours[name].default == base[name].default
+    assert all(each.kind is each.KEYWORD_ONLY for name, each in ours.items() if name not in common)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("family")
+    cfg = small_config(write_images(folder / "images", 8), folder / "pretrain", train_cfg__max_epochs=1)
+    cfg.test_dataloader = dict(cfg.train_dataloader)
+    cfg.test_cfg, cfg.test_evaluator = {"type": "TestLoop"}, {"type": "MaskedLoss"}
+    train(cfg)
+    cfg = small_classifier(write_class_folders(folder / "classes"), folder / "cls", train_cfg__max_epochs=1)
+    forget_runs()
+    build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
+    return {
+        apis.ReconstructInferencer: folder / "pretrain/epoch_1.pth",
+        apis.ClassifyInferencer: folder / "cls/epoch_1.pth",
+        apis.FeatureInferencer: folder / "cls/epoch_1.pth",
+    }
+
+
+@pytest.mark.parametrize("kind", [apis.ReconstructInferencer, apis.ClassifyInferencer, apis.FeatureInferencer])
+def test_results_agree(checkpoints, kind, tmp_path):
+    infer = kind(checkpoints[kind], device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (70, 80, 3), dtype=np.uint8)
+    result = infer([image, image], batch_size=2, plain=True)
+    assert list(result) == ["predictions", "visualization"]
+    for prediction in json.loads(json.dumps(result["predictions"])):
+        assert next(iter(prediction)) == "img_path" and prediction["img_path"] is None
+    if kind in PICTURED:
+        assert len(infer(image, draw=True)["visualization"]) == 1
+        assert infer(image, draw=False)["visualization"] == []
+        assert infer(image, out_dir=tmp_path, keep_pictures=False)["visualization"] == []
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_model_decides_the_inferencer(checkpoints, tmp_path):
+    for kind in (apis.ReconstructInferencer, apis.ClassifyInferencer):
+        assert inferencer_for(checkpoints[kind]) is kind
+    config = tmp_path / "config.py"
+    for text, message in (
+        ("model = dict(type='DeepViT')", "the model is DeepViT: neither a pre-trainer, a classifier"),
+        ("model = dict(type='Nonsense')", "there is no model 'Nonsense'"),
+        ("lr = 1", "holds no config"),
+    ):
+        config.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            inferencer_for(checkpoints[apis.ClassifyInferencer], config)
+
+
+@pytest.mark.seg
+def test_a_segmentors_config(checkpoints):
+    pytest.importorskip("mmseg", reason="segmentation needs mmseg")
+    pytest.importorskip("mmcv.ops", reason="segmentation needs mmcv's compiled ops")
+    path = checkpoints[apis.ClassifyInferencer]
+    assert inferencer_for(path, "configs/seg/mirl_vitb_ade20k.py") is apis.SegmentInferencer
+
+
+@pytest.mark.det
+def test_a_detectors_config(checkpoints):
+    pytest.importorskip("mmdet", reason="detection needs mmdet")
+    pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
+    path = checkpoints[apis.ClassifyInferencer]
+    assert inferencer_for(path, "configs/det/mirl_vitb_coco.py") is apis.DetectInferencer
