@@ -1,0 +1,174 @@
+"""A small segmentor trains, resumes, is tested; weights of other classes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mirl_mm.datasets.shapes import CLASSES as OBJECTS
+from mirl_mm.engine.launch import build_runner, load_config
+from tests.conftest import forget_runs
+from tests.segmentation.small import small_segmentor
+from tests.tools.test_train_and_test import call
+from tests.training import ROOT
+
+CLASSES = ("background", *OBJECTS)
+
+
+def train(cfg: Config) -> torch.nn.Module:
+    forget_runs()
+    return build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
+
+
+def state(path) -> dict:
+    return torch.load(path, weights_only=False)["state_dict"]
+
+
+@pytest.fixture(scope="module")
+def trained(shapes, tmp_path_factory):
+    """A folder with a config and its run of four steps."""
+    folder = tmp_path_factory.mktemp("seg")
+    train(small_segmentor(shapes, folder / "run"))
+    small_segmentor(shapes, folder / "run").dump(folder / "config.py")
+    return folder
+
+
+def test_the_number_of_classes_is_the_datas(trained):
+    weights = state(trained / "run/iter_4.pth")
+    for head in ("decode_head", "auxiliary_head"):
+        assert weights[f"{head}.conv_seg.weight"].shape[0] == len(CLASSES)
+    assert torch.load(trained / "run/iter_4.pth", weights_only=False)["meta"]["dataset_meta"]["classes"] == CLASSES
+
+
+def test_resumed_equals_uninterrupted(trained, shapes):
+    cfg = small_segmentor(shapes, trained / "resumed", load_from=str(trained / "run/iter_2.pth"), resume=True)
+    train(cfg)
+    whole, resumed = state(trained / "run/iter_4.pth"), state(trained / "resumed/iter_4.pth")
+    assert whole.keys() == resumed.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(resumed[name], tensor), name
+    start = state(trained / "run/iter_2.pth")
+    assert any(not torch.equal(start[name], tensor) for name, tensor in resumed.items())
+
+
+def evaluated(trained, name: str, *options) -> dict[str, float]:
+    """What ``tools/test.py`` finds; predictions are in a folder of this name."""
+    arguments = [trained / "config.py", trained / "run/iter_4.pth", "--work-dir", trained / "test", *options]
+    call("test.py", *arguments, "--out", trained / f"{name}.json", "--predictions", trained / name)
+    return json.loads((trained / f"{name}.json").read_text())
+
+
+def test_tool_gives_each_classes_iou_and_masks(trained, shapes):
+    metrics = evaluated(trained, "plain", "--per-class")
+    assert {"mIoU", "mAcc", "aAcc"} | {f"IoU_{name}" for name in CLASSES} <= metrics.keys()
+    right = total = 0
+    for path in sorted((shapes / "annotations/validation").glob("*.png")):
+        found, truth = (np.asarray(Image.open(each)) for each in (trained / "plain" / path.name, path))
+        assert found.min() >= 1 and found.max() <= len(CLASSES)  # values as in the data set's masks
+        right, total = right + (found == truth).sum(), total + truth.size
+    assert metrics["aAcc"] == pytest.approx(100 * right / total)
+
+
+def test_augmentation(trained):
+    """Merged from three sizes and their mirror images; with the plain version alone it is the plain result."""
+    plain, all_versions = evaluated(trained, "plain"), evaluated(trained, "all", "--tta")
+    assert all_versions.keys() == plain.keys()
+    cfg = Config.fromfile(trained / "config.py")
+    sizes, flips, *_ = cfg.tta_pipeline[1].transforms
+    cfg.tta_pipeline[1].transforms[:2] = [size for size in sizes if tuple(size.scale) == (64, 64)], flips[:1]
+    cfg.dump(trained / "one.py")
+    call("test.py", trained / "one.py", trained / "run/iter_4.pth", "--tta", "--out", trained / "one.json")
+    assert json.loads((trained / "one.json").read_text()) == pytest.approx(plain)
+    masks = [np.asarray(Image.open(trained / name / "00000000.png")) for name in ("plain", "all")]
+    assert masks[0].shape == masks[1].shape and not np.array_equal(*masks)
+
+
+def with_classes(shapes, work_dir, number: int, **options) -> Config:
+    """More classes than the masks have."""
+    cfg = small_segmentor(shapes, work_dir, **options)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.metainfo = {"classes": tuple(f"class {i}" for i in range(number))}
+    return cfg
+
+
+def test_a_checkpoint_of_other_classes_is_not_tested(trained, shapes, tmp_path):
+    cfg = with_classes(shapes, tmp_path / "run", 12, load_from=str(trained / "run/iter_4.pth"))
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    forget_runs()
+    with pytest.raises(ValueError, match="Its heads have 9 classes, the model's 12: test it with its own classes"):
+        build_runner(cfg, ["test_dataloader"]).test()
+
+
+def test_training_on_leaves_out_heads_of_other_classes(trained, shapes, tmp_path):
+    cfg = with_classes(shapes, tmp_path / "run", 12, load_from=str(trained / "run/iter_4.pth"))
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.train_cfg.max_iters = 2
+    train(cfg)
+    ours, theirs = state(tmp_path / "run/iter_2.pth"), state(trained / "run/iter_4.pth")
+    learnt = [name for name in ours if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+    other = {name for name in learnt if not torch.equal(ours[name], theirs[name])}
+    assert other == {
+        f"{head}.conv_seg.{part}" for head in ("decode_head", "auxiliary_head") for part in ("weight", "bias")
+    }
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    assert "left out and initialised anew, as their shapes differ" in log.read_text()
+
+
+def test_one_image_at_a_time_is_refused_before_the_first_step(shapes, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"train_dataloader.batch_size=1: EncoderDecoder has batch norm behind pooling"
+    ):
+        train(small_segmentor(shapes, tmp_path / "run", train_dataloader__batch_size=1))
+
+
+def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
+    with pytest.raises(FileNotFoundError, match="train_dataloader: data_root 'nowhere' is no folder"):
+        call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", "nowhere")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/images").symlink_to(shapes / "images")
+    with pytest.raises(FileNotFoundError, match=r"train_dataloader: mask folder .*annotations/training' is missing"):
+        call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", tmp_path / "data")
+
+
+def test_a_file_of_classes_in_the_data_sets_folder(trained, shapes, tmp_path):
+    """By options alone: other data, other classes."""
+    files = [f"{name}_dataloader.dataset.metainfo.classes=classes.txt" for name in ("train", "val", "test")]
+    options = ["--cfg-options", "train_cfg.max_iters=2", *files]
+    call("train.py", trained / "config.py", "--work-dir", tmp_path / "run", "--data-root", shapes, *options)
+    saved = load_config(tmp_path / "run/config.py")
+    assert saved.model.decode_head.num_classes == len(CLASSES)
+    assert tuple(saved.train_dataloader.dataset.metainfo.classes) == CLASSES
+
+
+@pytest.mark.parametrize("config", ["seg/mirl_vitb_ade20k.py", "seg/mirl_vitb48_linear_ade20k.py"])
+def test_heads_of_the_recipes_learn_in_bfloat16(config, shapes, tmp_path):
+    """Two steps of the real config's model, narrowed; scores and losses are float32."""
+    cfg = small_segmentor(shapes, tmp_path / "run", train_cfg__max_iters=2)
+    other = load_config(ROOT / "configs" / config)
+    model = other.model
+    model.data_preprocessor.size = model.backbone.img_size = (64, 64)
+    model.backbone.update(arch={"depth": 4, "embed_dims": 16, "num_heads": 2}, patch_size=8)
+    model.decode_head.update(in_channels=16)
+    if model.get("neck"):
+        model.backbone.out_indices = (0, 1, 2, 3)
+        model.neck.embed_dim = 16
+        model.decode_head.update(in_channels=[16] * 4, channels=16)
+        model.auxiliary_head.update(in_channels=16, channels=16)
+    model.test_cfg.update(crop_size=(64, 64), stride=(42, 42))
+    cfg.model = model
+    cfg.optim_wrapper = other.optim_wrapper
+    seen: set[torch.dtype] = set()
+    forget_runs()
+    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+    head = runner.model.decode_head
+    by_feat, forward = head.loss_by_feat, head.conv_seg.forward
+    inside: set[torch.dtype] = set()
+    head.loss_by_feat = lambda scores, samples: seen.add(scores.dtype) or by_feat(scores, samples)
+    head.conv_seg.forward = lambda x: (inside.add((y := forward(x)).dtype), y)[1] if head.training else forward(x)
+    runner.train()
+    assert seen == {torch.float32} and inside == {torch.bfloat16}
+    assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
