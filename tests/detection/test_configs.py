@@ -7,9 +7,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.hooks import LoadReportHook
 from mirl_mm.engine.launch import load_config
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from tests.engine.test_load_from import Runner
 from tests.training import ROOT
 
 CONFIGS = sorted(path.relative_to(ROOT / "configs") for path in (ROOT / "configs/det").glob("*.py"))
@@ -74,6 +77,18 @@ def test_augmentation_goes_on_where_the_test_stops(path):
     rule = cfg.model.test_cfg.get("rcnn") or cfg.model.test_cfg
     assert cfg.tta_model.tta_cfg.nms == rule.nms
     assert cfg.tta_model.tta_cfg.max_per_img >= rule.max_per_img
+
+
+@pytest.mark.parametrize("name", ["mirl_vitb_coco", "mirl_vitb_cascade_coco", "mirl_vitb_gfl_coco"])
+def test_a_checkpoint_of_other_classes_is_named_as_such(name):
+    cfg = load_config(ROOT / f"configs/det/{name}.py")
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        cfg[loader].dataset.metainfo = {"classes": ("ant", "bee", "cat")}
+    theirs = build(cfg).state_dict()
+    fit_to_datasets(cfg)
+    runner = Runner(build(cfg), None, "weights:a.pth")
+    with pytest.raises(ValueError, match="Its heads have 80 classes, the model's 3: test it with its own classes"):
+        LoadReportHook().after_load_checkpoint(runner, {"state_dict": theirs})
 
 
 def test_every_encoder_has_its_detectors():

@@ -18,6 +18,8 @@ from .bare import bare_model
 SCHEME = "weights:"
 #: Likewise for :func:`read_whole`.
 RESUME = "resume:"
+#: Layers that score the classes: those of mmdet's heads on regions, of GFL and of mmseg's heads.
+_CLASS_LAYERS = ("fc_cls.weight", "gfl_cls.weight", "conv_seg.weight")
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
@@ -87,7 +89,7 @@ def _remedy(model: nn.Module, report: LoadReport) -> str:
     theirs, ours = report.mismatched.get("head.fc.weight", ((), ()))
     if theirs and theirs[1:] == ours[1:]:
         return f"Its head has {theirs[0]} classes, the model's {ours[0]}: set model.head.num_classes={theirs[0]}"
-    classes = next((name for name in report.mismatched if name.endswith(("fc_cls.weight", "conv_seg.weight"))), None)
+    classes = next((name for name in report.mismatched if name.endswith(_CLASS_LAYERS)), None)
     if classes is not None and not any(name.startswith("backbone.") for name in report.mismatched):
         background = classes.endswith("fc_cls.weight")  # mmdet's heads on regions have a class for it
         trained, wanted = (shape[0] - background for shape in report.mismatched[classes])
