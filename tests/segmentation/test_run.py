@@ -172,3 +172,20 @@ def test_heads_of_the_recipes_learn_in_bfloat16(config, shapes, tmp_path):
     runner.train()
     assert seen == {torch.float32} and inside == {torch.bfloat16}
     assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
+
+
+def evaluate_under_names(trained, folder, names) -> str:
+    """The log of a test whose config calls the classes so."""
+    cfg = Config.fromfile(trained / "config.py")
+    cfg.test_dataloader.dataset.metainfo = {"classes": names}
+    cfg.dump(folder / "config.py")
+    call("test.py", folder / "config.py", trained / "run/iter_4.pth", "--work-dir", folder / "test")
+    (log,) = (folder / "test").glob("*/*.log")
+    return log.read_text()
+
+
+def test_as_many_classes_under_other_names(trained, tmp_path):
+    log = evaluate_under_names(trained, tmp_path, ("backdrop", *OBJECTS))
+    assert "1 of 9 classes of test_dataloader are OTHER ones than the checkpoint's: label 0 is 'backdrop' here" in log
+    with pytest.raises(ValueError, match="test_dataloader has the checkpoint's classes in another order: label 0 is"):
+        evaluate_under_names(trained, tmp_path, CLASSES[::-1])
