@@ -105,7 +105,7 @@ def read_mask(path: str) -> np.ndarray:
     if mode not in _ONE_CHANNEL:
         raise ValueError(
             f"mask '{path}' is a picture of mode {mode}, and a mask has one value for each pixel, the number of its "
-            "class: tools/dataset_converters makes masks of colour-coded labels"
+            "class: tools/dataset_converters/colours_to_masks.py makes masks of colour-coded labels"
         )
     if values.dtype == np.int32:
         if values.min() < 0 or values.max() >= _VALUES:

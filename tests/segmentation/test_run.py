@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mirl_mm.datasets.shapes import CLASSES as OBJECTS
-from mirl_mm.engine.launch import build_runner, load_config
+from mirl_mm.engine.launch import build_runner, load_config, start_processes
 from tests.conftest import forget_runs
 from tests.segmentation.small import small_segmentor
 from tests.tools.test_train_and_test import call
@@ -125,6 +125,17 @@ def test_one_image_at_a_time_is_refused_before_the_first_step(shapes, tmp_path):
         train(small_segmentor(shapes, tmp_path / "run", train_dataloader__batch_size=1))
 
 
+def test_batch_norm_of_several_cpus_is_plain(shapes, tmp_path, monkeypatch):
+    """torch's ``SyncBatchNorm`` refuses a CPU's tensors."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend: None)
+    cfg = small_segmentor(shapes, tmp_path / "run")
+    cfg.launcher = "pytorch"
+    assert cfg.sync_bn == "torch"
+    start_processes(cfg)
+    assert cfg.sync_bn is None and cfg.model_wrapper_cfg.device_ids is None
+
+
 def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
     with pytest.raises(FileNotFoundError, match="train_dataloader: data_root 'nowhere' is no folder"):
         call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", "nowhere")
@@ -137,10 +148,10 @@ def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
 def test_a_file_of_classes_in_the_data_sets_folder(trained, shapes, tmp_path):
     """By options alone: other data, other classes."""
     files = [f"{name}_dataloader.dataset.metainfo.classes=classes.txt" for name in ("train", "val", "test")]
-    options = ["--cfg-options", "train_cfg.max_iters=2", *files]
+    options = ["--cfg-options", "train_cfg.max_iters=2", "param_scheduler.0.end=2", *files]
     call("train.py", trained / "config.py", "--work-dir", tmp_path / "run", "--data-root", shapes, *options)
     saved = load_config(tmp_path / "run/config.py")
-    assert saved.model.decode_head.num_classes == len(CLASSES)
+    assert saved.model.decode_head.num_classes == len(CLASSES) and saved.param_scheduler[0].end == 2
     assert tuple(saved.train_dataloader.dataset.metainfo.classes) == CLASSES
 
 
