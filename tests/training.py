@@ -1,12 +1,14 @@
 """A training small enough for tests, built from the real configs."""
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
@@ -110,6 +112,12 @@ def run_tool(*arguments: str | Path, python: list[str] | None = None, **env: str
     """
     command = [*(python or [sys.executable]), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment() | env, capture_output=True, text=True, timeout=600)
+
+
+def run_here(monkeypatch: pytest.MonkeyPatch, tool: str, *arguments: str | Path) -> None:
+    """Run one of the tools in this process, which takes no time for imports; its SystemExit comes through."""
+    monkeypatch.setattr("sys.argv", [tool, *map(str, arguments)])
+    runpy.run_path(str(ROOT / tool), run_name="__main__")
 
 
 def environment() -> dict[str, str]:

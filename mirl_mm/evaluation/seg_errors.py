@@ -1,13 +1,18 @@
 """Where a segmentation is wrong: which classes are taken for which, at borders or within regions. NumPy and OpenCV."""
 
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Label of pixels that count nowhere.
-IGNORED = 255
+from mirl_mm.datasets.class_counts import find_masks
+from mirl_mm.datasets.masks import IGNORED, MaskRules, check_size, read_mask
+from mirl_mm.datasets.parallel import in_parallel
 
 
 class Zone(NamedTuple):
@@ -89,3 +94,54 @@ def class_accuracy(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     """``(C,)`` share of each class's pixels that are right; NaN for a class that the labels don't have."""
     total = matrix.sum(axis=1)
     return np.divide(matrix.diagonal(), total, out=np.full(len(matrix), np.nan), where=total > 0)
+
+
+def pair_masks(truth: str | Path, predicted: str | Path) -> list[tuple[str, str]]:
+    """True masks and predictions of the same names; sub-folders count, each on its own side.
+
+    Args:
+        truth: Folder of the true masks, which may have more than are predicted.
+        predicted: Folder of the predictions.
+
+    Raises:
+        FileNotFoundError: If a folder is missing, or the true mask of a prediction.
+        ValueError: If there are no predictions, or two of them have the same name.
+    """
+    known = {Path(path).name: path for path in find_masks([truth])}
+    pairs: dict[str, tuple[str, str]] = {}
+    for path in find_masks([predicted]):
+        name = Path(path).name
+        if name not in known:
+            raise FileNotFoundError(f"the prediction '{path}' has no true mask '{os.path.join(truth, name)}'")
+        if name in pairs:
+            raise ValueError(f"two predictions have the same name: '{pairs[name][1]}' and '{path}'")
+        pairs[name] = (known[name], path)
+    return list(pairs.values())
+
+
+def count_files(
+    pairs: Sequence[tuple[str, str]], rules: MaskRules, width: int = 3, workers: int | None = None
+) -> SegErrors:
+    """Compare files of masks, in several processes.
+
+    Args:
+        pairs: Paths of true masks and predictions, at least one.
+        rules: What the values of both mean.
+        width: See :func:`count_seg_errors`.
+        workers: Processes. Default: one for each CPU.
+
+    Raises:
+        ValueError: For a value that is no class, naming file and value, or sizes that differ.
+        CorruptImageError: For a file that can't be read.
+    """
+    empty = np.zeros((rules.num_classes, rules.num_classes), dtype=np.int64)
+    total = SegErrors(empty, Zone(0, 0), Zone(0, 0))
+    for each in in_parallel(partial(_compare, rules=rules, width=width), pairs, "comparing", workers):
+        total += each
+    return total
+
+
+def _compare(pair: tuple[str, str], rules: MaskRules, width: int) -> SegErrors:
+    truth, predicted = (rules.labels(read_mask(path), path) for path in pair)
+    check_size(predicted.shape, truth.shape, pair[1], pair[0])
+    return count_seg_errors(truth, predicted, rules.num_classes, width)

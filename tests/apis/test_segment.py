@@ -14,7 +14,7 @@ from mirl_mm.datasets.masks import read_mask
 from mirl_mm.datasets.shapes import CLASSES, generate
 from mirl_mm.registry import MODELS
 from mirl_mm.visualization.palette import class_colour
-from tests.training import run_tool
+from tests.training import run_here
 
 pytest.importorskip("mmseg", reason="segmentation needs mmseg")
 pytest.importorskip("mmcv.ops", reason="segmentation needs mmcv's compiled ops")
@@ -276,18 +276,18 @@ def test_a_corrupt_image_is_named(infer, tmp_path):
         infer(tmp_path / "broken.jpg", tile=(64, 64))
 
 
-def test_the_tool(folder, tmp_path):
-    tool, checkpoint, data = "tools/visualization/infer.py", folder / "last.pth", folder / "data/ade"
-    outcome = run_tool(
-        *(tool, checkpoint, data / "images/validation", "--out-dir", tmp_path / "out", "--masks", tmp_path / "masks"),
+def test_the_tool(folder, tmp_path, monkeypatch, capsys):
+    data = folder / "data/ade"
+    run_here(
+        monkeypatch,
+        *("tools/visualization/infer.py", folder / "last.pth", data / "images/validation", "--device", "cpu"),
+        *("--out-dir", tmp_path / "out", "--masks", tmp_path / "masks", "--json", tmp_path / "found.json"),
         *("--truth", data / "annotations/validation", "--tile", "32", "48", "--overlap", "8", "--batch-size", "2"),
-        *("--json", tmp_path / "found.json", "--device", "cpu"),
     )
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert [item["img_path"] for item in found] == list(map(str, images_of(folder)))
     names = [f"{path.stem}.png" for path in images_of(folder)]
     for place in ("out", "masks"):
         assert sorted(path.name for path in (tmp_path / place).iterdir()) == names
-    assert f"mean IoU {found[0]['mean_iou']:.2f}" in outcome.stdout
-    assert "the 9 classes have the values 1 to 9" in outcome.stdout
+    shown = capsys.readouterr().out
+    assert f"mean IoU {found[0]['mean_iou']:.2f}" in shown and "the 9 classes have the values 1 to 9" in shown

@@ -2,8 +2,19 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mirl_mm.evaluation.seg_errors import class_accuracy, class_iou, confusion, count_seg_errors, near_border
+from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.evaluation.seg_errors import (
+    class_accuracy,
+    class_iou,
+    confusion,
+    count_files,
+    count_seg_errors,
+    near_border,
+    pair_masks,
+)
+from tests.training import run_here
 
 
 def masks(seed=0):
@@ -59,3 +70,46 @@ def test_zones_add_up():
     assert twice.border.pixels == 144 and np.array_equal(twice.matrix, 2 * errors.matrix)
     with pytest.raises(ValueError, match="they must be the same"):
         count_seg_errors(truth, predicted[:5], 2)
+
+
+def write_masks(folder):
+    """Two images of two classes, values 1 and 2; the prediction is wrong in one column of the first."""
+    values = np.ones((8, 12), dtype=np.uint8)
+    values[:, 6:] = 2
+    wrong = values.copy()
+    wrong[:, 6] = 1
+    for place, first in (("truth", values), ("found", wrong)):
+        (folder / place).mkdir()
+        Image.fromarray(first).save(folder / place / "a.png")
+        Image.fromarray(values).save(folder / place / "b.png")
+    (folder / "classes.txt").write_text("left\nright\n")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_are_added_up(tmp_path, workers):
+    write_masks(tmp_path)
+    rules = MaskRules(2, reduce_zero_label=True)
+    errors = count_files(pair_masks(tmp_path / "truth", tmp_path / "found"), rules, 2, workers)
+    assert errors.matrix.tolist() == [[96, 0], [8, 88]]
+    assert errors.border == (64, 56) and errors.interior == (128, 128)
+
+
+def test_files_that_do_not_fit(tmp_path):
+    write_masks(tmp_path)
+    (tmp_path / "truth/b.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"found/b\.png' has no true mask '.*truth/b\.png'"):
+        pair_masks(tmp_path / "truth", tmp_path / "found")
+    Image.fromarray(np.ones((8, 13), np.uint8)).save(tmp_path / "truth/b.png")
+    with pytest.raises(ValueError, match="8 x 12 pixels"):
+        count_files(pair_masks(tmp_path / "truth", tmp_path / "found"), MaskRules(2, True))
+
+
+def test_the_tool(tmp_path, monkeypatch, capsys):
+    write_masks(tmp_path)
+    options = ("--classes", tmp_path / "classes.txt", "--reduce-zero-label", "--out-dir", tmp_path / "out")
+    run_here(monkeypatch, "tools/analysis_tools/seg_errors.py", tmp_path / "truth", tmp_path / "found", *options)
+    shown = capsys.readouterr().out
+    assert f"mIoU {(96 / 104 + 88 / 96) * 50:.2f} %" in shown and "100.0%" in shown
+    assert (tmp_path / "out/confusion.csv").read_text().splitlines()[2] == "right,8,88"
+    for name in ("iou.png", "confusion.png"):
+        assert Image.open(tmp_path / "out" / name).width > 300

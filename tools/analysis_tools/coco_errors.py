@@ -8,13 +8,14 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from mirl_mm.datasets.coco_checks import read_annotations
 from mirl_mm.evaluation.coco_errors import Errors, count_errors
+from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
+from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,26 +36,9 @@ def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
         shares = [f"{100 * value / number:.1f} %" if number else "-" for value in counts.values()]
         sizes.add_row(size, str(number), *shares)
     confusions = Table("true", "predicted", "number", title="most frequent errors")
-    wrong = errors.matrix.copy()
-    np.fill_diagonal(wrong, 0)
-    for flat in np.argsort(-wrong, axis=None, kind="stable")[:top]:
-        row, column = np.unravel_index(flat, wrong.shape)
-        if wrong[row, column]:
-            confusions.add_row(names[row], names[column], str(wrong[row, column]))
+    for row, column in worst_confusions(errors.matrix, top):
+        confusions.add_row(names[row], names[column], str(errors.matrix[row, column]))
     return [sizes, confusions]
-
-
-def picture(errors: Errors, names: list[str], path: Path) -> None:
-    shares = errors.matrix / np.maximum(errors.matrix.sum(axis=1, keepdims=True), 1)
-    side = 3 + 0.2 * len(names)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set(xlabel="predicted", ylabel="true")
-    figure.colorbar(image, label="share of the true class")
-    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
@@ -70,11 +54,9 @@ def main() -> None:
     for table in tables(errors, names, args.top):
         console.print(table)
     out_dir = Path(args.out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    picture(errors, names, out_dir / "confusion.png")
-    rows = [",".join(["true \\ predicted", *names])]
-    rows += [",".join([name, *map(str, row)]) for name, row in zip(names, errors.matrix.tolist(), strict=True)]
-    (out_dir / "confusion.csv").write_text("\n".join(rows) + "\n")
+    backend = AtomicLocalBackend()
+    backend.put(encode_figure(plot_confusion(errors.matrix, names)), out_dir / "confusion.png")
+    backend.put_text(confusion_csv(errors.matrix, names), out_dir / "confusion.csv")
     console.print(f"{out_dir / 'confusion.png'}, {out_dir / 'confusion.csv'}")
 
 

@@ -1,8 +1,21 @@
-"""Other annotation formats into COCO's."""
+"""Other annotation formats into COCO's, and into index masks."""
 
 from .coco import AnnotationError, CocoBuilder, Problems
+from .coco_masks import coco_to_masks
+from .colours import colours_to_masks
+from .masks import print_masks
 from .summary import print_summary
 from .voc import voc_to_coco
 from .yolo import yolo_to_coco
 
-__all__ = ["AnnotationError", "CocoBuilder", "Problems", "print_summary", "voc_to_coco", "yolo_to_coco"]
+__all__ = [
+    "AnnotationError",
+    "CocoBuilder",
+    "Problems",
+    "coco_to_masks",
+    "colours_to_masks",
+    "print_masks",
+    "print_summary",
+    "voc_to_coco",
+    "yolo_to_coco",
+]

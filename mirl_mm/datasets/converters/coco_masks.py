@@ -1,0 +1,176 @@
+"""COCO's annotations, of objects or of stuff, into index masks."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mirl_mm.datasets.class_counts import ClassCounts, count_labels
+from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.datasets.masks import IGNORED, MaskCounts
+from mirl_mm.datasets.parallel import in_parallel
+
+from .coco import AnnotationError
+from .masks import MadeMasks, MaskWriter, check_classes, write_classes
+
+CROWD = ("ignore", "keep", "drop")
+
+
+class _Task(NamedTuple):
+    """An image: its name and (H, W), its annotations, the mask's file."""
+
+    name: str
+    size: tuple[int, int]
+    annotations: list[dict[str, Any]]
+    target: Path
+
+
+def coco_to_masks(
+    annotations: str | Path,
+    out_dir: str | Path,
+    background: str | None = None,
+    classes: Sequence[str] = (),
+    crowd: str = "ignore",
+    zero_based: bool = False,
+    workers: int | None = None,
+) -> MadeMasks:
+    """Convert a COCO file of polygons or run lengths into index masks, and write ``classes.txt``.
+
+    Each image of the file gets ``out_dir/<its file name>.png``, also without annotations. Where annotations overlap,
+    the smaller one is on top: it would be hidden otherwise. Pixels without annotation are ``background``, if it has a
+    name, else they have no label.
+
+    Args:
+        annotations: The file, e.g. ``instances_train2017.json`` or ``stuff_train2017.json``.
+        out_dir: Folder of the masks.
+        background: Name of the first class, that of all pixels without annotation.
+        classes: Names of categories, in the order of labels; annotations of others are left out. Default: all, in the
+            file's order.
+        crowd: What becomes of crowds (``iscrowd``), which are marked roughly: ``"ignore"``, no label where nothing else
+            is annotated; ``"keep"``, as ordinary annotations; or ``"drop"``, as if they weren't there.
+        zero_based: The first class is 0 and no label 255, in place of 1 and 0, as ADE20K has it.
+        workers: Processes. Default: one for each CPU.
+
+    Raises:
+        ImportError: Without pycocotools.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is in another format, or for another word for ``crowd``.
+        AnnotationError: For a class that the file doesn't have, an annotation without mask or of an unknown image or
+            category, a mask of another size than its image's, or two images of the same name.
+    """
+    try:
+        import pycocotools.mask  # noqa: F401  # optional: comes with mmdet
+    except ImportError as error:
+        raise ImportError("this needs pycocotools, which comes with mmdet: pip install pycocotools") from error
+    if crowd not in CROWD:
+        raise ValueError(f"crowd must be one of {', '.join(CROWD)}, got {crowd!r}")
+    path, out_dir = str(annotations), Path(out_dir)
+    content = read_annotations(path)
+    categories = {category["id"]: str(category["name"]) for category in content["categories"]}
+    chosen = list(classes) or list(dict.fromkeys(categories.values()))
+    lacking = [name for name in chosen if name not in categories.values()]
+    if lacking:
+        raise AnnotationError(
+            f"'{path}' has no category {lacking[0]!r}; it has {', '.join(list(categories.values())[:10])} ..."
+        )
+    names = ([background] if background else []) + chosen
+    check_classes(names, path)
+    labels = {number: names.index(name) for number, name in categories.items() if name in names[bool(background) :]}
+    tasks = _tasks(content, path, out_dir, categories, labels)
+    convert = partial(
+        _convert,
+        labels=labels,
+        num_classes=len(names),
+        ground=0 if background else IGNORED,
+        crowd=crowd,
+        writer=MaskWriter(zero_based),
+    )
+    counts = ClassCounts(names)
+    for each in in_parallel(convert, tasks, "converting", workers):
+        counts.add(each)
+    write_classes(names, out_dir)
+    left_out = len(content.get("annotations") or []) - sum(len(task.annotations) for task in tasks)
+    notes = (f"{left_out:,} annotations of other categories were left out",) if left_out else ()
+    return MadeMasks(out_dir, counts, (), zero_based, notes)
+
+
+def paint_annotations(
+    annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], labels: Mapping[Any, int], ground: int, crowd: str
+) -> np.ndarray:
+    """An image's labels, ``(H, W)`` uint8.
+
+    Args:
+        annotations: COCO's, each with ``segmentation`` and ``category_id``.
+        size: (H, W).
+        labels: By category id.
+        ground: Label of pixels without annotation.
+        crowd: See :func:`coco_to_masks`.
+    """
+    from pycocotools import mask as coco  # optional: comes with mmdet
+
+    def order(item: tuple[Mapping[str, Any], Any]) -> tuple[bool, float]:
+        rough = crowd == "ignore" and bool(item[0].get("iscrowd"))
+        return not rough, -float(coco.area(item[1]))
+
+    kept = [each for each in annotations if crowd != "drop" or not each.get("iscrowd")]
+    encoded = [(each, _run_lengths(each["segmentation"], size)) for each in kept]
+    painted = np.full(size, ground, dtype=np.uint8)
+    for each, mask in sorted(encoded, key=order):
+        rough = crowd == "ignore" and each.get("iscrowd")
+        painted[coco.decode(mask).astype(bool)] = IGNORED if rough else labels[each["category_id"]]
+    return painted
+
+
+def _run_lengths(segmentation: Any, size: tuple[int, int]) -> Any:
+    """Polygons or run lengths of either kind as compressed run lengths."""
+    from pycocotools import mask as coco  # optional: comes with mmdet
+
+    if isinstance(segmentation, list):
+        return coco.merge(coco.frPyObjects(segmentation, *size))
+    if tuple(segmentation["size"]) != tuple(size):
+        raise ValueError(f"run lengths of {tuple(segmentation['size'])} (H, W) in an image of {tuple(size)}")
+    return coco.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
+
+
+def _tasks(
+    content: dict[str, Any], path: str, out_dir: Path, categories: Mapping[Any, str], labels: Mapping[Any, int]
+) -> list[_Task]:
+    of_image = defaultdict(list)
+    images = {image["id"] for image in content["images"]}
+    for each in content.get("annotations") or []:
+        name = f"'{path}': annotation {each.get('id')}"
+        if each.get("image_id") not in images:
+            raise AnnotationError(f"{name} is of image {each.get('image_id')!r}, which the file does not list")
+        if each.get("category_id") not in categories:
+            raise AnnotationError(f"{name} is of category {each.get('category_id')!r}, which the file does not list")
+        if not each.get("segmentation"):
+            raise AnnotationError(f"{name} has no segmentation: a box alone is no mask")
+        if each["category_id"] in labels:
+            of_image[each["image_id"]].append(each)
+    tasks = []
+    taken: dict[Path, str] = {}
+    for image in content["images"]:
+        lacking = [key for key in ("file_name", "height", "width") if key not in image]
+        if lacking:
+            raise AnnotationError(f"'{path}': image {image['id']} has no {lacking[0]!r}: add it")
+        name = str(image["file_name"])
+        target = (out_dir / PurePosixPath(name)).with_suffix(".png")
+        other = taken.setdefault(target, name)
+        if other != name:
+            raise AnnotationError(f"'{path}': images {other!r} and {name!r} would have one mask, '{target}'")
+        tasks.append(_Task(name, (int(image["height"]), int(image["width"])), of_image[image["id"]], target))
+    return tasks
+
+
+def _convert(
+    task: _Task, labels: Mapping[Any, int], num_classes: int, ground: int, crowd: str, writer: MaskWriter
+) -> MaskCounts:
+    try:
+        painted = paint_annotations(task.annotations, task.size, labels, ground, crowd)
+    except Exception as error:  # pycocotools raises nearly every type there is
+        raise AnnotationError(f"the annotations of image {task.name!r} can't be painted: {error}") from error
+    writer.write(painted, task.target)
+    return count_labels(painted, num_classes)

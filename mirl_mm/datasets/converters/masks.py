@@ -1,0 +1,124 @@
+"""What conversions into index masks share: what values mean, files, and what has been made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mirl_mm.datasets.class_counts import ClassCounts
+from mirl_mm.datasets.masks import IGNORED
+from mirl_mm.file_backend import AtomicLocalBackend
+
+from .coco import AnnotationError
+
+MOST_CLASSES = IGNORED - 1  # so that 255 remains for no label, also where classes count from 1
+
+
+class MaskWriter(NamedTuple):
+    """Writes labels as ADE20K has them: classes count from 1, 0 is no label; or zero-based, and 255 is no label.
+
+    Attributes:
+        zero_based: Which of the two.
+    """
+
+    zero_based: bool = False
+
+    def write(self, labels: np.ndarray, path: Path) -> None:
+        """Write ``(H, W)`` uint8 labels, 255 where there is none, as a grey PNG file."""
+        values = labels if self.zero_based else np.where(labels == IGNORED, 0, labels + np.uint8(1))
+        done, content = cv2.imencode(".png", values)
+        if not done:
+            raise OSError(f"cannot encode the mask '{path}'")
+        AtomicLocalBackend().put(content.tobytes(), path)
+
+
+class MadeMasks(NamedTuple):
+    """A conversion's outcome.
+
+    Attributes:
+        out_dir: Folder of the masks, with ``classes.txt``.
+        counts: Pixels and masks of each class.
+        palette: RGB of each class; empty if there are none.
+        zero_based: Whether the first class is 0, else 1.
+        notes: What else is worth knowing.
+    """
+
+    out_dir: Path
+    counts: ClassCounts
+    palette: Sequence[tuple[int, int, int]]
+    zero_based: bool
+    notes: tuple[str, ...] = ()
+
+
+def check_classes(classes: Sequence[str], path: str | Path) -> None:
+    """Raises an AnnotationError for names that are there twice, none, or more than masks can have."""
+    twice = sorted({name for name in classes if classes.count(name) > 1})
+    if twice or not 1 <= len(classes) <= MOST_CLASSES:
+        what = f"has {twice[0]!r} twice" if twice else f"has {len(classes)} classes"
+        raise AnnotationError(f"'{path}' {what}: there must be 1 to {MOST_CLASSES} of different names")
+
+
+def write_classes(classes: Sequence[str], out_dir: Path) -> None:
+    """``classes.txt``: a name on each line, in the order of labels."""
+    AtomicLocalBackend().put_text("\n".join([*classes, ""]), out_dir / "classes.txt")
+
+
+def print_masks(made: MadeMasks) -> None:
+    """Print a table of the classes, notes, and the settings of a config for this data."""
+    console = Console()
+    console.print(frequency_table(made.counts, 0 if made.zero_based else 1))
+    for note in made.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    console.print(config_lines(made), markup=False, highlight=False, soft_wrap=True)
+
+
+def config_lines(made: MadeMasks) -> str:
+    """The settings with which our ``ADE20KDataset`` reads these masks."""
+    palette = f", palette={list(made.palette)!r}" if made.palette else ""
+    return "\n".join(
+        [
+            "",
+            "In the data sets of a config:",
+            f"    data_prefix = dict(img_path=..., seg_map_path={str(made.out_dir.resolve())!r})",
+            f"    metainfo = dict(classes={str((made.out_dir / 'classes.txt').resolve())!r}{palette})",
+            f"    reduce_zero_label = {not made.zero_based}",
+        ]
+    )
+
+
+def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, all_classes: bool = True) -> Table:
+    """Pixels and masks of each class.
+
+    Args:
+        counts: Of a data set.
+        first: Value of the first class in the masks.
+        weights: Show a column of loss weights.
+        all_classes: Show classes that do not occur, too.
+    """
+    table = Table(title=f"{counts.number:,} masks", caption=_caption(counts))
+    for column in ("value", "class", "pixels", "of labelled", "masks", "of masks", *(["weight"] if weights else [])):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    shares, balance = counts.shares(), counts.weights()
+    for label, name in enumerate(counts.classes):
+        if counts.pixels[label] or all_classes:
+            table.add_row(
+                str(label + first),
+                name,
+                f"{counts.pixels[label]:,}",
+                f"{shares[label]:.2%}",
+                f"{counts.masks[label]:,}",
+                f"{counts.masks[label] / max(counts.number, 1):.1%}",
+                *([f"{balance[label]:.3f}"] if weights else []),
+            )
+    return table
+
+
+def _caption(counts: ClassCounts) -> str:
+    parts = [f"unlabelled: {counts.unlabelled / max(counts.total, 1):.2%} of all pixels"]
+    if counts.empty:
+        parts.append(f"{counts.empty:,} masks without any label")
+    return "; ".join(parts)

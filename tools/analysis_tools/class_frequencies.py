@@ -1,0 +1,71 @@
+"""How often each class occurs in index masks.
+
+python tools/analysis_tools/class_frequencies.py MASKS --classes classes.txt
+
+Prints each class's share of the labelled pixels and of the masks, what has no label, and weights for the loss (median
+frequency balancing); --out draws it. A value outside of the classes is an error that names file and value. Without
+--classes, all values are listed.
+
+python tools/analysis_tools/class_frequencies.py data/ade/annotations/training --classes classes.txt --reduce-zero-label
+"""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from mirl_mm.cli import HelpFormatter
+from mirl_mm.datasets.class_counts import count_classes, find_masks
+from mirl_mm.datasets.converters.masks import MOST_CLASSES, frequency_table
+from mirl_mm.datasets.decode import CorruptImageError
+from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.visualization.bars import Bar, plot_bars
+from mirl_mm.visualization.curves import encode_figure
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("masks", nargs="+", help="folders of index masks; sub-folders count")
+    parser.add_argument("--classes", metavar="FILE", help="names of the classes, one on each line")
+    parser.add_argument("--reduce-zero-label", action="store_true", help="0 is no label, classes count from 1")
+    parser.add_argument("--ignore-index", type=int, default=255, help="another value for no label")
+    parser.add_argument("--suffix", default=".png", help="how the masks' names end")
+    parser.add_argument("--weights", action="store_true", help="print weights for the loss, as a config takes them")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="PNG file to draw the frequencies into")
+    parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    first = int(args.reduce_zero_label)
+    try:
+        names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
+        rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+        counts = count_classes(find_masks(args.masks, args.suffix), names, rules, args.workers)
+    except (OSError, ValueError, CorruptImageError) as error:
+        raise SystemExit(f"error: {error}") from error
+    console = Console()
+    console.print(frequency_table(counts, first, args.weights, all_classes=bool(args.classes)))
+    absent = [name for name, pixels in zip(names, counts.pixels, strict=True) if not pixels]
+    if args.classes and absent:
+        console.print(f"never there: {', '.join(absent)}", markup=False, highlight=False, soft_wrap=True)
+    if args.weights:
+        weights = [round(weight, 3) for weight in counts.weights().tolist()]
+        console.print(f"loss_decode = dict(class_weight={weights})", markup=False, highlight=False, soft_wrap=True)
+    if args.out:
+        shares = counts.shares()
+        bars = [
+            Bar(name, 100 * shares[label], f"{shares[label]:.2%}, {counts.masks[label]:,} masks")
+            for label, name in enumerate(names)
+            if counts.pixels[label] or args.classes
+        ]
+        figure = plot_bars(bars, "labelled pixels (%)", f"{counts.number:,} masks", logarithmic=True)
+        AtomicLocalBackend().put(encode_figure(figure), args.out)
+        console.print(str(args.out), highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

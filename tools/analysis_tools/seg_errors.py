@@ -1,0 +1,95 @@
+r"""What a segmentor gets wrong, from index masks of predictions and of the truth.
+
+PREDICTIONS are those of tools/test.py --predictions, or of tools/visualization/infer.py --masks. Prints each class's
+IoU and accuracy, errors near borders between classes and away from them, and the most frequent confusions. Writes
+iou.png, confusion.png (rows are true classes, each sums to 1) and confusion.csv (pixels).
+
+python tools/analysis_tools/seg_errors.py data/ade/annotations/validation PREDICTIONS --classes data/ade/classes.txt \
+    --reduce-zero-label
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mirl_mm.cli import HelpFormatter
+from mirl_mm.datasets.decode import CorruptImageError
+from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
+from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.visualization.bars import Bar, plot_bars
+from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
+from mirl_mm.visualization.curves import encode_figure
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("truth", help="folder of the true masks")
+    parser.add_argument("predictions", help="folder of the predictions, of the same names")
+    parser.add_argument("--classes", required=True, metavar="FILE", help="names of the classes, one on each line")
+    parser.add_argument("--reduce-zero-label", action="store_true", help="0 is no label, classes count from 1")
+    parser.add_argument("--ignore-index", type=int, default=255, help="another value for no label")
+    parser.add_argument("--width", type=int, default=3, help="pixels on each side of a border that count as near it")
+    parser.add_argument("--top", type=int, default=10, help="confusions to print")
+    parser.add_argument("--out-dir", type=Path, default="errors", help="folder for the files")
+    parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
+    args = parser.parse_args()
+    if args.width < 1:
+        parser.error(f"--width must be at least 1, got {args.width}")
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        names = read_classes(args.classes)
+        rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+        pairs = pair_masks(args.truth, args.predictions)
+        errors = count_files(pairs, rules, args.width, args.workers)
+    except (OSError, ValueError, CorruptImageError) as error:
+        raise SystemExit(f"error: {error}") from error
+    iou = class_iou(errors.matrix)
+    mean = float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
+    console = Console()
+    for table in tables(errors, names, args):
+        console.print(table)
+    console.print(f"{len(pairs):,} images, mIoU {100 * mean:.2f} %", highlight=False)
+    notes = ["absent" if np.isnan(value) else f"{100 * value:.1f}" for value in iou]
+    bars = [Bar(*each) for each in zip(names, 100 * iou, notes, strict=True)]
+    figure = plot_bars(bars, "IoU (%)", f"{len(pairs):,} images, mIoU {100 * mean:.2f} %", mean=100 * mean)
+    backend = AtomicLocalBackend()
+    backend.put(encode_figure(figure), args.out_dir / "iou.png")
+    backend.put(encode_figure(plot_confusion(errors.matrix, names)), args.out_dir / "confusion.png")
+    backend.put_text(confusion_csv(errors.matrix, names), args.out_dir / "confusion.csv")
+    console.print(*(str(args.out_dir / name) for name in ("iou.png", "confusion.png", "confusion.csv")), sep="\n")
+
+
+def tables(errors: SegErrors, names: tuple[str, ...], args: argparse.Namespace) -> list[Table]:
+    """Classes, zones and confusions."""
+    classes = Table("class", "pixels", "IoU", "accuracy", title="by class, the worst first")
+    iou, accuracy, pixels = class_iou(errors.matrix), class_accuracy(errors.matrix), errors.matrix.sum(axis=1)
+    for label in np.argsort(iou, kind="stable").tolist():  # NaN comes last
+        classes.add_row(names[label], f"{pixels[label]:,}", _percent(iou[label]), _percent(accuracy[label]))
+    zones = Table("pixels", "number", "right", "of all errors", title="by distance from another class")
+    wrong = sum(zone.pixels - zone.right for zone in (errors.border, errors.interior))
+    for name, zone in ((f"at most {args.width} px", errors.border), ("further", errors.interior)):
+        right = zone.right / zone.pixels if zone.pixels else np.nan
+        share = (zone.pixels - zone.right) / wrong if wrong else np.nan
+        zones.add_row(name, f"{zone.pixels:,}", _percent(right), _percent(share))
+    confusions = Table("true", "predicted", "pixels", "of the true class", title="most frequent errors")
+    for row, column in worst_confusions(errors.matrix, args.top):
+        number = errors.matrix[row, column]
+        confusions.add_row(names[row], names[column], f"{number:,}", _percent(number / pixels[row]))
+    return [classes, zones, confusions]
+
+
+def _percent(share: float) -> str:
+    return "-" if np.isnan(share) else f"{share:.1%}"
+
+
+if __name__ == "__main__":
+    main()
