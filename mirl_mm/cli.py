@@ -4,7 +4,10 @@ import argparse
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the description as it is written, and defaults where there are any."""
+    """Shows the description as it is written, and defaults where there are any and the help does not tell them."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+        nothing = action.default is None or action.default is False or action.default in ([], {}, "")
+        if nothing or "default:" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)

@@ -1,7 +1,9 @@
-"""Pre-trains a small deep MIRL on generated images in minutes, and shows what it learnt: python tools/demo.py.
+"""Pre-trains a small deep MIRL on generated images in minutes, and shows what it learnt.
 
 Each step is one of the tools, called as shown. A step that was done is not done again, and training that was stopped
 goes on, so this can be stopped and started as often as you like.
+
+python tools/demo.py
 """
 
 import argparse
@@ -17,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.visualization.scalars import loss_names, read_scalars, term_title
 
 ROOT = Path(__file__).resolve().parents[1]  # all paths below are relative to it
@@ -25,10 +28,10 @@ WORK_DIR = Path("work_dirs/demo")
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--work-dir", type=Path, help=f"where everything goes (default: {WORK_DIR} of the repository)")
     parser.add_argument(
-        "--num-images", type=int, nargs=2, default=(4000, 400), metavar=("TRAIN", "VAL"), help="default: 4000 400"
+        "--num-images", type=int, nargs=2, default=(4000, 400), metavar=("TRAIN", "VAL"), help="to generate"
     )
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="for tools/train.py")
     return parser.parse_args()

@@ -1,7 +1,10 @@
-"""Evaluate a checkpoint with its config: python tools/test.py CONFIG CHECKPOINT.
+"""Evaluates a checkpoint with its config.
 
 Of a classifier, both the weights and their average (EMA) are evaluated if the checkpoint has both. Of a detector,
 COCO's twelve numbers for boxes, and for masks if it has them. Of a segmentor, mean IoU and accuracy.
+
+python tools/test.py configs/cls/mirl_vitb48_in1k.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth --per-class
+python tools/test.py configs/det/mirl_vitb48_coco.py work_dirs/det/mirl_vitb48_coco/iter_184375.pth --tta
 """
 
 import argparse

@@ -1,4 +1,11 @@
-"""Train any config: python tools/train.py configs/pretrain/mirl_vitb48_in1k.py."""
+"""Trains any config.
+
+python tools/train.py configs/pretrain/mirl_vits54_in1k.py --data-root data/imagenet --amp
+python tools/train.py configs/cls/mirl_vits54_in1k.py --pretrained work_dirs/pretrain/mirl_vits54_in1k/epoch_800.pth
+python tools/train.py configs/cls/mirl_vits54_in1k.py --resume       # after an interruption
+
+tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
+"""
 
 import argparse
 

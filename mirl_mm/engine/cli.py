@@ -6,12 +6,14 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mirl_mm.cli import HelpFormatter
+
 from .launch import load_config, set_data_root
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``config`` and the options of every run."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file, e.g. configs/pretrain/mirl_vits54_in1k.py")
     parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<task>/<config name>)")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
@@ -23,7 +25,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="override settings, e.g. train_dataloader.batch_size=32 optim_wrapper.optimizer.lr=1e-4",
     )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="of processes")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser
 

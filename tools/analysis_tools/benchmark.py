@@ -28,6 +28,7 @@ import mirl_mm
 from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.launch import load_config, set_data_root
 
@@ -35,13 +36,13 @@ Choice = tuple[str, bool]  # dtype, and whether plain
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
     parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
     parser.add_argument("--iters", type=int, default=10, help="steps of each that are measured")
     parser.add_argument("--warmup", type=int, default=2, help="steps of each before")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="bf16")
-    parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="bf16: autocast")
+    parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none", help="measured in turns")
     parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument("--compile", action="store_true", help="torch.compile the encoder's blocks")
@@ -54,9 +55,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--matmul-size", type=int, help="of the square matrices (default: 2048, on a GPU 8192)")
     parser.add_argument("--no-memory", action="store_true", help="don't measure memory; on the CPU it takes a process")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of weights and images")
     parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
+    )
     args = parser.parse_args()
     if args.compare == args.dtype:
         parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")

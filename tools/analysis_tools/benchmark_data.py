@@ -18,6 +18,7 @@ from mmengine.config import Config
 from torchvision import datasets
 from torchvision import transforms as T
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import Draw, ImageFolder
 from mirl_mm.datasets.randomness import draw, seeded
 
@@ -32,7 +33,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--data-root", required=True, help="a folder of class folders, as torchvision wants it")
     parser.add_argument("--config", help="take train_dataloader.dataset.pipeline from this config")
     parser.add_argument("--num-images", type=int, default=400, help="images per turn")

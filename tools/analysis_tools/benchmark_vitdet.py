@@ -26,6 +26,7 @@ import mirl_mm
 from mirl_mm import DeepViT
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import peak_bytes, tick
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.models.backbones import ARCHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -40,13 +41,15 @@ WAYS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arch", choices=list(ARCHS), default="vit-b")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--arch", choices=list(ARCHS), default="vit-b", help="encoder")
     parser.add_argument("--size", type=int, nargs=2, default=[1024, 1024], metavar=("H", "W"), help="of the images")
-    parser.add_argument("--window-size", type=int, default=14)
-    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--window-size", type=int, default=14, help="patches on a side")
+    parser.add_argument("--batch-size", type=int, default=1, help="images per step")
     parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="bf16: autocast")
-    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=["explicit", "ours", "ours, checkpointing"])
+    parser.add_argument(
+        "--ways", nargs="+", choices=list(WAYS), default=["explicit", "ours", "ours, checkpointing"], help="to compare"
+    )
     parser.add_argument("--iters", type=int, default=3, help="steps of each that are measured")
     parser.add_argument("--warmup", type=int, default=1, help="steps of each before")
     parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
@@ -57,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         help="cpu: seconds of computing, for a machine with other work; with --threads 1, on the CPU",
     )
     parser.add_argument("--no-memory", action="store_true", help="don't measure memory")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of weights and images")
     parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
     args = parser.parse_args()
     if args.clock == "cpu" and (args.threads != 1 or torch.cuda.is_available()):

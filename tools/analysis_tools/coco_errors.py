@@ -1,7 +1,9 @@
-"""What a detector gets wrong: python tools/analysis_tools/coco_errors.py ANNOTATIONS RESULTS.bbox.json.
+"""What a detector gets wrong.
 
 RESULTS are those of tools/test.py --predictions. Prints what is found, confused and missed by size, and the most
 frequent confusions; writes confusion.png (rows are true classes, each sums to 1) and confusion.csv (counts).
+
+python tools/analysis_tools/coco_errors.py data/coco/annotations/instances_val2017.json RESULTS.bbox.json
 """
 
 import argparse
@@ -11,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.coco_checks import read_annotations
 from mirl_mm.evaluation.coco_errors import Errors, count_errors
 from mirl_mm.file_backend import AtomicLocalBackend
@@ -19,13 +22,13 @@ from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("annotations", help="annotation file in COCO's format")
     parser.add_argument("results", help="boxes in COCO's results format")
-    parser.add_argument("--out-dir", default="errors", help="folder for confusion.png and .csv (default: errors)")
-    parser.add_argument("--score-thr", type=float, default=0.3, help="least score that counts (default: 0.3)")
-    parser.add_argument("--iou-thr", type=float, default=0.5, help="least overlap of a hit (default: 0.5)")
-    parser.add_argument("--top", type=int, default=10, help="confusions to print (default: 10)")
+    parser.add_argument("--out-dir", default="errors", help="folder for confusion.png and .csv")
+    parser.add_argument("--score-thr", type=float, default=0.3, help="least score that counts")
+    parser.add_argument("--iou-thr", type=float, default=0.5, help="least overlap of a hit")
+    parser.add_argument("--top", type=int, default=10, help="confusions to print")
     return parser.parse_args()
 
 

@@ -1,8 +1,10 @@
-"""Memory for training a detector, computed without a GPU: python tools/analysis_tools/detector_memory.py CONFIG ...
+"""Memory for training a detector, computed without a GPU.
 
 Weights, gradients and AdamW's two averages are 16 bytes for each parameter. Activations are the tensors that autograd
 keeps for the backward pass, counted on the meta device in float32, of backbone, neck and heads; mixed precision keeps
 between a half of it and all. Losses, anchors, the compiler's and the libraries' own memory are not in it.
+
+python tools/analysis_tools/detector_memory.py configs/det/mirl_vitb_coco.py configs/det/mirl_vitb48_24gb_coco.py
 """
 
 import argparse
@@ -14,6 +16,7 @@ from rich.table import Table
 from torch import nn
 
 from mirl_mm.analysis.activations import kept_bytes, storages
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS
 
@@ -50,9 +53,9 @@ def head_bytes(model: nn.Module, maps: tuple[torch.Tensor, ...]) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("configs", nargs="+", help="configs of detectors with a DeepViT and a SimpleFPN")
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 8], help="images on a GPU (default: 1 2 8)")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 8], help="images on a GPU")
     args = parser.parse_args()
     table = Table("config", "parameters (M)", "states", "each image", *(f"batch {batch}" for batch in args.batches))
     for path in args.configs:

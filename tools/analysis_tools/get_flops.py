@@ -13,16 +13,19 @@ from mmengine.config import DictAction
 
 from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, pretraining_macs
 from mirl_mm.analysis.flops import is_pretrainer
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.launch import load_config
 from mirl_mm.models.layers import patch_grid
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file of any task with a DeepViT")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
+    )
     return parser.parse_args()
 
 

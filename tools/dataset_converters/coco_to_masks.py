@@ -20,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("annotations", type=Path, help="COCO file with segmentations")
     parser.add_argument("out_dir", type=Path, help="folder for the masks and classes.txt")
     parser.add_argument("--background", metavar="NAME", help="first class, of pixels without annotation; else no label")
-    parser.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="some categories, in order; none: all")
+    parser.add_argument(
+        "--classes", nargs="+", default=[], metavar="NAME", help="some categories, in order (default: all)"
+    )
     parser.add_argument("--crowd", choices=CROWD, default="ignore", help="crowds become no label, ordinary, or nothing")
     parser.add_argument("--zero-based", action="store_true", help="the first class is 0, and 255 no label")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")

@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--size", type=int, nargs=2, default=(128, 128), metavar=("H", "W"), help="pixels")
     parser.add_argument("--layouts", nargs="+", default=LAYOUTS, choices=LAYOUTS, help="what to write")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another data set")
-    parser.add_argument("--workers", type=int, help="number of processes; None: one per CPU")
+    parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
     parser.add_argument("--overwrite", action="store_true", help="replace Shapes with other settings in out_dir")
     scene = parser.add_argument_group("scenes", "sizes are relative to the shorter side of the image")
     scene.add_argument("--max-objects", type=int, default=default.max_objects, help="most objects in an image")

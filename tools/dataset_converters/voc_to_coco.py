@@ -7,20 +7,19 @@ python tools/dataset_converters/voc_to_coco.py data/mine --annotations xml --ima
 import argparse
 from pathlib import Path
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.converters import print_summary, voc_to_coco
 from mirl_mm.datasets.converters.voc import DIFFICULT
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("root", type=Path, help="the data set's folder")
-    parser.add_argument("--out-dir", type=Path, help="where <split>.json files go; None: ROOT/annotations")
-    parser.add_argument("--splits", nargs="+", default=[], help="names of lists; none: all XML files as one split, all")
-    parser.add_argument("--classes", nargs="+", default=[], help="in the order of labels; none: all, by alphabet")
+    parser.add_argument("--out-dir", type=Path, help="where <split>.json files go (default: ROOT/annotations)")
+    parser.add_argument(
+        "--splits", nargs="+", default=[], help="names of lists (default: one, all, of all XML files)"
+    )
+    parser.add_argument("--classes", nargs="+", default=[], help="in the order of labels (default: all, by alphabet)")
     parser.add_argument("--annotations", default="Annotations", help="folder of the XML files in ROOT")
     parser.add_argument("--images", default="JPEGImages", help="folder of the images in ROOT")
     parser.add_argument("--lists", default="ImageSets/Main", help="folder of the lists in ROOT")

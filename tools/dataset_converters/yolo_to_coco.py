@@ -7,18 +7,15 @@ python tools/dataset_converters/yolo_to_coco.py data/mine --splits train val --o
 import argparse
 from pathlib import Path
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.converters import print_summary, yolo_to_coco
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("source", type=Path, help="data.yaml, or a folder with data.yaml or classes.txt")
-    parser.add_argument("--out-dir", type=Path, help="where <split>.json files go; None: annotations in its folder")
-    parser.add_argument("--splits", nargs="+", default=[], help="some of the splits; none: all")
+    parser.add_argument("--out-dir", type=Path, help="where <split>.json files go (default: annotations in its folder)")
+    parser.add_argument("--splits", nargs="+", default=[], help="some of the splits (default: all)")
     parser.add_argument("--classes", nargs="+", default=[], help="names in order, in place of the file's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     return parser.parse_args()

@@ -1,6 +1,6 @@
-"""Print what is installed, and say what is missing, for which tasks it is needed and how to get it.
+"""Prints what is installed, and says what is missing, for which tasks it is needed and how to get it.
 
-Usage: ``python tools/misc/check_env.py [--require core,det,seg] [--json]``
+python tools/misc/check_env.py --require core,det,seg
 
 Runs in a bare Python. Exit status 0 if every required task works (the core, unless told otherwise), else 1.
 """
@@ -214,7 +214,7 @@ def required_tasks(text: str) -> list[str]:
 
 def main() -> int:
     """Examine, print, and say by the exit status whether the required tasks work."""
-    parser = argparse.ArgumentParser(description="Print what is installed, what is missing and how to get it.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--require", type=required_tasks, default=["core"], help="tasks that must work, of core,det,seg (default: core)"
     )

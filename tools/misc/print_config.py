@@ -1,16 +1,22 @@
-"""Print a config with everything that it inherits: python tools/misc/print_config.py CONFIG [--cfg-options ...]."""
+"""Prints a config with everything that it inherits.
+
+python tools/misc/print_config.py configs/det/mirl_vitb48_coco.py --cfg-options train_dataloader.batch_size=2
+"""
 
 import argparse
 
 from mmengine.config import DictAction
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.launch import load_config
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
+    )
     args = parser.parse_args()
     print(load_config(args.config, args.cfg_options).pretty_text)
 

@@ -9,13 +9,14 @@ Images are normalised as in training; the batch is free, height and width are fi
 
 import argparse
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
 from mirl_mm.export.onnx import KINDS, export_onnx
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("out", help="file to write, .onnx")
     parser.add_argument(
@@ -29,22 +30,20 @@ def parse_args() -> argparse.Namespace:
         metavar="BLOCK",
         help="backbone: blocks after which features are given, from 0, or negative from the end (default: the last)",
     )
-    parser.add_argument(
-        "--kind", choices=KINDS, default="map", help="backbone: what is given after those blocks (default: map)"
-    )
+    parser.add_argument("--kind", choices=KINDS, default="map", help="backbone: what is given after those blocks")
     parser.add_argument("--img-size", nargs=2, type=int, metavar=("H", "W"), help="default: that of training")
     parser.add_argument(
         "--weights",
         choices=["model", "ema", "raw"],
         default="model",
-        help="as in export_weights.py (default: model)",
+        help="as in export_weights.py",
     )
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
-        help=f"largest difference as a share of the largest value (default: {TOLERANCE:g})",
+        help="largest difference as a share of the largest value",
     )
     return parser.parse_args()
 

@@ -9,14 +9,15 @@ Files hold tensors and plain text only. What was written, and how to load it, is
 import argparse
 import json
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import Published, export_weights, open_source
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("out", help="file to write, .safetensors or .pth")
-    parser.add_argument("--layout", choices=["timm", "mirl"], default="timm", help="whose names (default: timm's)")
+    parser.add_argument("--layout", choices=["timm", "mirl"], default="timm", help="whose names")
     parser.add_argument(
         "--part",
         choices=["backbone", "classifier", "all"],
@@ -26,7 +27,7 @@ def parse_args() -> argparse.Namespace:
         "--weights",
         choices=["model", "ema", "raw"],
         default="model",
-        help="model (default): the checkpoint's state_dict, which is the average (EMA) if one was kept; ema: the "
+        help="model: the checkpoint's state_dict, which is the average (EMA) if one was kept; ema: the "
         "average, an error if there is none; raw: as trained, never the average",
     )
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

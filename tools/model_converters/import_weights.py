@@ -14,12 +14,13 @@ from pathlib import Path
 
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.report import shorten
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("source", help="the file to read")
     parser.add_argument("target", help="the file to write, .safetensors or .pth")
     parser.add_argument("--num-heads", type=int, help="attention heads of the encoder, where the file does not tell")

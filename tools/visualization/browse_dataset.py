@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mirl_mm.apis.base import picture_paths
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.engine.launch import load_config, set_data_root
@@ -25,19 +26,15 @@ from mirl_mm.visualization.samples import Looks, draw_sample
 from mirl_mm.visualization.sheet import Entry, contact_sheet
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, and the description as it is written."""
-
-
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file")
     parser.add_argument("--out-dir", type=Path, default="browse", help="where the pictures go")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="whose pipeline")
     parser.add_argument("--number", type=int, default=16, help="images, evenly spread over the data set")
     parser.add_argument("--repeats", type=int, default=1, help="draws of each image, as in so many epochs")
-    parser.add_argument("--columns", type=int, help="pictures in a row; None: the draws of an image, or 4")
+    parser.add_argument("--columns", type=int, help="pictures in a row (default: the draws of an image, or 4)")
     parser.add_argument("--per-sheet", type=int, default=16, help="pictures in a file, about")
     parser.add_argument("--side", type=int, default=384, help="longer side of a picture in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the augmentation")

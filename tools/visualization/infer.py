@@ -20,6 +20,7 @@ from typing import Any
 from mirl_mm.apis.commands import COMMANDS
 from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.apis.inputs import expand
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError
 
 _PRINTED = 20
@@ -58,7 +59,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], str, dict[str, Any], Any], ...] = (
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

@@ -7,18 +7,19 @@ python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss gr
 import argparse
 from pathlib import Path
 
+from mirl_mm.cli import HelpFormatter
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.visualization.curves import encode_figure, plot_curves
 from mirl_mm.visualization.scalars import read_scalars
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("logs", nargs="+", help="work dirs, their time-stamped folders, or scalars.json files")
     parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: loss and pair_*)")
     parser.add_argument("--labels", nargs="+", help="names of the runs (default: the paths given)")
     parser.add_argument("--title", default="", help="goes on top")
-    parser.add_argument("--out", type=Path, default="loss.png", help="PNG file to write (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default="loss.png", help="PNG file to write")
     args = parser.parse_args()
     args.labels = args.labels or args.logs
     if len(set(args.labels)) != len(args.logs):
