@@ -16,9 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("root", type=Path, help="the data set's folder")
     parser.add_argument("--out-dir", type=Path, help="where <split>.json files go (default: ROOT/annotations)")
-    parser.add_argument(
-        "--splits", nargs="+", default=[], help="names of lists (default: one, all, of all XML files)"
-    )
+    parser.add_argument("--splits", nargs="+", default=[], help="names of lists (default: one, all, of all XML files)")
     parser.add_argument("--classes", nargs="+", default=[], help="in the order of labels (default: all, by alphabet)")
     parser.add_argument("--annotations", default="Annotations", help="folder of the XML files in ROOT")
     parser.add_argument("--images", default="JPEGImages", help="folder of the images in ROOT")
