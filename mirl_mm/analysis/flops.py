@@ -87,8 +87,8 @@ def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = No
     """
     if model is None:
         raise ValueError("the config has no model: give one of a task, such as configs/pretrain/mirl_vitb48_in1k.py")
-    settings = model if _is_deep_vit(model) else model.get("backbone")
-    if settings is None or not _is_deep_vit(settings):
+    settings = model if is_deep_vit(model) else model.get("backbone")
+    if settings is None or not is_deep_vit(settings):
         found = model.get("type") if settings is None else f"{model.get('type')} with a {settings.get('type')}"
         raise ValueError(f"the config's model is a {found}, which has no DeepViT as its backbone: nothing to count")
     size = {} if img_size is None else {"img_size": img_size}
@@ -151,7 +151,8 @@ def pretraining_macs(
     return count_macs(step)
 
 
-def _is_deep_vit(settings: Any) -> bool:
+def is_deep_vit(settings: Any) -> bool:
+    """Whether settings are a DeepViT's."""
     return _is_type(settings, DeepViT)
 
 

@@ -1,21 +1,27 @@
-"""Parameters and multiply-adds of a config's DeepViT, and for a pre-trainer those of its training step.
+"""Parameters and multiply-adds of a config's DeepViT, and of the model around it.
+
+Of a pre-trainer those of its training step; of others those of each part in a prediction. A segmentor is counted on one
+window, a detector's heads on as many regions as the test lets through at most.
 
 Two counts of multiply-adds: of linear layers alone, as in MIRL's paper (which calls them FLOPs), and with attention's
 two products. A multiply-add is two floating-point operations.
 
     python tools/analysis_tools/get_flops.py configs/pretrain/mirl_vitb48_in1k.py
+    python tools/analysis_tools/get_flops.py configs/det/mirl_vitb48_coco.py --shape 1024 1024
 """
 
 import argparse
 import math
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
-from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, pretraining_macs
-from mirl_mm.analysis.flops import is_pretrainer
+from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
+from mirl_mm.analysis.flops import is_deep_vit, is_pretrainer
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
-from mirl_mm.models.layers import patch_grid
+from mirl_mm.models.layers import Size, patch_grid
+from mirl_mm.registry import MODELS, SCOPE
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,16 +62,44 @@ def main() -> None:
     print(f"  parameters {cost.parameters / 1e6:.2f} M, of which trained {cost.trainable / 1e6:.2f} M")
     print(HEADER)
     print(line("forward", cost.macs))
-    if not is_pretrainer(model):
-        return
+    if is_pretrainer(model):
+        print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
+    elif not is_deep_vit(model):
+        print_parts(cfg, shape)
 
-    batch = args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1)
+
+def print_step(model: Config, shape: Size | None, batch: int) -> None:
+    """A pre-trainer's training step."""
     print(f"\n{model.type}, a batch of {batch}, masked")
     print(HEADER)
     for label, backward in (("forward", False), ("forward and backward", True)):
         ours, plain = (pretraining_macs(model, batch, shape, backward, plain) for plain in (False, True))
         print(line(label, ours, batch))
         print(line("  the same, plainly", plain, batch), f"  (x {plain.total / ours.total:.3f})")
+
+
+def print_parts(cfg: Config, shape: Size | None) -> None:
+    """The parts of a classifier, detector or segmentor."""
+    scope = cfg.get("default_scope", SCOPE)
+    with MODELS.switch_scope_and_registry(scope) as models:
+        known = models.get(cfg.model.type) is not None
+    if not known:
+        print(f"\nNothing but the encoder is counted: {cfg.model.type!r} is no model that is known in scope {scope!r}")
+        return
+    fit_to_datasets(cfg)
+    parts = model_parts(cfg.model, scope, shape)
+    print(f"\n{cfg.model.type}, prediction")
+    print(f"  {'part':34s}{'parameters':>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}")
+    parameters, macs = total_cost(parts)
+    for part in parts:
+        label = part.name if part.regions is None else f"{part.name}, {part.regions} regions"
+        print(part_line(label, part.parameters, part.macs))
+    print(part_line("all", parameters, macs))
+
+
+def part_line(label: str, parameters: int, macs: Macs) -> str:
+    linear, total = macs.linear / 1e9, macs.total / 1e9
+    return f"  {label:34s}{parameters / 1e6:11.2f} M{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
 
 
 if __name__ == "__main__":

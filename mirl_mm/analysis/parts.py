@@ -1,0 +1,110 @@
+"""What each part of a classifier, detector or segmentor costs when it predicts, without its weights in memory."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from mirl_mm.models import ImageClassifier
+from mirl_mm.models.layers import Size
+from mirl_mm.registry import MODELS, SCOPE
+
+from .flops import Macs, count_macs, encoder_settings
+
+#: Heads that see whole maps: of mmseg's segmentors, mmdet's two-stage and one-stage detectors.
+_DENSE_HEADS = ("decode_head", "rpn_head", "bbox_head")
+
+
+class Part(NamedTuple):
+    """A part of a model.
+
+    Attributes:
+        name: Where it is in the model.
+        parameters: All of them.
+        macs: Multiply-adds of the prediction for one image; none of a head that only helps in training.
+        regions: How many regions of the image it is run on; None for the whole image.
+    """
+
+    name: str
+    parameters: int
+    macs: Macs
+    regions: int | None = None
+
+
+def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | None = None) -> list[Part]:
+    """Cost of each part in the prediction for one image of the backbone's ``img_size``.
+
+    A segmentor is counted on one window of slide inference. A detector's heads on regions are counted for as many as
+    the test lets through (``rpn.max_per_img`` boxes, ``rcnn.max_per_img`` masks), the most that an image can have.
+
+    Args:
+        model: The config's ``model``: a classifier of ours, a detector of mmdet or a segmentor of mmseg on a DeepViT.
+        scope: The config's ``default_scope``.
+        img_size: (H, W) in place of the config's.
+
+    Raises:
+        ValueError: If there is no DeepViT.
+    """
+    settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
+    with torch.device("meta"), DefaultScope.overwrite_default_scope(scope):
+        network: Any = MODELS.build(settings).eval()
+        backbone = network.backbone
+        images = torch.empty(1, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+        parts: list[Part] = []
+
+        def measure(name: str, part: nn.Module, run: Callable[[], Any], regions: int | None = None) -> Any:
+            outcome: list[Any] = []
+            macs = count_macs(lambda: outcome.append(run()))
+            parts.append(Part(name, _parameters(part), macs, regions))
+            return outcome[0]
+
+        if isinstance(network, ImageClassifier):
+            tokens = measure("backbone", backbone, lambda: backbone.forward_tokens(images)[-1])
+            measure("head", network.head, lambda: network.head(tokens, backbone.num_prefix_tokens))
+            return parts
+        maps = measure("backbone", backbone, lambda: backbone(images))
+        if network.with_neck:
+            maps = measure("neck", network.neck, lambda: network.neck(maps))
+        for name in _DENSE_HEADS:
+            head = getattr(network, name, None)
+            if head is not None:
+                measure(name, head, partial(head, maps))
+        for name, head, regions, side in _region_heads(network):
+            x = torch.empty(regions, maps[0].shape[1], side, side)
+            measure(name, head, partial(head, x), regions)
+    if getattr(network, "auxiliary_head", None) is not None:
+        parts.append(Part("auxiliary_head", _parameters(network.auxiliary_head), Macs(0, 0)))
+    return parts
+
+
+def total_cost(parts: list[Part]) -> tuple[int, Macs]:
+    """Parameters and multiply-adds of all parts together."""
+    linear, attention = (sum(getattr(part.macs, kind) for part in parts) for kind in ("linear", "attention"))
+    return sum(part.parameters for part in parts), Macs(linear, attention)
+
+
+def _region_heads(network: Any) -> list[tuple[str, nn.Module, int, int]]:
+    """Name, head, regions and their size on the map, of a detector with two stages; a cascade has several of each."""
+    if not hasattr(network, "roi_head"):
+        return []
+    found = []
+    roi, test = network.roi_head, network.test_cfg
+    for kind, regions in (("bbox", test.rpn.max_per_img), ("mask", test.rcnn.max_per_img)):
+        heads, extractors = (_listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
+        several = len(heads) > 1
+        for i, (head, extractor) in enumerate(zip(heads, extractors, strict=True)):
+            name = f"roi_head.{kind}_head" + (f".{i}" if several else "")
+            found.append((name, head, regions, extractor.roi_layers[0].output_size[0]))
+    return found
+
+
+def _listed(modules: Any) -> list[Any]:
+    return [modules] if isinstance(modules, nn.Module) and not isinstance(modules, nn.ModuleList) else list(modules)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

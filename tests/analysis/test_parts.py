@@ -1,0 +1,89 @@
+"""Parts against formulas by hand, and against the whole model."""
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mirl_mm.analysis import Macs, count_macs, encoder_cost, encoder_settings, model_parts, total_cost
+from mirl_mm.engine.launch import load_config
+from mirl_mm.registry import MODELS
+from tests.training import ROOT
+
+
+def parts_of(path: str, img_size=None):
+    cfg = load_config(ROOT / "configs" / path)
+    return cfg, {part.name: part for part in model_parts(cfg.model, cfg.default_scope, img_size)}
+
+
+def whole(cfg):
+    with torch.device("meta"), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model).eval()
+
+
+def check_sums(cfg, parts) -> Macs:
+    """All parameters and every multiply-add of the encoder are there; returns all multiply-adds."""
+    parameters, macs = total_cost(list(parts.values()))
+    assert parameters == sum(p.numel() for p in whole(cfg).parameters())
+    assert parts["backbone"].macs == encoder_cost(encoder_settings(cfg.model)).macs
+    return macs
+
+
+def test_classifier():
+    cfg, parts = parts_of("cls/mirl_tiny24_64px.py")
+    assert parts["head"].macs == Macs(96 * 20, 0)
+    assert parts["head"].parameters == 2 * 96 + 96 * 20 + 20
+    check_sums(cfg, parts)
+
+
+def test_another_image_size():
+    _, parts = parts_of("cls/mirl_tiny24_64px.py", (64, 128))
+    _, usual = parts_of("cls/mirl_tiny24_64px.py")
+    assert parts["backbone"].macs.linear > 1.9 * usual["backbone"].macs.linear
+    assert parts["head"] == usual["head"]
+
+
+@pytest.mark.seg
+def test_segmentor_is_counted_as_a_whole():
+    pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
+    cfg, parts = parts_of("shapes/mirl_seg_shapes.py")
+    model = whole(cfg)
+    images = torch.empty(1, 3, *model.backbone.img_size, device="meta")
+    assert check_sums(cfg, parts) == count_macs(lambda: model(images, mode="tensor"))
+    assert parts["auxiliary_head"].macs == Macs(0, 0)
+
+
+@pytest.mark.det
+def test_detectors_heads_by_hand():
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    cfg, parts = parts_of("shapes/mirl_det_shapes.py")
+    check_sums(cfg, parts)
+    width, hidden, classes = 64, 256, 80
+    convs = 4 * 49 * 9 * width * width
+    outputs = hidden * (classes + 1 + 4 * classes)
+    assert parts["roi_head.bbox_head"].macs.total == 100 * (convs + 49 * width * hidden + outputs)
+    mask = 196 * (4 * 9 * width * width + 4 * width * width) + 784 * width * classes
+    assert parts["roi_head.mask_head"].macs.total == 20 * mask
+    assert (parts["roi_head.bbox_head"].regions, parts["roi_head.mask_head"].regions) == (100, 20)
+    cells, anchors = 32**2 + 16**2 + 8**2, 3
+    assert parts["rpn_head"].macs.total == cells * (2 * 9 * width * width + width * anchors * 5)
+
+
+@pytest.mark.det
+def test_a_cascade_has_its_heads_three_times_and_gfl_none_of_them():
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    cfg = load_config(ROOT / "configs/det/mirl_vitb_cascade_coco.py")
+    cfg.model.backbone.arch = {"depth": 4, "embed_dims": 768, "num_heads": 12}
+    names = [part.name for part in model_parts(cfg.model, cfg.default_scope, (256, 256))]
+    heads = [f"roi_head.{kind}_head.{i}" for kind in ("bbox", "mask") for i in range(3)]
+    assert names == ["backbone", "neck", "rpn_head", *heads]
+    cfg = load_config(ROOT / "configs/det/mirl_vitb_gfl_coco.py")
+    assert [part.name for part in model_parts(cfg.model, cfg.default_scope, (256, 256))] == [
+        "backbone",
+        "neck",
+        "bbox_head",
+    ]
+
+
+def test_models_without_a_deep_vit_are_refused():
+    with pytest.raises(ValueError, match="is a MaskRCNN with a ResNet"):
+        model_parts({"type": "MaskRCNN", "backbone": {"type": "ResNet"}}, "mmdet")
