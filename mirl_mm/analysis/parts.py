@@ -50,9 +50,9 @@ def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | N
         ValueError: If there is no DeepViT.
     """
     settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
-    with torch.device("meta"), DefaultScope.overwrite_default_scope(scope):
-        network: Any = MODELS.build(settings).eval()
-        backbone = network.backbone
+    network = model_on_meta(settings, scope).eval()
+    backbone = network.backbone
+    with torch.device("meta"):
         images = torch.empty(1, backbone.patch_embed.proj.in_channels, *backbone.img_size)
         parts: list[Part] = []
 
@@ -79,6 +79,12 @@ def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | N
     if getattr(network, "auxiliary_head", None) is not None:
         parts.append(Part("auxiliary_head", _parameters(network.auxiliary_head), Macs(0, 0)))
     return parts
+
+
+def model_on_meta(model: Mapping[str, Any], scope: str = SCOPE) -> Any:
+    """A config's ``model`` with shapes in place of weights."""
+    with torch.device("meta"), DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(deepcopy(dict(model)))
 
 
 def total_cost(parts: list[Part]) -> tuple[int, Macs]:

@@ -20,6 +20,13 @@ def whole(cfg):
         return MODELS.build(cfg.model).eval()
 
 
+def small_detector(name: str):
+    """Of images of 256 x 256, with four blocks."""
+    cfg = load_config(ROOT / f"configs/det/{name}.py", {"model.backbone.img_size": (256, 256)})
+    cfg.model.backbone.arch = {"depth": 4, "embed_dims": 768, "num_heads": 12}
+    return cfg
+
+
 def check_sums(cfg, parts) -> Macs:
     """All parameters and every multiply-add of the encoder are there; returns all multiply-adds."""
     parameters, macs = total_cost(list(parts.values()))
@@ -55,33 +62,29 @@ def test_segmentor_is_counted_as_a_whole():
 @pytest.mark.det
 def test_detectors_heads_by_hand():
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
-    cfg, parts = parts_of("shapes/mirl_det_shapes.py")
+    cfg = small_detector("mirl_vitb_coco")
+    parts = {part.name: part for part in model_parts(cfg.model, cfg.default_scope)}
     check_sums(cfg, parts)
-    width, hidden, classes = 64, 256, 80
-    convs = 4 * 49 * 9 * width * width
-    outputs = hidden * (classes + 1 + 4 * classes)
-    assert parts["roi_head.bbox_head"].macs.total == 100 * (convs + 49 * width * hidden + outputs)
+    width, hidden, classes = 256, 1024, 80
+    box = 4 * 49 * 9 * width * width + 49 * width * hidden + hidden * (classes + 1 + 4 * classes)
+    assert parts["roi_head.bbox_head"].macs == Macs(1000 * box, 0)
     mask = 196 * (4 * 9 * width * width + 4 * width * width) + 784 * width * classes
-    assert parts["roi_head.mask_head"].macs.total == 20 * mask
-    assert (parts["roi_head.bbox_head"].regions, parts["roi_head.mask_head"].regions) == (100, 20)
-    cells, anchors = 32**2 + 16**2 + 8**2, 3
-    assert parts["rpn_head"].macs.total == cells * (2 * 9 * width * width + width * anchors * 5)
+    assert parts["roi_head.mask_head"].macs == Macs(100 * mask, 0)
+    assert (parts["roi_head.bbox_head"].regions, parts["roi_head.mask_head"].regions) == (1000, 100)
+    cells, anchors = 64**2 + 32**2 + 16**2 + 8**2 + 4**2, 3
+    assert parts["rpn_head"].macs == Macs(cells * (2 * 9 * width * width + width * anchors * 5), 0)
 
 
 @pytest.mark.det
 def test_a_cascade_has_its_heads_three_times_and_gfl_none_of_them():
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
-    cfg = load_config(ROOT / "configs/det/mirl_vitb_cascade_coco.py")
-    cfg.model.backbone.arch = {"depth": 4, "embed_dims": 768, "num_heads": 12}
-    names = [part.name for part in model_parts(cfg.model, cfg.default_scope, (256, 256))]
+    cfg = small_detector("mirl_vitb_cascade_coco")
+    names = [part.name for part in model_parts(cfg.model, cfg.default_scope)]
     heads = [f"roi_head.{kind}_head.{i}" for kind in ("bbox", "mask") for i in range(3)]
     assert names == ["backbone", "neck", "rpn_head", *heads]
-    cfg = load_config(ROOT / "configs/det/mirl_vitb_gfl_coco.py")
-    assert [part.name for part in model_parts(cfg.model, cfg.default_scope, (256, 256))] == [
-        "backbone",
-        "neck",
-        "bbox_head",
-    ]
+    cfg = small_detector("mirl_vitb_gfl_coco")
+    names = [part.name for part in model_parts(cfg.model, cfg.default_scope)]
+    assert names == ["backbone", "neck", "bbox_head"]
 
 
 def test_models_without_a_deep_vit_are_refused():
