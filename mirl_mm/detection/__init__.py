@@ -13,7 +13,8 @@ except ImportError as error:
     ) from error
 
 from .dataset import CocoDataset
+from .mask_head import FCNMaskHead
 from .metric import CocoMetric
 from .tta import DetTTAModel
 
-__all__ = ["CocoDataset", "CocoMetric", "DetTTAModel"]
+__all__ = ["CocoDataset", "CocoMetric", "DetTTAModel", "FCNMaskHead"]

@@ -148,6 +148,19 @@ def test_bad_arguments_are_named(arguments, message):
         make_scene(*arguments)
 
 
+@pytest.mark.parametrize(("max_rotation", "mirrored"), [(0.0, True), (180.0, False)])
+def test_upright_hearts_are_their_own_mirror_images(max_rotation, mirrored):
+    style = SceneStyle(max_objects=1, max_rotation=max_rotation)
+    overlaps = []
+    for index in range(20):
+        scene = make_scene(0, "train", CLASSES.index("heart") + len(CLASSES) * index, (64, 64), style)
+        (instance,) = scene.instances
+        x, y, width, height = instance.bbox
+        mask = instance.mask[y : y + height, x : x + width]
+        overlaps.append((mask & mask[:, ::-1]).sum() / (mask | mask[:, ::-1]).sum())
+    assert (np.median(overlaps) > 0.9) == mirrored
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -156,6 +169,7 @@ def test_bad_arguments_are_named(arguments, message):
         ({"distractor_size": (0.01, 0.4)}, r"distractor_size=\(0.01, 0.4\)"),
         ({"min_visible": 1.0}, "min_visible=1.0: choose"),
         ({"dominance": 1.0}, "dominance=1.0: must exceed 1"),
+        ({"max_rotation": 200}, "max_rotation=200: choose 0 to 180 degrees"),
         ({"subject_size": (0.3, 0.5), "distractor_size": (0.3, 0.3)}, "larger than 0.37"),
     ],
 )

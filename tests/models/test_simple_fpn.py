@@ -38,11 +38,22 @@ def test_norms_are_over_channels():
         torch.testing.assert_close(level.mean(dim=1), torch.zeros_like(level[:, 0]), rtol=0, atol=1e-5)
 
 
+def test_batch_norm_takes_away_what_all_places_share():
+    neck = build(norm_cfg={"type": "BN"})
+    shared = 100 * torch.randn(1, 16, 1, 1)
+    torch.manual_seed(0)
+    x = torch.randn(2, 16, 8, 8)
+    level = neck((x + shared,))[0]
+    torch.testing.assert_close(level.mean(dim=(0, 2, 3)), torch.zeros(8), rtol=0, atol=1e-5)
+    assert level.var(dim=(0, 2, 3), unbiased=False).min() > 0.9
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"scales": (1, 3)}, r"scales must be some of 4, 2, 1, 0.5, in this order, got \(1, 3\)"),
         ({"scales": (1, 2)}, r"in this order, got \(1, 2\)"),
+        ({"norm_cfg": {"type": "GN"}}, "norm_cfg has type='GN': SimpleFPN has LN2d, BN, SyncBN"),
         ({"num_outs": 3}, "num_outs must be at least the number of scales, 4, got 3"),
         ({"in_channels": 18}, "scale 4 needs in_channels divisible by it, got 18"),
     ],

@@ -1,18 +1,29 @@
 """Writes generated images with labels for classification, detection and segmentation.
 
 python tools/dataset_converters/generate_shapes.py data/shapes --num-train 4000 --num-val 800 --size 128 128
+python tools/dataset_converters/generate_shapes.py data/shapes64 --size 64 64 --easy
 """
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets.shapes import LAYOUTS, SceneStyle, generate
+from mirl_mm.datasets.shapes import DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
+
+#: Options of a scene, fields of SceneStyle, with their help.
+STYLE = {
+    "max_objects": "most objects in an image",
+    "subject_size": "diameter of the largest object",
+    "distractor_size": "diameter of the other objects",
+    "min_visible": "least visible share of each",
+    "dominance": "subject's area to the next one's",
+    "max_rotation": "degrees to either side; 180 is any angle",
+}
 
 
 def parse_args() -> argparse.Namespace:
-    default = SceneStyle()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("out_dir", type=Path, help="folder to create")
     parser.add_argument("--num-train", type=int, default=4000, help="number of training images")
@@ -22,15 +33,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="another seed, another data set")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
     parser.add_argument("--overwrite", action="store_true", help="replace Shapes with other settings in out_dir")
-    scene = parser.add_argument_group("scenes", "sizes are relative to the shorter side of the image")
-    scene.add_argument("--max-objects", type=int, default=default.max_objects, help="most objects in an image")
-    for name, what in (("subject", "the largest object"), ("distractor", "the other objects")):
-        span = getattr(default, f"{name}_size")
+    parser.add_argument("--easy", action="store_true", help="few objects, large and upright: learnt in minutes")
+    scene = parser.add_argument_group(
+        "scenes", "sizes are relative to the shorter side of the image; the defaults are without --easy"
+    )
+    for name, what in STYLE.items():
+        default = getattr(DEFAULT_STYLE, name)
+        pair = {"nargs": 2, "metavar": ("MIN", "MAX")} if isinstance(default, tuple) else {}
+        kind = int if isinstance(default, int) else float
         scene.add_argument(
-            f"--{name}-size", type=float, nargs=2, default=span, metavar=("MIN", "MAX"), help=f"diameter of {what}"
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=argparse.SUPPRESS,
+            help=f"{what} (default: {default})",
+            **pair,
         )
-    scene.add_argument("--min-visible", type=float, default=default.min_visible, help="least visible share of each")
-    scene.add_argument("--dominance", type=float, default=default.dominance, help="subject's area to the next one's")
     return parser.parse_args()
 
 
@@ -38,12 +55,10 @@ def main() -> None:
     args = parse_args()
     started = time.perf_counter()
     try:
-        style = SceneStyle(
-            args.max_objects,
-            tuple(args.subject_size),
-            tuple(args.distractor_size),
-            args.min_visible,
-            args.dominance,
+        given = {name: getattr(args, name) for name in STYLE if hasattr(args, name)}
+        style = replace(
+            EASY_STYLE if args.easy else DEFAULT_STYLE,
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
         )
         generate(
             args.out_dir,

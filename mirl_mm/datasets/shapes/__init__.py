@@ -9,6 +9,17 @@ Uses numpy and PIL only.
 from mirl_mm.datasets.shapes.generation import generate
 from mirl_mm.datasets.shapes.layouts import LAYOUTS
 from mirl_mm.datasets.shapes.outlines import CLASSES
-from mirl_mm.datasets.shapes.scene import SPLITS, Instance, Scene, SceneStyle, make_scene
+from mirl_mm.datasets.shapes.scene import DEFAULT_STYLE, EASY_STYLE, SPLITS, Instance, Scene, SceneStyle, make_scene
 
-__all__ = ["CLASSES", "LAYOUTS", "SPLITS", "Instance", "Scene", "SceneStyle", "generate", "make_scene"]
+__all__ = [
+    "CLASSES",
+    "DEFAULT_STYLE",
+    "EASY_STYLE",
+    "LAYOUTS",
+    "SPLITS",
+    "Instance",
+    "Scene",
+    "SceneStyle",
+    "generate",
+    "make_scene",
+]
