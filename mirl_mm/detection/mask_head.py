@@ -16,5 +16,6 @@ class FCNMaskHead(MMDetFCNMaskHead):
     """
 
     def init_weights(self) -> None:
+        """As mmdet's, but for the last layer."""
         super().init_weights()
         nn.init.normal_(self.conv_logits.weight, std=0.001)
