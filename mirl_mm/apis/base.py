@@ -16,6 +16,7 @@ from torch import nn
 
 from mirl_mm.checkpoint.read import Weights, read_any
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.config import read_config
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
@@ -62,10 +63,10 @@ class ImageInferencer(BaseInferencer):
         show_progress: bool = False,
     ) -> None:
         if isinstance(model, (str, Path)):
-            if not os.path.isfile(model):
-                raise FileNotFoundError(f"no config or checkpoint {str(model)!r}")
             if Path(model).suffix in (".py", ".json", ".yaml", ".yml"):
-                model = Config.fromfile(model)
+                model = read_config(model)
+            elif not os.path.isfile(model):
+                raise FileNotFoundError(f"no config or checkpoint {str(model)!r}")
             elif weights is None:
                 model, weights = None, model
             else:

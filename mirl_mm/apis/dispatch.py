@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mirl_mm.checkpoint.read import read_any
+from mirl_mm.config import read_config
 from mirl_mm.models.classifiers import ImageClassifier
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import MODELS, SCOPE
@@ -33,7 +34,7 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
         ValueError: For a checkpoint without config, or of a model that does none of this.
         ImportError: For a detector without mmdet, or a segmentor without mmseg.
     """
-    cfg = Config.fromfile(config) if config else read_any(checkpoint).cfg
+    cfg = read_config(config) if config else read_any(checkpoint).cfg
     if cfg is None or "model" not in cfg:
         raise ValueError(f"checkpoint '{checkpoint}' holds no config: give the config file by --config")
     kind = _model_class(cfg)

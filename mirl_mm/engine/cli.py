@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.config import config_path
 
 from .launch import load_config, set_data_root
 
@@ -14,7 +15,9 @@ from .launch import load_config, set_data_root
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``config`` and the options of every run."""
     parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
-    parser.add_argument("config", help="config file, e.g. configs/pretrain/mirl_vits54_in1k.py")
+    parser.add_argument(
+        "config", help="config file, e.g. configs/cls/mirl_vitb48_in1k.py; mirl_mm::cls/mirl_vitb48_in1k.py also works"
+    )
     parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<task>/<config name>)")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument(
@@ -46,6 +49,6 @@ def default_work_dir(config: str | Path) -> Path:
 
     A config outside of a folder ``configs`` counts with its name alone.
     """
-    parts = Path(config).resolve().with_suffix("").parts
+    parts = config_path(config).resolve().with_suffix("").parts
     below = parts[len(parts) - parts[::-1].index("configs") :] if "configs" in parts[:-1] else parts[-1:]
     return Path("work_dirs", *below)

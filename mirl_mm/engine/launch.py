@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mirl_mm.checkpoint.files import file_kind
+from mirl_mm.config import read_config
 from mirl_mm.datasets import preflight
 
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
@@ -24,18 +25,14 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file and apply overrides.
 
     Args:
-        path: The config file.
+        path: The config file, or ``mirl_mm::`` and its place in this package's ``configs``.
         options: Dotted keys to values, as ``--cfg-options`` gives them.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: For an override that nothing would read.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"no config file {str(path)!r}: give a path such as configs/pretrain/mirl_vitb48_in1k.py"
-        )
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(dict(options))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 
 from mirl_mm.checkpoint.read import Weights, read_any
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.config import read_config
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.models.backbones import DeepViT
 from mirl_mm.registry import MODELS, SCOPE
@@ -149,9 +149,7 @@ def _find_config(weights: Weights, path: str | Path, config: str | Path | Mappin
     if isinstance(config, Config):
         return config._cfg_dict
     if config is not None:
-        if not os.path.isfile(config):
-            raise FileNotFoundError(f"no config file {str(config)!r}")
-        return Config.fromfile(config)
+        return read_config(config)
     if weights.cfg is None:
         raise ValueError(
             f"checkpoint {str(path)!r} holds no config, so its encoder's heads and image size are not known: give its "

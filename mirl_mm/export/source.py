@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.config import read_config
 from mirl_mm.models import DeepViT, ImageClassifier
 from mirl_mm.registry import MODELS
 
@@ -132,9 +133,7 @@ def open_source(path: str | Path, weights: str = "model", config: str | Path | N
     else:
         state, kind = read.state, "the moving average (EMA) of the weights"
     if config is not None:
-        if not Path(config).is_file():
-            raise FileNotFoundError(f"no config file {str(config)!r}")
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
     elif read.cfg is not None:
         cfg = read.cfg
     else:

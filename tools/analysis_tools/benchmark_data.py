@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from torchvision import datasets
 from torchvision import transforms as T
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import Draw, ImageFolder
 from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.engine.launch import load_config
 
 TRAIN_PIPELINE: list[dict[str, Any]] = [
     {"type": "LoadImage"},
@@ -84,7 +84,7 @@ def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(1)
-    pipeline = TRAIN_PIPELINE if args.config is None else Config.fromfile(args.config).train_dataloader.dataset.pipeline
+    pipeline = TRAIN_PIPELINE if args.config is None else load_config(args.config).train_dataloader.dataset.pipeline
     to_8_bit = pil_transform(pipeline)
     ours = ImageFolder(args.data_root, pipeline=pipeline)
     pil_8_bit = datasets.ImageFolder(args.data_root, transform=to_8_bit)

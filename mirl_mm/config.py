@@ -1,0 +1,70 @@
+"""Config files, and the package's own by name: ``mirl_mm::pretrain/mirl_vitb48_in1k.py``.
+
+A name stands wherever a path to a config does, and in ``_base_``, in a checkout as in an installed package. mmengine
+knows the packages it may take bases from by a table; to be in it, this module has to be imported before the config is
+read, which our tools and inferencers do.
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+
+PREFIX = "mirl_mm::"
+#: Where OpenMMLab packages have their configs. In a checkout it is a link.
+FOLDER = Path(__file__).parent / ".mim" / "configs"
+
+MODULE2PACKAGE.setdefault("mirl_mm", "mirl_mm")
+
+
+def config_path(name: str | Path) -> Path:
+    """Where a config file is, or would be.
+
+    Args:
+        name: A path, or ``mirl_mm::`` and a path below this package's ``configs``.
+    """
+    return FOLDER / str(name).removeprefix(PREFIX) if str(name).startswith(PREFIX) else Path(name)
+
+
+def read_config(name: str | Path) -> Config:
+    """Read a config file with all that it inherits.
+
+    Args:
+        name: See :func:`config_path`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    path = config_path(name)
+    if not path.is_file():
+        raise _missing(name)
+    cfg = Config.fromfile(path)
+    if PREFIX in cfg.text:
+        _drop_scope(cfg._cfg_dict)
+    return cfg
+
+
+def _missing(name: str | Path) -> FileNotFoundError:
+    if str(name).startswith(PREFIX):
+        known = sorted(PREFIX + each.relative_to(FOLDER).as_posix() for each in FOLDER.glob("*/*.py"))
+        remedy = f"the nearest are {', '.join(get_close_matches(str(name), known, cutoff=0))}"
+    else:
+        remedy = f"give a path, or a name such as {PREFIX}pretrain/mirl_vitb48_in1k.py"
+    return FileNotFoundError(f"no config file {str(name)!r}: {remedy}")
+
+
+def _drop_scope(node: Any) -> None:
+    """Undo that mmengine looks for everything of a base from a package in that package alone.
+
+    Ours of detection and segmentation are made of mmdet's and mmseg's parts, which their ``default_scope`` says.
+    """
+    if isinstance(node, dict):
+        if node.get("_scope_") == "mirl_mm":
+            del node["_scope_"]
+        for each in node.values():
+            _drop_scope(each)
+    elif isinstance(node, (list, tuple)):
+        for each in node:
+            _drop_scope(each)
