@@ -43,6 +43,7 @@ def loaded(task: str, path, capsys) -> tuple[torch.nn.Module, list[str]]:
         cfg.model.neck.in_channels = 16
     if task == "seg":
         cfg.model.backbone.out_indices = (0, 1, 2, 3)
+        cfg.model.backbone.img_size = (128, 128)  # twice the pre-training's
         cfg.model.neck.embed_dim = cfg.model.auxiliary_head.in_channels = 16
         cfg.model.decode_head.in_channels = [16] * 4
     set_pretrained(cfg, str(path))
