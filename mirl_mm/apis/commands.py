@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import counted
 from mirl_mm.visualization.reconstruction import caption
 
 from .base import ImageInferencer, image_paths, picture_paths
@@ -143,7 +144,7 @@ def reconstruct(args: argparse.Namespace, images: list[str]) -> Outcome:
     write_json(args.json, predictions)
     lines = [f"{item['img_path']}: {_losses(item['losses'])}" for item in predictions]
     means = {name: float(np.mean([item["losses"][name] for item in predictions])) for name in predictions[0]["losses"]}
-    notes = [f"{len(images)} images; mean loss: {_losses(means)}"]
+    notes = [f"{counted(len(images), 'image')}; mean loss: {_losses(means)}"]
     notes.append(caption(infer.model.norm_target, not args.show_untrained))
     files = picture_paths(args.out_dir, "reconstruction", len(images), args.rows) if args.out_dir else []
     return Outcome(lines, notes, files)

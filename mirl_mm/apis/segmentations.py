@@ -11,6 +11,7 @@ from PIL import Image
 
 from mirl_mm.datasets.masks import IGNORED, MaskRules, check_size, read_mask
 from mirl_mm.evaluation.seg_errors import class_iou, confusion
+from mirl_mm.text import counted
 
 #: Ground truth: a folder with masks of the images' names, or a mask for each image, a file or ``(H, W)`` labels.
 Truth = str | Path | Sequence[str | Path | np.ndarray]
@@ -152,7 +153,9 @@ def find_truth(inputs: Sequence[np.ndarray | str], truth: Truth) -> list[str | n
     """
     if not isinstance(truth, (str, Path)):
         if len(truth) != len(inputs):
-            raise ValueError(f"{len(truth)} true masks for {len(inputs)} images: give one for each, in order")
+            raise ValueError(
+                f"{counted(len(truth), 'true mask')} for {counted(len(inputs), 'image')}: give one for each, in order"
+            )
         return [mask if isinstance(mask, np.ndarray) else os.fspath(mask) for mask in truth]
     paths: list[str | np.ndarray] = []
     for image in inputs:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from mirl_mm.text import counted
+
 from .checks import check_root
 
 #: Images whose files are looked for.
@@ -103,7 +105,7 @@ def check_annotations(
     kept = _match_classes(where, content["categories"], classes)
     warnings = []
     if not annotations:
-        message = f"{where} has {len(content['images']):,} images and no annotation at all"
+        message = f"{where} has {counted(len(content['images']), 'image')} and no annotation at all"
         if not test_mode:
             raise ValueError(f"{message}: nothing can be learnt from it. Give the file that has the boxes")
         return kept, [f"{message}: its images can be predicted, but every metric will be -1"]
@@ -114,7 +116,7 @@ def check_annotations(
         rest = [category["name"] for category in content["categories"] if category["id"] not in wanted]
         warnings.append(
             f"{where}: {len(annotations) - len(inside):,} of {len(annotations):,} annotations are left out, of "
-            f"{len(rest)} categories that are none of the config's classes: {_shorten(rest)}"
+            f"{counted(len(rest), 'category', 'categories')} not among the config's classes: {_shorten(rest)}"
         )
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     usable = [annotation for annotation in inside if _has_area(annotation, sizes)]
@@ -160,14 +162,14 @@ def _check_ids(where: str, images: list[dict], annotations: list[dict], categori
         unknown = sorted({annotation[key] for annotation in annotations} - known, key=str)
         if unknown:
             raise ValueError(
-                f"{where}: annotations refer to {len(unknown)} values of {key} that the file does not list: "
+                f"{where}: annotations refer to {counted(len(unknown), 'value')} of {key} that the file does not list: "
                 f"{_shorten(unknown)}"
             )
     wrong = [annotation for annotation in annotations if len(annotation["bbox"]) != 4]
     if wrong:
         raise ValueError(
-            f"{where}: {len(wrong):,} boxes have other than 4 numbers, the first is annotation {wrong[0]['id']} with "
-            f"{wrong[0]['bbox']}: boxes are [x, y, width, height] in pixels"
+            f"{where}: {counted(len(wrong), 'box', 'boxes')} of other than 4 numbers, the first is annotation "
+            f"{wrong[0]['id']} with {wrong[0]['bbox']}: boxes are [x, y, width, height] in pixels"
         )
 
 

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from mirl_mm.datasets.file_list import FileList
 from mirl_mm.datasets.listing_cache import Folder, cache_file, load_folders, save_folders
+from mirl_mm.text import counted
 
 # A folder that changed this recently may change again without its time stamp moving on: it isn't trusted next time.
 _RACY_NS = 2_000_000_000
@@ -57,7 +58,10 @@ def _list(root: str, extensions: Collection[str], cache_dir: str | None) -> File
     if folders != known:
         save_folders(file, folders)
         seconds = time.monotonic() - start
-        print_log(f"Listed {root}: {len(files):,} images in {len(paths):,} folders, {seconds:.1f} s", "current")
+        print_log(
+            f"Listed {root}: {counted(len(files), 'image')} in {counted(len(paths), 'folder')}, {seconds:.1f} s",
+            "current",
+        )
     return files
 
 
@@ -104,7 +108,9 @@ class _Walk:
                     if now - reported > _REPORT_SECONDS:
                         reported = now
                         rate = files / (now - start)
-                        print_log(f"Listing {self.root}: {files:,} images so far, {rate:,.0f} per second", "current")
+                        print_log(
+                            f"Listing {self.root}: {counted(files, 'image')} so far, {rate:,.0f} per second", "current"
+                        )
                 places = below
         return folders
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from mirl_mm.text import counted
+
 from .decode import CorruptImageError
 
 #: Label of pixels without a class, in mmseg's transforms, heads and metrics; files may have another value for it.
@@ -65,7 +67,10 @@ class MaskRules:
         labels = _table(self)[values]
         if labels.min(initial=0) < 0:
             found, counts = np.unique(values[labels < 0], return_counts=True)
-            bad = [f"{value} ({count:,} pixels)" for value, count in zip(found.tolist(), counts.tolist(), strict=True)]
+            bad = [
+                f"{value} ({counted(count, 'pixel')})"
+                for value, count in zip(found.tolist(), counts.tolist(), strict=True)
+            ]
             shown = ", ".join(bad[:_SHOWN]) + (f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
             raise ValueError(
                 f"mask '{path}' has the value{'s' * (len(bad) > 1)} {shown}, outside of the classes: {self}. Correct "

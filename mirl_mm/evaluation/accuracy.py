@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mirl_mm.registry import METRICS
+from mirl_mm.text import counted
 
 from .predictions import check_predictions_file, write_predictions
 
@@ -98,7 +99,7 @@ class Accuracy(BaseMetric):
         if self.out_file is not None:
             path = self._path(self.out_file)
             write_predictions(path, results, self._names())
-            print_log(f"predictions of {len(results)} images are in {path}", logger="current")
+            print_log(f"predictions of {counted(len(results), 'image')} are in {path}", logger="current")
         return metrics
 
     def _usable(self, num_classes: int) -> list[int]:

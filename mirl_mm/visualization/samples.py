@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
+from mirl_mm.text import counted
 
 from .boxes import Instance, draw_instances
 from .palette import class_palette
@@ -70,7 +71,7 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
     if info is not None and "gt_instances" in info:
         instances = _instances(info, looks)
         drawn = draw_instances(image, instances, (side, side))
-        return Picture(drawn, f"{len(instances)} objects, {_size(image)}")
+        return Picture(drawn, f"{counted(len(instances), 'object')}, {_size(image)}")
     if info is not None and "gt_sem_seg" in info:
         regions = info.gt_sem_seg
         labels = (regions.data if "data" in regions else regions.sem_seg).squeeze(0).numpy()  # mmseg's, mmdet's name

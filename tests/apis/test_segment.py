@@ -246,7 +246,7 @@ def test_bad_ground_truth_is_named(infer, folder, tmp_path):
     path = images_of(folder)[0]
     with pytest.raises(FileNotFoundError, match=rf"no ground truth '.*{path.stem}\.png' for the image '.*{path.name}'"):
         infer(path, truth=tmp_path)
-    with pytest.raises(ValueError, match="2 true masks for 1 images"):
+    with pytest.raises(ValueError, match="2 true masks for 1 image"):
         infer(path, truth=["a.png", "b.png"])
     Image.fromarray(np.full((45, 70), 77, np.uint8)).save(tmp_path / f"{path.stem}.png")
     with pytest.raises(ValueError, match=rf"mask '.*{path.stem}\.png' has the value 77"):

@@ -60,7 +60,7 @@ def test_the_tool(folder, monkeypatch, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "57.14%" in shown and "never there: tree" in shown
     assert "class_weight=[0.875, 1.167, 0.0]" in shown
-    assert "unlabelled: 17.65% of all pixels; 1 masks without any label" in shown
+    assert "unlabelled: 17.65% of all pixels; 1 mask without any label" in shown
     assert Image.open(folder / "out.png").width > 500
     run_here(monkeypatch, tool, folder / "masks")
     assert "value 2" in capsys.readouterr().out

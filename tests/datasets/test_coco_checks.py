@@ -34,9 +34,9 @@ def test_categories_come_in_the_order_of_the_classes():
         (lambda c: c["annotations"][1].pop("area"), r"1 of 2 annotations have no 'area' \(of the mask"),
         (lambda c: c["images"][0].pop("height"), "1 of 1 images have no 'height'"),
         (lambda c: c["annotations"][1].update(id=1), "1 annotation ids are used more than once: 1"),
-        (lambda c: c["annotations"][1].update(image_id=8), "1 values of image_id that the file does not list: 8"),
-        (lambda c: c["annotations"][1].update(category_id=0), "1 values of category_id that the file does not list: 0"),
-        (lambda c: c["annotations"][1].update(bbox=[1, 2]), r"1 boxes have other than 4 numbers.* 2 with \[1, 2\]"),
+        (lambda c: c["annotations"][1].update(image_id=8), "1 value of image_id that the file does not list: 8"),
+        (lambda c: c["annotations"][1].update(category_id=0), "1 value of category_id that the file does not list: 0"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2]), r"1 box of other than 4 numbers.* 2 with \[1, 2\]"),
         (lambda c: c["categories"][1].update(name="ant"), "several categories have the same name: ant"),
     ],
 )

@@ -164,7 +164,7 @@ def test_progress_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "print_log", lambda text, *_: lines.append(text))
     monkeypatch.setattr(listing, "_REPORT_SECONDS", 0.0)
     list_images(str(tmp_path), ENDINGS)
-    assert any("1 images so far" in line and "per second" in line for line in lines)
+    assert any("1 image so far" in line and "per second" in line for line in lines)
     assert "2 images in 2 folders" in lines[-1]
 
 

@@ -38,10 +38,10 @@ def test_labels(rules, values, labels):
             [0, 3, 3, 255],
             r"mask 'a.png' has the value 3 \(2 pixels\), outside of the classes: the 3 clas",
         ),
-        (MaskRules(3), [4, 3], r"has the values 3 \(1 pixels\), 4 \(1 pixels\), outside"),
+        (MaskRules(3), [4, 3], r"has the values 3 \(1 pixel\), 4 \(1 pixel\), outside"),
         (MaskRules(3, True), [4], r"the 3 classes have the values 1 to 3, and 0 and 255 mean no label"),
         (MaskRules(3, ignore_index=0), [3], r"the values 0 to 2, and 0 mean no label \(reduce_zero_label=False"),
-        (MaskRules(2), list(range(20)), r"6 \(1 pixels\) and 13 more, outside"),
+        (MaskRules(2), list(range(20)), r"6 \(1 pixel\) and 13 more, outside"),
     ],
 )
 def test_values_outside_of_the_classes(rules, values, message):

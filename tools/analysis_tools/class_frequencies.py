@@ -21,6 +21,7 @@ from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.curves import encode_figure
 
@@ -58,11 +59,11 @@ def main() -> None:
     if args.out:
         shares = counts.shares()
         bars = [
-            Bar(name, 100 * shares[label], f"{shares[label]:.2%}, {counts.masks[label]:,} masks")
+            Bar(name, 100 * shares[label], f"{shares[label]:.2%}, {counted(int(counts.masks[label]), 'mask')}")
             for label, name in enumerate(names)
             if counts.pixels[label] or args.classes
         ]
-        figure = plot_bars(bars, "labelled pixels (%)", f"{counts.number:,} masks", logarithmic=True)
+        figure = plot_bars(bars, "labelled pixels (%)", counted(counts.number, "mask"), logarithmic=True)
         AtomicLocalBackend().put(encode_figure(figure), args.out)
         console.print(str(args.out), highlight=False, soft_wrap=True)
 

@@ -21,6 +21,7 @@ from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
 from mirl_mm.visualization.curves import encode_figure
@@ -57,10 +58,10 @@ def main() -> None:
     console = Console()
     for table in tables(errors, names, args):
         console.print(table)
-    console.print(f"{len(pairs):,} images, mIoU {100 * mean:.2f} %", highlight=False)
+    console.print(f"{counted(len(pairs), 'image')}, mIoU {100 * mean:.2f} %", highlight=False)
     notes = ["absent" if np.isnan(value) else f"{100 * value:.1f}" for value in iou]
     bars = [Bar(*each) for each in zip(names, 100 * iou, notes, strict=True)]
-    figure = plot_bars(bars, "IoU (%)", f"{len(pairs):,} images, mIoU {100 * mean:.2f} %", mean=100 * mean)
+    figure = plot_bars(bars, "IoU (%)", f"{counted(len(pairs), 'image')}, mIoU {100 * mean:.2f} %", mean=100 * mean)
     backend = AtomicLocalBackend()
     backend.put(encode_figure(figure), args.out_dir / "iou.png")
     backend.put(encode_figure(plot_confusion(errors.matrix, names)), args.out_dir / "confusion.png")

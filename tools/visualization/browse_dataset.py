@@ -21,6 +21,7 @@ from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.engine.launch import load_config, set_data_root
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import counted
 from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.samples import Looks, draw_sample
 from mirl_mm.visualization.sheet import Entry, contact_sheet
@@ -60,7 +61,7 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     columns = args.columns or (args.repeats if args.repeats > 1 else 4)
     per_sheet = max(args.per_sheet // columns, 1) * columns
-    title = f"{Path(args.config).stem}, {args.split}, {len(dataset):,} images"
+    title = f"{Path(args.config).stem}, {args.split}, {counted(len(dataset), 'image')}"
     paths = picture_paths(args.out_dir, args.split, len(entries), per_sheet)
     for path, start in zip(paths, range(0, len(entries), per_sheet), strict=True):
         sheet = contact_sheet(entries[start : start + per_sheet], columns, title, cell=args.side)

@@ -12,6 +12,7 @@ from mirl_mm.datasets.class_counts import ClassCounts, count_labels
 from mirl_mm.datasets.coco_checks import read_annotations
 from mirl_mm.datasets.masks import IGNORED, MaskCounts
 from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.text import counted
 
 from .coco import AnnotationError
 from .masks import MadeMasks, MaskWriter, check_classes, write_classes
@@ -93,7 +94,7 @@ def coco_to_masks(
         counts.add(each)
     write_classes(names, out_dir)
     left_out = len(content.get("annotations") or []) - sum(len(task.annotations) for task in tasks)
-    notes = (f"{left_out:,} annotations of other categories were left out",) if left_out else ()
+    notes = (f"left out: {counted(left_out, 'annotation')} of other categories",) if left_out else ()
     return MadeMasks(out_dir, counts, (), zero_based, notes)
 
 

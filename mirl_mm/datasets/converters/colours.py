@@ -13,6 +13,7 @@ from mirl_mm.datasets.class_counts import ClassCounts, count_labels
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.masks import IGNORED, MaskCounts
 from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.text import counted
 
 from .coco import AnnotationError
 from .masks import MadeMasks, MaskWriter, check_classes, write_classes
@@ -99,8 +100,8 @@ def colours_to_masks(
         left_out += done.unknown
         images += done.unknown > 0
     write_classes(table.classes, out_dir)
-    notes = (f"unknown colours: {left_out:,} pixels in {images:,} images became no label",) if left_out else ()
-    return MadeMasks(out_dir, counts, table.palette, zero_based, notes)
+    unknown = f"unknown colours: {counted(left_out, 'pixel')} in {counted(images, 'image')} became no label"
+    return MadeMasks(out_dir, counts, table.palette, zero_based, (unknown,) if left_out else ())
 
 
 def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTable:
@@ -168,7 +169,7 @@ def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: 
 def _unknown_colours(pixels: np.ndarray, path: Path, table: ColourTable) -> AnnotationError:
     found, counts = np.unique(pixels, axis=0, return_counts=True)
     order = np.argsort(-counts)
-    shown = ", ".join(f"{tuple(found[i].tolist())} ({counts[i]:,} pixels)" for i in order[:_SHOWN])
+    shown = ", ".join(f"{tuple(found[i].tolist())} ({counted(counts[i], 'pixel')})" for i in order[:_SHOWN])
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     hint = " JPEG files change colours: get the labels as PNG." if path.suffix.lower() in (".jpg", ".jpeg") else ""
     return AnnotationError(

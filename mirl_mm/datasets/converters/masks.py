@@ -12,6 +12,7 @@ from rich.table import Table
 from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.masks import IGNORED
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import counted
 
 from .coco import AnnotationError
 
@@ -99,7 +100,7 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
         weights: Show a column of loss weights.
         all_classes: Show classes that do not occur, too.
     """
-    table = Table(title=f"{counts.number:,} masks", caption=_caption(counts))
+    table = Table(title=counted(counts.number, "mask"), caption=_caption(counts))
     for column in ("value", "class", "pixels", "of labelled", "masks", "of masks", *(["weight"] if weights else [])):
         table.add_column(column, justify="left" if column == "class" else "right")
     shares, balance = counts.shares(), counts.weights()
@@ -120,5 +121,5 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
 def _caption(counts: ClassCounts) -> str:
     parts = [f"unlabelled: {counts.unlabelled / max(counts.total, 1):.2%} of all pixels"]
     if counts.empty:
-        parts.append(f"{counts.empty:,} masks without any label")
+        parts.append(f"{counted(counts.empty, 'mask')} without any label")
     return "; ".join(parts)

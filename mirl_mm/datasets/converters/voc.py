@@ -6,6 +6,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.text import counted
 
 from .coco import AnnotationError, Box, CocoBuilder, Problems, image_size, progress, relative_name
 from .summary import Converted
@@ -235,4 +236,5 @@ def _notes(files: Sequence[VocFile]) -> tuple[str, ...]:
     number = sum(min(item.box[:2]) < 1 for file in files for item in file.objects)
     if not number:
         return ()
-    return (f"{number} boxes begin before pixel 1: if these files count edges from 0, convert with --zero-based",)
+    found = f"before pixel 1 begin {counted(number, 'box', 'boxes')}"
+    return (f"{found}: if these files count edges from 0, convert with --zero-based",)

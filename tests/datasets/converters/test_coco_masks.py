@@ -80,7 +80,7 @@ def test_background_chosen_classes_and_zero_based_values(file, tmp_path):
     values[:6, :8] = 1
     assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), values)
     assert (tmp_path / "masks/classes.txt").read_text() == "floor\nmat\n"
-    assert made.notes == ("2 annotations of other categories were left out",)
+    assert made.notes == ("left out: 2 annotations of other categories",)
 
 
 def test_both_kinds_of_run_lengths(tmp_path):
@@ -136,6 +136,6 @@ def test_what_else_is_refused(file, tmp_path):
 def test_the_tool(file, tmp_path, monkeypatch, capsys):
     run_here(monkeypatch, "tools/dataset_converters/coco_to_masks.py", file, tmp_path / "masks", "--crowd", "drop")
     assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), painted(0, None))
-    assert "1 masks without any label" in " ".join(capsys.readouterr().out.split())
+    assert "1 mask without any label" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(SystemExit, match=r"^error: .*none\.json"):
         run_here(monkeypatch, "tools/dataset_converters/coco_to_masks.py", tmp_path / "none.json", tmp_path / "masks")

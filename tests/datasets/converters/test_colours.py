@@ -57,7 +57,7 @@ def test_colours_become_values(data, zero_based, workers, capsys):
 def test_unknown_colours_are_named_or_left_out(data):
     (data / "colours.txt").write_text("128 64 128 road\n0,0,255,sky\n")
     with pytest.raises(
-        AnnotationError, match=r"a\.png' has colours .*colours\.txt': .*\(0, 0, 0\) \(1 pixels\).*--unknown"
+        AnnotationError, match=r"a\.png' has colours .*colours\.txt': .*\(0, 0, 0\) \(1 pixel\).*--unknown"
     ):
         colours_to_masks(data / "labels", data / "masks", data / "colours.txt")
     made = colours_to_masks(data / "labels", data / "masks", data / "colours.txt", unknown="ignore")
