@@ -8,8 +8,10 @@ import pytest
 
 from mirl_mm.datasets import Draw
 from mirl_mm.datasets.shapes import CLASSES
+from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import DATASETS
 from tests.detection.small import small_detector
+from tests.training import ROOT
 
 
 def settings(shapes, tmp_path, **options) -> dict:
@@ -128,8 +130,9 @@ def test_nothing_passes_the_filter(shapes, tmp_path):
 def test_an_image_without_objects_is_background(shapes, tmp_path):
     """As in detectron2: a crop may leave no object."""
     copy = shutil.copytree(shapes, tmp_path / "copy")
-    dataset = DATASETS.build(settings(copy, tmp_path))
-    for step in dataset.pipeline.transforms:
-        if type(step).__name__ == "FilterAnnotations":
-            step.min_gt_bbox_wh = (1000, 1000)
+    config = settings(copy, tmp_path)
+    steps = load_config(ROOT / "configs/det/mirl_vitb_coco.py").train_dataloader.dataset.pipeline
+    (filter_step,) = (step for step in steps if step.type == "FilterAnnotations")
+    config["pipeline"].insert(-1, {**filter_step, "min_gt_bbox_wh": (1000, 1000)})
+    dataset = DATASETS.build(config)
     assert len(dataset[0]["data_samples"].gt_instances) == 0
