@@ -1,39 +1,8 @@
-# What surrounds a detector's run. Nothing here changes results, but for the seed.
-# Types without a prefix are mmdet's or mmengine's, so that anything from mmdet's configs fits in as it stands; ours
-# have the prefix "mirl_mm.".
+# What surrounds a detector's run.
+_base_ = "./mmlab_runtime.py"
+
 default_scope = "mmdet"
 custom_imports = dict(imports=["mirl_mm.detection"])  # registers ours, also for mmdet's own tools
-
-default_hooks = dict(
-    runtime_info=dict(type="RuntimeInfoHook"),
-    timer=dict(type="IterTimerHook"),
-    sampler_seed=dict(type="DistSamplerSeedHook"),
-    iteration_seed=dict(type="mirl_mm.IterationSeedHook"),
-    logger=dict(type="LoggerHook", interval=50),
-    param_scheduler=dict(type="ParamSchedulerHook"),
-    accumulation=dict(type="mirl_mm.EpochAccumulationHook"),
-    grad_norm=dict(type="mirl_mm.GradNormHook"),
-    throughput=dict(type="mirl_mm.ThroughputHook"),
-    non_finite=dict(type="mirl_mm.NonFiniteLossHook"),
-    float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
-    class_check=dict(type="mirl_mm.ClassCheckHook"),
-    load_report=dict(type="mirl_mm.LoadReportHook"),
-    checkpoint=dict(type="mirl_mm.AtomicCheckpointHook", by_epoch=False, interval=5000, max_keep_ckpts=2),
-)
-
-env_cfg = dict(
-    cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),  # tools/train.py takes gloo on a machine without a GPU
-)
-
-# For TensorBoard, add dict(type="TensorboardVisBackend") to vis_backends, or call tools/train.py with --tensorboard.
-visualizer = dict(type="DetLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
-
-log_processor = dict(by_epoch=False, window_size=50, mean_pattern=r".*(loss|time|img_per_s).*")
-log_level = "INFO"
-load_from = None
-resume = False
-
-# Fixed, so that a run repeats itself and a resumed run continues the same stream.
-randomness = dict(seed=0)
+default_hooks = dict(checkpoint=dict(interval=5000))
+visualizer = dict(type="DetLocalVisualizer")
+log_processor = dict(mean_pattern=r".*(loss|time|img_per_s).*")
