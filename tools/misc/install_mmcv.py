@@ -9,6 +9,7 @@ after all that it depends on.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import re
@@ -172,6 +173,8 @@ def install(wheel: Path, devices: list[str]) -> str | None:
 
 def main() -> int:
     """Take the wheel from the cache, or build it; install it; see that it works."""
+    text = "Compile mmcv's ops for the torch of this Python, or take them from the cache, and install them."
+    argparse.ArgumentParser(description=text).parse_args()
     try:
         import torch
     except ImportError as error:
