@@ -10,7 +10,7 @@ TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help env check lint format test test-all demo lock clean
+.PHONY: help env check lint format test test-all demo docs linkcheck lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -40,6 +40,12 @@ test-all: env  ## Run all tests
 
 demo: env  ## Pre-train a small deep model on generated images, and show what it learnt
 	@$(BIN)/python tools/demo.py
+
+docs: env  ## Build the documentation into build/docs/html; warnings are errors
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --quiet -d build/docs/doctrees docs build/docs/html
+
+linkcheck: env  ## Follow the documentation's external links (needs the network)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b linkcheck --quiet -d build/docs/doctrees docs build/docs/linkcheck
 
 lock:  ## Resolve requirements/pinned.in into lock.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \

@@ -48,8 +48,8 @@ def draw_grid(
     """Draw images in labelled rows and columns.
 
     Args:
-        columns: Title of each column to its images, ``(B, 3, H, W)`` in 0..1. Neighbours with the same ``group: `` at
-            the start of their titles stand together under that name.
+        columns: Title of each column to its images, ``(B, 3, H, W)`` in 0..1. Neighbours whose titles start with the
+            same group and a colon stand together under its name.
         labels: Of the rows; shortened where they don't fit.
         notes: For each row, small text over the last image of a group (or of a column alone), by its name.
         title: Goes on top.
