@@ -20,7 +20,9 @@ from mirl_mm.config import read_config
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import MODELS, SCOPE
+from mirl_mm.visualization.grid import encode_png
 
 from .inputs import Images, expand
 
@@ -123,6 +125,31 @@ class ImageInferencer(BaseInferencer):
         """Names without prefix are those of the config's scope while this context lasts, whatever ran before."""
         return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or cls.default_scope)
 
+    @classmethod
+    def model_class(cls, cfg: Config | ConfigDict) -> Any:
+        """What the config's model is made by; None if nothing of its name is registered."""
+        with cls.within_scope(cfg), MODELS.switch_scope_and_registry(None) as registry:
+            return registry.get(cfg.model.type)
+
+    def check_model(self, cfg: Config | ConfigDict, expected: type, lack: str, configs: str) -> None:
+        """Refuse other models.
+
+        Args:
+            cfg: The config.
+            expected: What the model must be.
+            lack: What another model does not do, such as ``detects nothing``.
+            configs: Folder of configs that do.
+
+        Raises:
+            ValueError: If it is another model.
+        """
+        kind = self.model_class(cfg)
+        if not (isinstance(kind, type) and issubclass(kind, expected)):
+            raise ValueError(
+                f"the config's model is {cfg.model.type}, which {lack}: give the checkpoint of a training with a "
+                f"config of {configs}"
+            )
+
     def class_names(self, number: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
         """A name for each of the model's classes.
 
@@ -148,6 +175,32 @@ class ImageInferencer(BaseInferencer):
                 return self.pipeline(item[1])
 
         yield from map(self.collate_fn, self._get_chunk_data(map(run, enumerate(inputs)), batch_size))
+
+    def visualize(
+        self,
+        inputs: list[np.ndarray | str],
+        preds: list,
+        out_dir: str | Path | None = None,
+        draw: bool = False,
+        keep_pictures: bool = True,
+        **own: Any,
+    ) -> list[np.ndarray]:
+        """Pictures, each written to ``out_dir`` as soon as it is drawn; none without it, unless ``draw``."""
+        if out_dir is None and not draw:
+            return []
+        kept = []
+        for path, picture in self.pictures(inputs, preds, out_dir or "", **own):
+            if out_dir is not None:
+                AtomicLocalBackend().put(encode_png(picture), path)
+            if keep_pictures:
+                kept.append(picture)
+        return kept
+
+    def pictures(
+        self, inputs: list[np.ndarray | str], preds: list, out_dir: str | Path, **own: Any
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """Draw one picture after the other, ``(H, W, 3)`` uint8 RGB, and say into which file it goes."""
+        raise NotImplementedError
 
     def _inputs_to_list(self, inputs: Images) -> list:
         return expand(inputs)
@@ -175,10 +228,7 @@ class ImageInferencer(BaseInferencer):
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
         """The config's test pipeline."""
-        loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
-        if not loader:
-            raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
-        return self.image_pipeline(loader.dataset.pipeline)
+        return self.image_pipeline(pipeline_steps(cfg))
 
     @staticmethod
     def image_pipeline(steps: Sequence[dict | Step]) -> Callable[[np.ndarray | str], dict]:
@@ -207,6 +257,18 @@ class ImageInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
         """None: pictures are drawn by functions of :mod:`mirl_mm.visualization`."""
+
+
+def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
+    """Of the config's test pipeline.
+
+    Raises:
+        ValueError: If it has no loader for test or validation.
+    """
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
+    if not loader:
+        raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
+    return loader.dataset.pipeline
 
 
 def image_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> list[Path]:

@@ -1,17 +1,15 @@
 """Labels for images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.datasets.decode import load_image
-from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.models.classifiers import ImageClassifier
-from mirl_mm.registry import INFERENCERS, MODELS
+from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
-from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.sheet import Entry, contact_sheet
 
 from .base import ImageInferencer, picture_paths
@@ -96,32 +94,18 @@ class ClassifyInferencer(ImageInferencer):
         Raises:
             ValueError: If the config's model is no classifier.
         """
-        kind = MODELS.get(cfg.model.type)
-        if not (isinstance(kind, type) and issubclass(kind, ImageClassifier)):
-            raise ValueError(
-                f"the config's model is {cfg.model.type}, which has no classes: give the checkpoint of a training with "
-                "a config of configs/cls"
-            )
+        self.check_model(cfg, ImageClassifier, "has no classes", "configs/cls")
 
     def forward(self, inputs: dict) -> list[DataSample]:
         """Each image's data sample with ``pred_score`` and ``pred_label``, on the CPU."""
         return [sample.cpu() for sample in self.model.test_step(inputs)]
 
-    def visualize(
-        self,
-        inputs: list[np.ndarray | str],
-        preds: list[DataSample],
-        out_dir: str | Path | None = None,
-        draw: bool = False,
-        keep_pictures: bool = True,
-        per_sheet: int = 16,
-    ) -> list[np.ndarray]:
-        """A contact sheet for every ``per_sheet`` images, also written to ``out_dir``; none without or ``draw``."""
-        if out_dir is None and not draw:
-            return []
+    def pictures(  # type: ignore[override]
+        self, inputs: list[np.ndarray | str], preds: list[DataSample], out_dir: str | Path, per_sheet: int = 16
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """A contact sheet for every ``per_sheet`` images."""
         title = ", ".join(filter(None, [type(self.model).__name__, self.progress]))
-        sheets = []
-        paths = picture_paths(out_dir or "", "classes", len(preds), per_sheet)
+        paths = picture_paths(out_dir, "classes", len(preds), per_sheet)
         for path, start in zip(paths, range(0, len(preds), per_sheet), strict=True):
             entries = [
                 Entry(
@@ -133,12 +117,7 @@ class ClassifyInferencer(ImageInferencer):
                     zip(inputs[start : start + per_sheet], preds[start : start + per_sheet], strict=True)
                 )
             ]
-            sheet = contact_sheet(entries, title=title)
-            if out_dir is not None:
-                AtomicLocalBackend().put(encode_png(sheet), path)
-            if keep_pictures:
-                sheets.append(sheet)
-        return sheets
+            yield path, contact_sheet(entries, title=title)
 
     def postprocess(
         self,

@@ -9,10 +9,8 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
-from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.boxes import Instance, draw_instances
-from mirl_mm.visualization.grid import encode_png
 
 from .base import image_paths
 from .detections import Detections, decode_masks, encode_masks
@@ -113,26 +111,12 @@ class DetectInferencer(MMLabInferencer):
         samples = (self.augmented or self.model).test_step(inputs)
         return [(sample, self._found(sample, score_thr)) for sample in samples]
 
-    def visualize(
-        self,
-        inputs: list[np.ndarray | str],
-        preds: list[tuple[Any, Detections]],
-        out_dir: str | Path | None = None,
-        draw: bool = False,
-        keep_pictures: bool = True,
-    ) -> list[np.ndarray]:
-        """A picture for each image, also written to ``out_dir``; none without it, unless ``draw``."""
-        if out_dir is None and not draw:
-            return []
-        pictures = []
-        paths = image_paths(out_dir or "", inputs)
-        for image, (_, found), path in zip(inputs, preds, paths, strict=True):
-            picture = draw_instances(pixels_of(image), list(_instances(found)))
-            if out_dir is not None:
-                AtomicLocalBackend().put(encode_png(picture), path)
-            if keep_pictures:
-                pictures.append(picture)
-        return pictures
+    def pictures(  # type: ignore[override]
+        self, inputs: list[np.ndarray | str], preds: list[tuple[Any, Detections]], out_dir: str | Path
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """A picture for each image."""
+        for image, (_, found), path in zip(inputs, preds, image_paths(out_dir, inputs), strict=True):
+            yield path, draw_instances(pixels_of(image), list(_instances(found)))
 
     def postprocess(
         self,

@@ -4,13 +4,12 @@ from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DefaultScope
 
 from mirl_mm.checkpoint.read import read_any
 from mirl_mm.config import read_config
 from mirl_mm.models.classifiers import ImageClassifier
 from mirl_mm.models.pretrainers import MaskedPretrainer
-from mirl_mm.registry import MODELS, SCOPE
+from mirl_mm.registry import SCOPE
 
 from .base import ImageInferencer
 from .classify import ClassifyInferencer
@@ -65,11 +64,7 @@ def _scope(cfg: Config | ConfigDict) -> str:
 def _model_class(cfg: Config | ConfigDict) -> type:
     if _scope(cfg) in _PARTS:
         import_module(_PARTS[_scope(cfg)])
-    with (
-        DefaultScope.overwrite_default_scope(cfg.get("default_scope") or SCOPE),
-        MODELS.switch_scope_and_registry(None) as registry,
-    ):
-        kind = registry.get(cfg.model.type)
+    kind = ImageInferencer.model_class(cfg)
     if not isinstance(kind, type):
         raise ValueError(f"there is no model {cfg.model.type!r}: give the config file by --config, if it imports one")
     return kind

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -101,10 +100,6 @@ class FeatureInferencer(ImageInferencer):
         for i, sample in enumerate(samples):
             sample.set_data({"features": {depth: tokens[i] for depth, tokens in by_depth.items()}})
         return samples
-
-    def visualize(self, inputs: list, preds: list[DataSample], **kwargs: Any) -> list[np.ndarray]:
-        """Nothing: features have no picture."""
-        return []
 
     def postprocess(
         self,

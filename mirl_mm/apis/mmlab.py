@@ -12,7 +12,7 @@ from torch import nn
 from mirl_mm.datasets.decode import CorruptImageError, load_image
 from mirl_mm.registry import MODELS
 
-from .base import ImageInferencer
+from .base import ImageInferencer, pipeline_steps
 
 
 class MMLabInferencer(ImageInferencer):
@@ -45,22 +45,10 @@ class MMLabInferencer(ImageInferencer):
     def check_model(self, cfg: Config | ConfigDict, expected: type, lack: str, configs: str) -> None:
         """Refuse other models, and a missing test-time augmentation.
 
-        Args:
-            cfg: The config.
-            expected: What the model must be.
-            lack: What another model does not do, such as ``detects nothing``.
-            configs: Folder of configs that do.
-
         Raises:
             ValueError: If it is another model, or ``tta`` is not in the config.
         """
-        with self.within_scope(cfg), MODELS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(cfg.model.type)
-        if not (isinstance(kind, type) and issubclass(kind, expected)):
-            raise ValueError(
-                f"the config's model is {cfg.model.type}, which {lack}: give the checkpoint of a training with a "
-                f"config of {configs}"
-            )
+        super().check_model(cfg, expected, lack, configs)
         if self.tta and not (cfg.get("tta_model") and cfg.get("tta_pipeline")):
             raise ValueError(
                 "the config has no test-time augmentation: it needs tta_model and tta_pipeline (see docs/inference.md)"
@@ -76,7 +64,7 @@ class MMLabInferencer(ImageInferencer):
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
         """The config's test pipeline, or that of its test-time augmentation, for paths and arrays."""
-        steps = cfg.get("tta_pipeline") if self.tta else _test_steps(cfg)
+        steps = cfg.get("tta_pipeline") if self.tta else pipeline_steps(cfg)
         if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
             raise ValueError(
                 f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
@@ -114,13 +102,6 @@ class MMLabInferencer(ImageInferencer):
 def pixels_of(image: np.ndarray | str) -> np.ndarray:
     """``(H, W, 3)`` uint8 RGB, turned as ``LoadImageFromFile`` turns it."""
     return image if isinstance(image, np.ndarray) else load_image(image, exif=True).permute(1, 2, 0).numpy()
-
-
-def _test_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
-    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
-    if not loader:
-        raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
-    return loader.dataset.pipeline
 
 
 def _without_annotations(steps: Sequence[dict]) -> list[dict]:

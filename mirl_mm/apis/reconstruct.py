@@ -1,7 +1,7 @@
 """See what a pre-trained model makes of masked images."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,10 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint.read import Weights
-from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.models.pretrainers import MaskedPretrainer
-from mirl_mm.registry import INFERENCERS, MODELS
+from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
-from mirl_mm.visualization.grid import encode_png, reconstruction_grid, to_uint8
+from mirl_mm.visualization.grid import reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
 from .base import ImageInferencer, picture_paths
@@ -120,11 +119,7 @@ class ReconstructInferencer(ImageInferencer):
         Raises:
             ValueError: If the config's model is no pre-trainer.
         """
-        kind = MODELS.get(cfg.model.type)
-        if not (isinstance(kind, type) and issubclass(kind, MaskedPretrainer)):
-            raise ValueError(
-                f"the config's model is {cfg.model.type}, which reconstructs nothing: give one of MIRL or MAE"
-            )
+        self.check_model(cfg, MaskedPretrainer, "reconstructs nothing", "configs/pretrain")
         if self.mask_ratio is not None:
             cfg.model.mask_ratio = self.mask_ratio
 
@@ -134,31 +129,21 @@ class ReconstructInferencer(ImageInferencer):
         batch = reconstruct(self.model, data["inputs"], data["noise"], paste_visible)
         return list(zip(data["data_samples"], batch.to("cpu").split(), strict=True))
 
-    def visualize(
+    def pictures(  # type: ignore[override]
         self,
         inputs: list[np.ndarray | str],
         preds: list[tuple[DataSample, Reconstruction]],
-        out_dir: str | Path | None = None,
-        draw: bool = True,
-        keep_pictures: bool = True,
+        out_dir: str | Path,
         rows: int = 8,
-    ) -> list[np.ndarray]:
-        """A picture for every ``rows`` images, also written to ``out_dir``; none without it, unless ``draw``."""
-        if out_dir is None and not draw:
-            return []
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """A picture for every ``rows`` images."""
         facts = [type(self.model).__name__, f"{self.model.mask_ratio:.0%} masked", self.progress]
         title = ", ".join(filter(None, facts))
-        grids = []
-        paths = picture_paths(out_dir or "", "reconstruction", len(preds), rows)
+        paths = picture_paths(out_dir, "reconstruction", len(preds), rows)
         for path, start in zip(paths, range(0, len(preds), rows), strict=True):
             samples, results = zip(*preds[start : start + rows], strict=True)
             labels = [Path(sample.get("img_path", f"image {start + i}")).name for i, sample in enumerate(samples)]
-            grid = reconstruction_grid(Reconstruction.join(results), labels, title)
-            if out_dir is not None:
-                AtomicLocalBackend().put(encode_png(grid), path)
-            if keep_pictures:
-                grids.append(grid)
-        return grids
+            yield path, reconstruction_grid(Reconstruction.join(results), labels, title)
 
     def postprocess(
         self,

@@ -13,7 +13,6 @@ from torch import Tensor
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import INFERENCERS
-from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.segmentation import draw_segmentation
 
@@ -198,29 +197,15 @@ class SegmentInferencer(MMLabInferencer):
             for mask, sample, path, true in zip(masks, samples, paths, truths, strict=True)
         ]
 
-    def visualize(
-        self,
-        inputs: list[np.ndarray | str],
-        preds: list[Segmentation],
-        out_dir: str | Path | None = None,
-        draw: bool = False,
-        keep_pictures: bool = True,
-        opacity: float = 0.6,
-    ) -> list[np.ndarray]:
-        """A picture for each image, also written to ``out_dir``; none without it, unless ``draw``."""
-        if out_dir is None and not draw:
-            return []
-        pictures = []
-        for i, (image, found, path) in enumerate(zip(inputs, preds, image_paths(out_dir or "", inputs), strict=True)):
+    def pictures(  # type: ignore[override]
+        self, inputs: list[np.ndarray | str], preds: list[Segmentation], out_dir: str | Path, opacity: float = 0.6
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """A picture for each image."""
+        for i, (image, found, path) in enumerate(zip(inputs, preds, image_paths(out_dir, inputs), strict=True)):
             title = Path(found.img_path or f"image {i}").name
-            picture = draw_segmentation(
-                pixels_of(image), found.mask, self.classes, self.palette, found.truth, found.iou, opacity, title
-            )
-            if out_dir is not None:
-                AtomicLocalBackend().put(encode_png(picture), path)
-            if keep_pictures:
-                pictures.append(picture)
-        return pictures
+            truth = (found.truth, found.iou)
+            pixels = pixels_of(image)
+            yield path, draw_segmentation(pixels, found.mask, self.classes, self.palette, *truth, opacity, title)
 
     def postprocess(
         self,
