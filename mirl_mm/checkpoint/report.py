@@ -9,7 +9,8 @@ from torch import Tensor, nn
 _SHOWN = 5
 
 #: Names' ends of absolute and relative positions. ``(..., channels)``; a backbone fits their number itself.
-_RESIZED = ("pos_embed", "rel_pos_h", "rel_pos_w")
+_RELATIVE = ("rel_pos_h", "rel_pos_w")
+_RESIZED = ("pos_embed", *_RELATIVE)
 
 
 @dataclass
@@ -19,6 +20,8 @@ class LoadReport:
     Attributes:
         loaded: Names with equal shapes.
         resized: Positions, which the backbone resamples.
+        new: Relative positions where the checkpoint has none at all, as no pre-training has. They begin at zero, and so
+            change nothing at first.
         mismatched: Name to (checkpoint's shape, model's shape).
         missing: The model's names that the checkpoint lacks: they stay as initialised.
         unexpected: The checkpoint's names that the model lacks.
@@ -26,6 +29,7 @@ class LoadReport:
 
     loaded: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
     mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -33,13 +37,15 @@ class LoadReport:
     @property
     def complete(self) -> bool:
         """Whether model and checkpoint agree entirely."""
-        return not (self.resized or self.mismatched or self.missing or self.unexpected)
+        return not (self.resized or self.new or self.mismatched or self.missing or self.unexpected)
 
     def __str__(self) -> str:
         lines = [f"{len(self.loaded)} tensors fit"]
-        for title in ("resized", "missing", "unexpected"):
+        for title in ("resized", "new", "missing", "unexpected"):
             names = getattr(self, title)
-            if names:
+            if names and title == "new":
+                lines.append(f"{len(names)} relative positions begin at zero, as the file has none")
+            elif names:
                 lines.append(f"{len(names)} {title}: {shorten(names)}")
         if self.mismatched:
             lines.append(f"{len(self.mismatched)} of another shape: {self.shapes()}")
@@ -55,8 +61,11 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     """Match a state dict with a model by name and shape, without loading anything."""
     report = LoadReport()
     ours = model.state_dict()
+    relative = any(name.endswith(_RELATIVE) for name in state)
     for name, tensor in ours.items():
-        if name not in state:
+        if name not in state and name.endswith(_RELATIVE) and not relative:
+            report.new.append(name)
+        elif name not in state:
             report.missing.append(name)
         elif state[name].shape == tensor.shape:
             report.loaded.append(name)

@@ -84,7 +84,7 @@ def load_encoder(
         raise ValueError(f"checkpoint {str(path)!r} has no backbone (its tensors begin with {found})")
     encoder = _build(cfg, name or str(path))
     report = compare(encoder.backbone, state)
-    if report.missing or report.mismatched or report.unexpected:
+    if report.new or report.missing or report.mismatched or report.unexpected:
         raise ValueError(
             f"checkpoint {str(path)!r} does not fit the backbone of its config: {report}. Give the config with which "
             "it was trained"

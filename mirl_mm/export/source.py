@@ -92,7 +92,7 @@ class Source(NamedTuple):
         with torch.device("meta"):  # nothing is initialised in vain: the file's tensors become the model's
             model = MODELS.build(cfg)
         report = compare(model, state)
-        if report.mismatched or report.missing or report.unexpected:
+        if report.new or report.missing or report.mismatched or report.unexpected:
             raise ValueError(
                 f"{self.name} does not fit its config's {type(model).__name__}: {report}. Give the config with which "
                 "it was trained (--config)"

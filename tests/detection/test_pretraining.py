@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import DefaultScope
 from timm.layers import resample_abs_pos_embed
 
+from mirl_mm import DeepViT
 from mirl_mm.checkpoint import read_any
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS
@@ -60,10 +61,18 @@ def test_what_the_report_says(checkpoint, said):
     lines = [line.removeprefix(f"DeepViT from {checkpoint}: ") for line, _ in said]
     assert lines[0] == "a model with a DeepViT as backbone (torch file), epoch 1"
     blocks = 4 * 12 + 2  # besides them, the projection of the patches
-    assert lines[1].startswith(f"{blocks + 1} tensors fit; 8 missing: blocks.0.* (2), ")
-    assert "3 unexpected: cls_token, norm.weight, norm.bias; not the backbone's: decoders.* (" in lines[1]
+    assert lines[1].startswith(f"{blocks + 1} tensors fit; 8 relative positions begin at zero, as the file has none; ")
+    assert "; 3 unexpected: cls_token, norm.weight, norm.bias; not the backbone's: decoders.* (" in lines[1]
+    assert not [line for line, level in said if level > logging.INFO]
+
+
+def test_a_file_that_lacks_some_relative_positions_is_another_matter(tmp_path, said):
+    state = DeepViT(ARCH, (64, 64), 8, class_token=False, window_size=4, use_rel_pos=True).state_dict()
+    lost = [state.pop(name) for name in RELATIVE[-2:]]
+    torch.save(state, tmp_path / "some.pth")
+    backbone(str(tmp_path / "some.pth"), img_size=(64, 64), window_size=4, global_attn_indexes=(), final_norm=True)
     (warning,) = [line for line, level in said if level == logging.WARNING]
-    assert warning.endswith(": stay as initialised: blocks.0.* (2), blocks.1.* (2), blocks.2.* (2), blocks.3.* (2)")
+    assert len(lost) == 2 and warning.endswith(f": stay as initialised: {', '.join(RELATIVE[-2:])}")
 
 
 def test_weights_are_kept_and_relative_positions_begin_at_zero(checkpoint):
