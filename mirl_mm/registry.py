@@ -23,11 +23,11 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child("optimizer wrapper constructor", root.OPTIM_
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
 LOOPS = _child("loop", root.LOOPS, "engine")
+RUNNERS = _child("runner", root.RUNNERS, "engine")
 METRICS = _child("metric", root.METRICS, "evaluation")
 PLAIN = [
     _child(getattr(root, name).name, getattr(root, name))
     for name in (
-        "RUNNERS",
         "MODEL_WRAPPERS",
         "WEIGHT_INITIALIZERS",
         "EVALUATOR",

@@ -7,6 +7,7 @@ from .layer_decay import LayerDecayOptimWrapperConstructor
 from .optim_wrapper import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
 from .schedulers import WarmupCosineLR
+from .sharded import ShardedRunner
 
 __all__ = [
     "LARS",
@@ -16,5 +17,6 @@ __all__ = [
     "GroupedOptimWrapperConstructor",
     "LayerDecayOptimWrapperConstructor",
     "ModelEMAHook",
+    "ShardedRunner",
     "WarmupCosineLR",
 ]

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.config import read_config
 from mirl_mm.datasets import preflight
+from mirl_mm.registry import RUNNERS
 
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .options import check_options
@@ -56,7 +57,7 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     if cfg.get("launcher", "none") != "none":
         start_processes(cfg)
     scale_lr(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.get(cfg.get("runner_type", "Runner")).from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
     return runner

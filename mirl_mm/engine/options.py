@@ -23,8 +23,11 @@ _READERS: dict[str, Callable] = {
     "log_processor": LogProcessor.__init__,
     **{f"{name}_dataloader": DataLoader.__init__ for name in ("train", "val", "test")},
 }
-#: What mmengine's runner reads of a data loader besides.
-_MORE = {f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")}
+#: What is read besides: by :func:`mirl_mm.engine.launch.build_runner`, and of a data loader by mmengine's runner.
+_MORE = {
+    "": ["runner_type"],
+    **{f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")},
+}
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from mirl_mm.evaluation.labelled import LabelledImages, count_classes, labelled_
 from mirl_mm.models.backbones import DeepViT
 from mirl_mm.registry import HOOKS
 
+from ..fsdp import gathered
 from .bare import bare_model
 
 
@@ -92,12 +93,13 @@ class KNNHook(Hook):
     def _measure(self, runner: Runner) -> None:
         assert self._images is not None
         encoder = _encoder(runner)
-        train, val = (
-            extract_features(
-                encoder, images, self._depths, self.pool, True, batch_size=self.batch_size, workers=self.num_workers
+        with gathered(bare_model(runner)):
+            train, val = (
+                extract_features(
+                    encoder, images, self._depths, self.pool, True, batch_size=self.batch_size, workers=self.num_workers
+                )
+                for images in self._images
             )
-            for images in self._images
-        )
         if not is_main_process():
             return
         classes = count_classes(*self._images)

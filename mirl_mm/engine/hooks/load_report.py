@@ -59,9 +59,7 @@ class LoadReportHook(Hook):
         scheme = RESUME if runner._resume else SCHEME
         runner._load_from = f"{scheme}{str(path).removeprefix(scheme)}"
         if runner._resume:
-            for module in runner.model.modules():
-                if isinstance(module, FromPretrained):
-                    module.skip_pretrained()
+            skip_pretrained(runner.model)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the checkpoint with the model.
@@ -83,6 +81,13 @@ class LoadReportHook(Hook):
                 f"{_remedy(model, report)}"
             )
         runner.logger.info(f"checkpoint for {type(model).__name__}: {report}")
+
+
+def skip_pretrained(model: nn.Module) -> None:
+    """Let ``init_weights`` of every part read no file."""
+    for module in model.modules():
+        if isinstance(module, FromPretrained):
+            module.skip_pretrained()
 
 
 def _remedy(model: nn.Module, report: LoadReport) -> str:

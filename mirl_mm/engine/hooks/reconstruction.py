@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import default_collate
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -16,6 +16,7 @@ from mirl_mm.registry import HOOKS
 from mirl_mm.visualization.grid import reconstruction_grid
 from mirl_mm.visualization.reconstruction import reconstruct
 
+from ..fsdp import gathered
 from .bare import bare_model
 
 
@@ -59,9 +60,13 @@ class ReconstructionHook(Hook):
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
             self._draw(runner)
 
-    @master_only
     def _draw(self, runner: Runner) -> None:
         model = _pretrainer(runner)
+        with gathered(model):
+            if is_main_process():
+                self._draw_with(model, runner)
+
+    def _draw_with(self, model: MaskedPretrainer, runner: Runner) -> None:
         if self._batch is None:
             self._batch = self._load(runner, model.num_patches)
         data = model.data_preprocessor(self._batch, False)
