@@ -31,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--load-from", metavar="CHECKPOINT", help="start from weights of any origin")
     parser.add_argument("--amp", action="store_true", help="bfloat16 mixed precision, whatever the config says")
     parser.add_argument("--compile", action="store_true", help="torch.compile the encoder's blocks")
+    parser.add_argument("--fsdp", action="store_true", help="share the model out to the processes (docs/scaling.md)")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events, too")
     return parser.parse_args()
 
@@ -44,6 +45,8 @@ def main() -> None:
         cfg.optim_wrapper.type = "mirl_mm.Bf16OptimWrapper"
     if args.compile:
         cfg.model.backbone.compile_blocks = True
+    if args.fsdp:
+        cfg.runner_type = "mirl_mm.ShardedRunner"
     if args.tensorboard:
         cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
     if args.pretrained:
