@@ -21,8 +21,8 @@ html_title = "mirl_mm"
 html_show_sphinx = False
 html_static_path = ["_sphinx/static"]
 html_css_files = ["tables.css"]
-#: The fonts are the system's, so that a page opened from disk or behind a firewall looks the same.
-html_theme_options = {"sidebar_hide_name": False, "navigation_with_keys": True}
+html_copy_source = False
+html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": []}
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # GitHub's, so that one link serves both

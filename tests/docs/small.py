@@ -29,7 +29,7 @@ CLASSES = 20
 
 
 def shrink(cfg: Config) -> Config:
-    """A config in place, made small: width 16, images of an eighth's size, batches of at most 16, no worker processes."""
+    """Make a config small in place: width 16, an eighth of the images' sides, batches of 16 at most, no workers."""
     _shrink(cfg._cfg_dict)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         if cfg.get(name):

@@ -1,9 +1,11 @@
 """Every command of README, CONTRIBUTING and docs is run, or at least understood by its tool."""
 
+import re
+
 import pytest
 
 from tests.docs.commands import Command, all_commands, commands_of, shell_fences
-from tests.docs.fences import Fence
+from tests.docs.fences import Fence, pages, read
 from tests.docs.parsing import check
 from tests.docs.running import run
 from tests.docs.workspace import make_workspace
@@ -35,6 +37,16 @@ def chosen(states: set[str], *marks: pytest.MarkDecorator) -> list:
 def test_commands_are_found_in_all_pages():
     assert {"README.md", "CONTRIBUTING.md", "docs/pretrain.md", "docs/detection.md"} <= {fence.page for fence in FENCES}
     assert len(all_commands()) > 80
+
+
+def test_commands_are_in_no_other_kind_of_block():
+    tool = re.compile(r"^(?:    |\$ )?(?:python (?:-m|tools/)|tools/\w+\.sh|make |pip )", re.MULTILINE)
+    for page in pages():
+        shell = [fence for fence in read(page) if fence.language == "shell"]
+        text = page.read_text()
+        for fence in shell:
+            text = text.replace(fence.text, "")
+        assert tool.findall(text) == [], f"{page.name}: put commands into a ```shell fence, which is tested"
 
 
 @pytest.mark.parametrize("fence", FENCES, ids=lambda fence: fence.place)
