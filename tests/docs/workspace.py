@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from PIL import Image
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 from mirl_mm.datasets.shapes import generate
 from tests.docs.fences import fences
 from tests.docs.small import CLASSES, shrink, write_checkpoint
 from tests.training import ROOT, write_class_folders
 
-COCO_NAMES = ("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck")
+_LISTED = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+COCO_NAMES = [name for name in _LISTED if name not in ("__background__", "N/A")]
 #: Checkpoints whose path does not tell the config, which is below ``configs``.
 CHECKPOINTS = {
     "epoch_100.pth": "cls/mirl_vits_in1k.py",
