@@ -100,7 +100,7 @@ def _region_heads(network: Any) -> list[tuple[str, nn.Module, int, int]]:
     found = []
     roi, test = network.roi_head, network.test_cfg
     for kind, regions in (("bbox", test.rpn.max_per_img), ("mask", test.rcnn.max_per_img)):
-        heads, extractors = (_listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
+        heads, extractors = (listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
         several = len(heads) > 1
         for i, (head, extractor) in enumerate(zip(heads, extractors, strict=True)):
             name = f"roi_head.{kind}_head" + (f".{i}" if several else "")
@@ -108,7 +108,8 @@ def _region_heads(network: Any) -> list[tuple[str, nn.Module, int, int]]:
     return found
 
 
-def _listed(modules: Any) -> list[Any]:
+def listed(modules: Any) -> list[Any]:
+    """A module's list where mmdet has one or several."""
     return [modules] if isinstance(modules, nn.Module) and not isinstance(modules, nn.ModuleList) else list(modules)
 
 

@@ -1,0 +1,96 @@
+"""What training a detector or segmentor keeps in memory for the backward pass, counted without running it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from mirl_mm.models import DeepViT
+from mirl_mm.registry import SCOPE
+
+from .activations import kept_bytes, storages
+from .parts import listed, model_on_meta
+
+#: Heads that see whole maps, in the order in which a training calls them.
+_DENSE_HEADS = ("decode_head", "auxiliary_head", "rpn_head", "bbox_head")
+
+
+class Memory(NamedTuple):
+    """What a training holds.
+
+    Attributes:
+        parameters: How many there are.
+        trained: Of them, those with a gradient.
+        activations: Bytes for each image, in float32.
+    """
+
+    parameters: int
+    trained: int
+    activations: int
+
+    @property
+    def states(self) -> int:
+        """Bytes of the weights, and of gradients and AdamW's two averages of those that are trained; all float32."""
+        return 4 * self.parameters + 12 * self.trained
+
+
+def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:
+    """Count what a detector or segmentor holds while it is trained.
+
+    Activations are those of backbone, neck and heads, of heads on regions for as many as are sampled in an image.
+    Losses, anchors, the compiler's and the libraries' own memory are not in it.
+
+    Args:
+        model: The config's ``model``: a detector of mmdet or a segmentor of mmseg on a DeepViT.
+        scope: The config's ``default_scope``.
+
+    Raises:
+        ValueError: If it is another model.
+    """
+    network = model_on_meta(model, scope).train()
+    heads = [head for name in _DENSE_HEADS if (head := getattr(network, name, None)) is not None]
+    if not heads or not isinstance(network.backbone, DeepViT):
+        raise ValueError(f"the config's model is {model.get('type')}, no detector or segmentor with a DeepViT")
+    images = 2  # batch norm wants two
+    known = storages(network)
+    with torch.device("meta"):
+        backbone = network.backbone
+        total = _backbone(backbone, images, known)
+        size = (images, backbone.embed_dims, *backbone.grid)
+        maps = tuple(torch.empty(size, requires_grad=True) for _ in backbone.out_indices)
+        if network.with_neck:
+            total += kept_bytes(lambda: network.neck(maps), known)
+            maps = network.neck(maps)
+        total += sum(kept_bytes(lambda head=head: head(maps), known) for head in heads)
+        total //= images
+        if hasattr(network, "roi_head"):
+            total += _region_heads(network, maps[0].shape[1], known)
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    return Memory(sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained), total)
+
+
+def _backbone(backbone: DeepViT, images: int, known: set[int]) -> int:
+    """Bytes kept; with recomputation, the inputs of all blocks and one block's activations."""
+    recompute, backbone.with_cp = backbone.with_cp, False
+    if not recompute:
+        pixels = torch.empty(images, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+        return kept_bytes(lambda: backbone(pixels), known)
+    places = backbone.grid if backbone.on_maps else (backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1],)
+    x = torch.empty(images, *places, backbone.embed_dims, requires_grad=True)
+    inputs = x.untyped_storage().nbytes() * backbone.depth
+    return inputs + max(kept_bytes(lambda block=block: block(x), known) for block in backbone.blocks)
+
+
+def _region_heads(network: Any, width: int, known: set[int]) -> int:
+    """Bytes kept for one image; a cascade has several heads of each kind."""
+    total = 0
+    roi, settings = network.roi_head, network.train_cfg.rcnn
+    stages = settings if isinstance(settings, list) else [settings]
+    for kind in ("bbox", "mask"):
+        heads, extractors = (listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
+        for head, extractor, setting in zip(heads, extractors, stages[: len(heads)], strict=True):
+            share = setting.sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
+            side = extractor.roi_layers[0].output_size[0]
+            x = torch.empty(int(setting.sampler.num * share), width, side, side, requires_grad=True)
+            total += kept_bytes(lambda head=head, x=x: head(x), known)
+    return total
