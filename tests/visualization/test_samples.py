@@ -57,7 +57,7 @@ def test_the_tool(tmp_path):
     tool = "tools/visualization/browse_dataset.py"
     root = write_images(tmp_path / "data", 6)
     config = "configs/pretrain/mirl_tiny24_64px.py"
-    options = ("--data-root", root, "--number", "3", "--repeats", "2", "--per-sheet", "4")
+    options = ("--data-root", root, "--num-images", "3", "--repeats", "2", "--per-sheet", "4")
     outcome = run_tool(tool, config, *options, "--out-dir", tmp_path / "out", "--side", "100")
     assert outcome.returncode == 0, outcome.stderr[-2000:]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train_1.png", "train_2.png"]

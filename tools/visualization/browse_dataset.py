@@ -1,7 +1,7 @@
 """Draws what a config's pipeline really feeds the model, after augmentation, as contact sheets.
 
 python tools/visualization/browse_dataset.py configs/pretrain/mirl_vits54_in1k.py --data-root data/imagenet
-python tools/visualization/browse_dataset.py configs/det/mirl_vitb48_coco.py --number 6 --repeats 4 --out-dir looked_at
+python tools/visualization/browse_dataset.py configs/det/mirl_vitb48_coco.py --num-images 6 --repeats 4 --out-dir seen
 """
 
 import argparse
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out-dir", type=Path, default="browse", help="where the pictures go")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="whose pipeline")
-    parser.add_argument("--number", type=int, default=16, help="images, evenly spread over the data set")
+    parser.add_argument("--num-images", type=int, default=16, help="images, evenly spread over the data set")
     parser.add_argument("--repeats", type=int, default=1, help="draws of each image, as in so many epochs")
     parser.add_argument("--columns", type=int, help="pictures in a row (default: the draws of an image, or 4)")
     parser.add_argument("--per-sheet", type=int, default=16, help="pictures in a file, about")
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
     )
     args = parser.parse_args()
-    for name in ("number", "repeats", "columns", "per_sheet", "side"):
+    for name in ("num_images", "repeats", "columns", "per_sheet", "side"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     return args
@@ -99,7 +99,7 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
 
 def draw_entries(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Entry]:
     """The pictures, all draws of an image side by side."""
-    number = min(args.number, len(dataset))
+    number = min(args.num_images, len(dataset))
     chosen = [i * len(dataset) // number for i in range(number)]
     for index in track(chosen, "drawing", console=Console(stderr=True), transient=True):
         for repeat in range(args.repeats):
