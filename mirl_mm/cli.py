@@ -10,4 +10,6 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefau
         nothing = action.default is None or action.default is False or action.default in ([], {}, "")
         if nothing or "default:" in (action.help or ""):
             return action.help
+        if isinstance(action.default, (list, tuple)):  # as it is typed, not as Python prints it
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)

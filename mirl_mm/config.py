@@ -36,11 +36,16 @@ def read_config(name: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ImportError: If a package that it needs is missing.
     """
     path = config_path(name)
     if not path.is_file():
         raise _missing(name)
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except ImportError as error:  # mmengine's, twice: where it looked, then what failed; why it failed comes last
+        reason = error.__cause__ and error.__cause__.__context__
+        raise (reason or error) from None
     if PREFIX in cfg.text:
         _drop_scope(cfg._cfg_dict)
     return cfg

@@ -69,3 +69,10 @@ def test_every_config_of_the_checkout_has_a_name():
 def test_missing_files_are_named(name, remedy):
     with pytest.raises(FileNotFoundError, match=f"no config file '{name}': {remedy}"):
         load_config(name)
+
+
+def test_what_an_import_lacks_is_the_error(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text('custom_imports = dict(imports=["mirl_mm.nowhere"])')
+    with pytest.raises(ImportError, match=r"No module named 'mirl_mm\.nowhere'"):
+        read_config(path)

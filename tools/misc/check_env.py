@@ -18,6 +18,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import machine
@@ -27,7 +28,8 @@ TASKS = {
     "det": "detection and instance segmentation",
     "seg": "semantic segmentation",
 }
-COMPILE_OPS = "python tools/misc/install_mmcv.py"
+#: The tools of an installed package are called by name.
+COMPILE_OPS = f"python {'-m mirl_mm install_mmcv' if '.mim' in Path(__file__).parts else 'tools/misc/install_mmcv.py'}"
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,15 @@ PARTS = (
     Part(
         "torchvision", "torchvision", ALL, f"one made for the installed torch; tried together: {machine.TORCH_REMEDY}"
     ),
-    Part("numpy", "numpy", ALL, "pip install -e .", (1, 26)),
+    Part("numpy", "numpy", ALL, "pip install 'numpy>=1.26'", (1, 26)),
     Part("opencv", "cv2", ALL, "pip install opencv-python-headless (mmengine's runner imports it)"),
     Part("timm", "timm", ALL, "pip install 'timm>=1.0.15'", (1, 0, 15)),
     Part("mmengine", "mmengine.runner", ALL, "pip install 'onedl-mmengine>=0.10.12'", (0, 10, 12)),
     Part("mirl_mm", "mirl_mm.registry", ALL, "pip install -e ."),
     Part("mmcv", "mmcv", ("det", "seg"), COMPILE_OPS, (2, 3, 6)),
     Part("mmcv.ops", "mmcv.ops", ("det", "seg"), f"compile them for the installed torch: {COMPILE_OPS}"),
-    Part("mmdet", "mmdet.registry", ("det",), "pip install --no-build-isolation -e '.[det]'", (3, 5, 1)),
-    Part("mmseg", "mmseg.registry", ("seg",), "pip install --no-build-isolation -e '.[seg]'", (1, 4, 2)),
+    Part("mmdet", "mmdet.registry", ("det",), "pip install 'onedl-mmdetection>=3.5.1,<4'", (3, 5, 1)),
+    Part("mmseg", "mmseg.registry", ("seg",), "pip install 'onedl-mmsegmentation>=1.4.2,<2'", (1, 4, 2)),
 )
 
 
