@@ -38,7 +38,7 @@ test: env  ## Run the tests, but for the slow ones
 test-all: env  ## Run all tests
 	$(PYTEST) -m '' $(PYTEST_ARGS)
 
-demo: env  ## Pre-train a small deep model on generated images, and show what it learnt
+demo: env  ## Pre-train on generated images, fine-tune for three tasks, and show all of it on a page
 	@$(BIN)/python tools/demo.py
 
 docs: env  ## Build the documentation into build/docs/html; warnings are errors

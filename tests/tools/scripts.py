@@ -1,17 +1,27 @@
-"""Load the scripts of tools/misc, which are no package."""
+"""Load what the tools import from beside them: the scripts of tools/misc, which are no package, and tools/demo."""
 
 import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
 
-MISC = Path(__file__).resolve().parents[2] / "tools" / "misc"
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+MISC = TOOLS / "misc"
 
 
 def load_script(name: str) -> ModuleType:
-    """Import a script as it would be imported by its neighbours."""
-    sys.path.insert(0, str(MISC))
+    """Import a script of tools/misc as it would be imported by its neighbours."""
+    return _load(MISC, name)
+
+
+def load_demo(name: str) -> ModuleType:
+    """Import a part of the demo as tools/demo.py does."""
+    return _load(TOOLS, f"demo.{name}")
+
+
+def _load(folder: Path, name: str) -> ModuleType:
+    sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(name)
     finally:
-        sys.path.remove(str(MISC))
+        sys.path.remove(str(folder))

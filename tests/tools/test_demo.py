@@ -1,35 +1,26 @@
-"""tools/demo.py on a few images: whole, again, after a stop, and with a failing step."""
+"""tools/demo.py on a few images: stopped, gone on with, finished, called again; and with a failing step."""
 
-import os
+import json
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from PIL import Image
 
 from mirl_mm.visualization.scalars import read_scalars
+from tests.tools.browser import assert_sound
 from tests.training import ROOT, environment, run_tool
 
-SMALL = [
-    "model.backbone.arch.depth=6",
-    "model.backbone.arch.embed_dims=24",
-    "train_dataloader.batch_size=8",
-    "train_dataloader.num_workers=0",
-    "val_dataloader.num_workers=0",
-    "train_cfg.max_epochs=2",
-    "param_scheduler.end=2",
-    "default_hooks.logger.interval=1",
-]
+SMALL = ["--num-images", "48", "16", "--epochs", "2", "--lengths", "2", "2", "2"]
 
 
 def arguments(folder, *options):
-    return [ROOT / "tools/demo.py", "--work-dir", folder, "--num-images", "16", "8", "--cfg-options", *SMALL, *options]
+    return [ROOT / "tools/demo.py", "--work-dir", folder, *SMALL, *options]
 
 
 def interrupt_at_first_epoch(folder):
-    """Start the demo and press Ctrl-C as soon as there is a checkpoint; returns exit code and output."""
+    """Start the demo and press Ctrl-C as soon as pre-training has a checkpoint; returns exit code and output."""
     command = [sys.executable, *map(str, arguments(folder))]
     with subprocess.Popen(
         command,
@@ -38,7 +29,6 @@ def interrupt_at_first_epoch(folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
         # A shell's background jobs ignore Ctrl-C, and so do their children: the tests may run as one.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
@@ -47,40 +37,60 @@ def interrupt_at_first_epoch(folder):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=120)
     return process.returncode, output
 
 
 @pytest.mark.slow
+@pytest.mark.det
+@pytest.mark.seg
 def test_stop_go_on_and_finish(tmp_path):
-    code, output = interrupt_at_first_epoch(tmp_path / "demo")
+    folder = tmp_path / "demo"
+    code, output = interrupt_at_first_epoch(folder)
     assert code == 130, output
     assert output.endswith("Stopped. The same command goes on from here.\n")
     assert "Traceback" not in output
+    assert "Pre-train with MIRL: done" not in output
 
-    done = run_tool(*arguments(tmp_path / "demo"))
+    done = run_tool(*arguments(folder))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "resumed epoch: 1" in done.stdout
-    assert "left" in done.stdout  # the time that training will take
-    assert "optim_wrapper" not in done.stdout  # mmengine's dump of the config stays in the log file
-    last = read_scalars(tmp_path / "demo/pretrain").train["pair_1_6"][-1][1]
-    assert f"-> {last:.3f}" in done.stdout
-    for name in ("loss.png", "reconstruction.png"):
-        assert Image.open(tmp_path / "demo" / name).width > 900
-        assert str(tmp_path / "demo" / name) in done.stdout
+    assert "1 of 9 steps are done already" in done.stdout
+    assert "resumed epoch: 1" in (folder / "steps/pretrain.log").read_text()
+    assert len(json.loads((folder / "steps/pretrain.json").read_text())["spans"]) == 3  # stopped, trained, drawn
+    assert "left" in done.stdout
+    assert "optim_wrapper = " not in done.stdout  # mmengine's dump of the config stays in the log
+    page = folder / "index.html"
+    assert page.as_uri() in done.stdout
+    mask_ap = 100 * read_scalars(folder / "det_mirl").val["coco/segm_mAP"][-1][1]
+    line = next(line for line in done.stdout.splitlines() if "Detection, mask AP" in line)
+    assert line.split()[4] == f"{mask_ap:.1f}"
 
-    started = time.monotonic()
-    again = run_tool(*arguments(tmp_path / "demo"))
+    seen = assert_sound(page, tmp_path)
+    assert seen["desktop"]["images"] == 1 + 2 * 8 * 3
+    assert {"Pre-training", "What each depth knows", "Detections", "Segmentations", "Environment"} <= set(
+        seen["phone"]["headings"]
+    )
+
+    written, started = page.stat().st_mtime_ns, time.monotonic()
+    again = run_tool(*arguments(folder))
     assert again.returncode == 0
-    assert "Finished already" in again.stdout
-    assert f"-> {last:.3f}" in again.stdout
+    assert "Finished already" in again.stdout and line in again.stdout
     assert time.monotonic() - started < 10
-    assert len(list((tmp_path / "demo/pretrain").glob("2*"))) == 2  # it didn't train a third time
+    assert page.stat().st_mtime_ns == written
+    assert len(list((folder / "pretrain").glob("2*"))) == 2  # it didn't train a third time
 
 
 def test_a_failing_step_says_why(tmp_path):
-    failed = run_tool(*arguments(tmp_path / "demo", "model.num_segments=5"))
+    failed = run_tool(*arguments(tmp_path / "demo", "--num-images", "4", "8"))
     assert failed.returncode == 1
-    assert "error: tools/train.py ended with exit code 1" in failed.stderr
-    assert "num_segments=5 is not an even number" in failed.stderr
+    assert "error: tools/dataset_converters/generate_shapes.py ended with exit code 1" in failed.stderr
+    assert "num_train=4: an image folder needs an image of each class" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_needless_numbers_are_refused(tmp_path):
+    failed = run_tool(*arguments(tmp_path / "demo", "--jobs", "0"))
+    assert failed.returncode == 2
+    assert "--jobs must be at least 1, got 0" in failed.stderr
+    assert not (tmp_path / "demo").exists()
