@@ -1,12 +1,24 @@
-# Classification of generated images (which shape is the largest), with the encoder of mirl_pretrain_shapes.py.
+# Classification of generated images (which shape is the largest), with the encoder of mirl_pretrain_shapes.py. The data:
+# tools/dataset_converters/generate_shapes.py work_dirs/demo/shapes --size 64 64 --easy
 _base_ = "../cls/mirl_tiny24_64px.py"
 
 data_root = "work_dirs/demo/shapes/folder"
 
-model = dict(backbone=dict(arch=dict(depth=24, embed_dims=64, num_heads=2, _delete_=True)), head=dict(num_classes=8))
+model = dict(
+    backbone=dict(arch=dict(depth=24, embed_dims=64, num_heads=2, _delete_=True), drop_path_rate=0.0),
+    head=dict(num_classes=8),
+)
 
-train_dataloader = dict(batch_size=32, num_workers=1, dataset=dict(data_root=data_root))
+train_pipeline = [  # no crops: they change which shape is the largest
+    dict(type="LoadImage"),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PackInputs"),
+]
+train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(batch_size=100, num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
-param_scheduler = dict(warmup=1, end=8)
-train_cfg = dict(max_epochs=8)
+
+# Little time: small batches give more updates from it, and the rate is high, 1e-3, and the same in all layers.
+optim_wrapper = dict(optimizer=dict(lr=1.6e-2), paramwise_cfg=dict(layer_decay=1.0))  # per 256 images
+param_scheduler = dict(warmup=0.4, end=2)
+train_cfg = dict(max_epochs=2)

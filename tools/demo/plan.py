@@ -160,6 +160,7 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
         options = (*_options(max_epochs=length, val_interval=length), f"param_scheduler.end={length}")
     else:
         options = (
+            *(("train_dataloader.batch_size=8",) if task.name == "det" else ()),  # more updates in the same time
             *_options(max_iters=length, val_interval=length),
             f"param_scheduler.0.end={length}",
             f"param_scheduler.0.warmup={max(length // 5, 1)}",
