@@ -91,4 +91,3 @@ def test_pages_show_the_repositorys_files(site):
     zoo = (site / "models/pretrain.html").read_text()
     assert 'href="../pretrain.html"' in zoo and "{include}" not in zoo
     assert not re.search(r'href="[^"#]*\.md', contributing + zoo)
-    assert "<!-- commands" not in re.sub(r"<pre>.*?</pre>", "", contributing, flags=re.DOTALL)
