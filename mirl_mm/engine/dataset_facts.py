@@ -26,7 +26,7 @@ def fit_to_datasets(cfg: Config) -> None:
     - A ``CocoMetric`` without ``ann_file`` gets that of its data set.
 
     Raises:
-        ValueError: If the data sets have different classes.
+        ValueError: If the data sets have different classes, or a segmentor's loss weights of another number of classes.
     """
     classes = dataset_classes(cfg)
     for loader in _LOADERS:
@@ -83,9 +83,20 @@ def _set_num_classes(node: Any, number: int, place: str) -> None:
         if node.get("num_classes", number) != number:
             print_log(f"{place}.num_classes = {number} (was {node['num_classes']}), as the data has", logger="current")
             node["num_classes"] = number  # type: ignore[index]
+        if place.rpartition(".")[2].startswith("loss_decode"):
+            _check_class_weight(node, number, place)
         for key, each in node.items():
             if key not in _CLASS_AGNOSTIC:
                 _set_num_classes(each, number, f"{place}.{key}")
+
+
+def _check_class_weight(loss: Mapping, number: int, place: str) -> None:
+    weights = loss.get("class_weight")
+    if isinstance(weights, Sequence) and not isinstance(weights, str) and len(weights) != number:
+        raise ValueError(
+            f"{place}.class_weight has {len(weights)} values, the data {number} classes: give one for each class, in "
+            "the order of metainfo=dict(classes=(...)), or None for all alike"
+        )
 
 
 def _coco_metrics(cfg: Config, loader: str) -> Iterator[Any]:

@@ -33,6 +33,21 @@ def test_heads_get_the_number_of_classes():
     assert cfg.model.rpn_head.num_classes == 1
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_segmentors_loss_weights_must_be_as_many(several):
+    def head(*weights) -> dict:
+        loss = {"type": "CrossEntropyLoss", "class_weight": list(weights) or None}
+        return {"num_classes": 3, "loss_decode": [loss] if several else loss}
+
+    cfg = config()
+    cfg.model = {"decode_head": head(0.5, 1.0), "auxiliary_head": head()}
+    fit_to_datasets(cfg)
+    cfg.model.decode_head = head(0.5, 1.0, 1.0)
+    place = r"model.decode_head.loss_decode(\[0\])?.class_weight"
+    with pytest.raises(ValueError, match=f"^{place} has 3 values, the data 2 classes: give one for each"):
+        fit_to_datasets(cfg)
+
+
 def test_without_names_nothing_changes():
     cfg = config(None, None)
     fit_to_datasets(cfg)

@@ -42,10 +42,8 @@ def loaded(task: str, path, capsys) -> tuple[torch.nn.Module, list[str]]:
     if task == "det":
         cfg.model.neck.in_channels = 16
     if task == "seg":
-        cfg.model.backbone.out_indices = (0, 1, 2, 3)
-        cfg.model.backbone.img_size = (128, 128)  # twice the pre-training's
-        cfg.model.neck.embed_dim = cfg.model.auxiliary_head.in_channels = 16
-        cfg.model.decode_head.in_channels = [16] * 4
+        cfg.model.backbone.update(img_size=(128, 128), use_rel_pos=True, out_indices=(3,))  # twice the pre-training's
+        cfg.model.neck.in_channels = 16
     set_pretrained(cfg, str(path))
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build({**cfg.model, "_scope_": cfg.default_scope} if task == "cls" else cfg.model)
