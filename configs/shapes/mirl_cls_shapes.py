@@ -1,12 +1,12 @@
-# Classification of generated images (which shape is the largest), with the encoder of mirl_pretrain_shapes.py. The data:
-# tools/dataset_converters/generate_shapes.py work_dirs/demo/shapes --size 64 64 --easy
+# Classification of generated images, which shape is the largest, with the encoder of mirl_pretrain_shapes.py.
+# The data: tools/dataset_converters/generate_shapes.py work_dirs/demo/shapes --size 64 64 --easy
 _base_ = "../cls/mirl_tiny24_64px.py"
 
 data_root = "work_dirs/demo/shapes/folder"
 
 model = dict(
     backbone=dict(arch=dict(depth=24, embed_dims=64, num_heads=2, _delete_=True), drop_path_rate=0.0),
-    head=dict(num_classes=8),
+    head=dict(type="LinearProbeHead", num_classes=8, pool="avg", init_std=0.05),
 )
 
 train_pipeline = [  # no crops: they change which shape is the largest

@@ -77,6 +77,6 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
 )
 auto_scale_lr = dict(enable=False)
-param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=50, end=1800, min_ratio=0.01, by_epoch=False)]
-train_cfg = dict(max_iters=1800, val_interval=900)
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=900))
+param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=50, end=1500, min_ratio=0.01, by_epoch=False)]
+train_cfg = dict(max_iters=1500, val_interval=750)
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=750))

@@ -1,6 +1,7 @@
 """What training a detector or segmentor keeps in memory for the backward pass, counted without running it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -61,7 +62,7 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:
         if network.with_neck:
             total += kept_bytes(lambda: network.neck(maps), known)
             maps = network.neck(maps)
-        total += sum(kept_bytes(lambda head=head: head(maps), known) for head in heads)
+        total += sum(kept_bytes(partial(head, maps), known) for head in heads)
         total //= images
         if hasattr(network, "roi_head"):
             total += _region_heads(network, maps[0].shape[1], known)
@@ -78,7 +79,7 @@ def _backbone(backbone: DeepViT, images: int, known: set[int]) -> int:
     places = backbone.grid if backbone.on_maps else (backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1],)
     x = torch.empty(images, *places, backbone.embed_dims, requires_grad=True)
     inputs = x.untyped_storage().nbytes() * backbone.depth
-    return inputs + max(kept_bytes(lambda block=block: block(x), known) for block in backbone.blocks)
+    return inputs + max(kept_bytes(partial(block, x), known) for block in backbone.blocks)
 
 
 def _region_heads(network: Any, width: int, known: set[int]) -> int:
@@ -92,5 +93,5 @@ def _region_heads(network: Any, width: int, known: set[int]) -> int:
             share = setting.sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
             side = extractor.roi_layers[0].output_size[0]
             x = torch.empty(int(setting.sampler.num * share), width, side, side, requires_grad=True)
-            total += kept_bytes(lambda head=head, x=x: head(x), known)
+            total += kept_bytes(partial(head, x), known)
     return total
