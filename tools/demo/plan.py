@@ -60,8 +60,8 @@ class Settings:
 
     work_dir: Path
     num_images: tuple[int, int] = (4000, 400)
-    epochs: int = 7
-    lengths: tuple[int, int, int] = (4, 200, 200)
+    epochs: int = 6
+    lengths: tuple[int, int, int] = (1, 300, 250)
 
     @property
     def shapes(self) -> Path:
@@ -112,15 +112,9 @@ def make_plan(settings: Settings) -> list[Step]:
 
 def _generate(settings: Settings) -> Step:
     train, val = map(str, settings.num_images)
-    words = (
-        "tools/dataset_converters/generate_shapes.py",
-        str(settings.shapes),
-        "--num-train",
-        train,
-        "--num-val",
-        val,
-    )
-    command = Command((*words, "--size", "64", "64", "--easy"), 8)
+    tool = "tools/dataset_converters/generate_shapes.py"
+    numbers = ("--num-train", train, "--num-val", val)
+    command = Command((tool, str(settings.shapes), *numbers, "--size", "64", "64", "--easy"), 12)
     return Step("shapes", "Generate images", (command,), settings.shapes, (settings.shapes / "shapes.json",))
 
 
@@ -135,7 +129,7 @@ def _pretrain(settings: Settings) -> Step:
     return Step(
         "pretrain",
         "Pre-train with MIRL",
-        (Command(train, 240), Command(draw, 8)),
+        (Command(train, 8 + 33 * epochs * settings.num_images[0] / 4000), Command(draw, 6)),
         folder,
         (settings.checkpoint, folder / "reconstruction.png"),
         ("shapes",),
@@ -149,7 +143,7 @@ def _probe(settings: Settings) -> Step:
     words = ("tools/analysis_tools/depth_probe.py", str(settings.checkpoint), "--labels", "MIRL", "--random")
     data = ("--data-root", str(settings.shapes / "folder"), "--num-train", "1000", "--workers", "0")
     depths = ("--depths", *map(str, range(0, 25, 2)))
-    command = Command((*words, *data, *depths, "--out", str(folder)), 40)
+    command = Command((*words, *data, *depths, "--out", str(folder)), 22)
     return Step("probe", "Probe each depth", (command,), folder, (folder / "depth_probe.json",), ("pretrain",))
 
 
@@ -168,13 +162,14 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
             "default_hooks.logger.interval=10",
         )
     train = _train(task.config, settings.shapes / task.data, folder, options, pretrained)
-    commands, makes = [Command(train, _SECONDS[task.name])], [folder / task.checkpoint]
+    once, each = _SECONDS[task.name]
+    commands, makes = [Command(train, once + each * length)], [folder / task.checkpoint]
     if task.name in _TRIED:
         images, *more = _TRIED[task.name]
         words = ("tools/visualization/infer.py", str(makes[0]), str(settings.shapes / images))
         masks = ("--masks", str(folder / "masks")) if task.name == "seg" else ()
         makes.append(settings.found(task, start))
-        commands.append(Command((*words, "--num-images", str(SHOWN), *more, *masks, "--json", str(makes[1])), 9))
+        commands.append(Command((*words, "--num-images", str(SHOWN), *more, *masks, "--json", str(makes[1])), 8))
     return Step(
         f"{task.name}_{start}",
         f"Fine-tune a {task.model} from {STARTS[start]}",
@@ -187,7 +182,8 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
     )
 
 
-_SECONDS = {"cls": 60, "det": 120, "seg": 90}  # of a training
+#: Of a training: seconds to start and to evaluate, and for each update or epoch.
+_SECONDS = {"cls": (10.0, 62.0), "det": (27.0, 0.34), "seg": (17.0, 0.27)}
 
 
 def _train(config: Path, data: Path, folder: Path, options: Sequence[str], more: Sequence[str] = ()) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def pretraining(settings: Settings) -> str:
         "Mean squared error at the hidden patches, in units of each patch's own deviation: 1 is what the patch's mean "
         f"would score. At the end: {last}. Dots: unseen images, which are not cropped and flipped as those of the "
         "training are.",
-        class_="narrow",
+        class_="beside",
     )
     png = (settings.checkpoint.parent / "reconstruction.png").read_bytes()
     alt = "Unseen images, what the model sees of them, and for each pair of segments main, residual and their sum."
