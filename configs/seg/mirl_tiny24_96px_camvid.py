@@ -1,10 +1,22 @@
 # UperNet on street scenes (CamVid, 11 classes), for a laptop or one CPU core: half-size images, crops of 96 x 96, and
 # the encoder of configs/pretrain/mirl_tiny24_64px.py, 24 blocks of width 96 on patches of 8 x 8.
-# In the data root: {images,annotations}/{training,validation}, masks as ADE20K's (0: no label), and classes.txt.
+# In the data root: {images,annotations}/{training,validation}, masks as ADE20K's: 0 is no label, 1 the first class.
 _base_ = "./mirl_vitb_ade20k.py"
 
 data_root = "data/camvid"
-metainfo = dict(classes="classes.txt")
+classes = (
+    "Sky",
+    "Building",
+    "Pole",
+    "Road",
+    "Pavement",
+    "Tree",
+    "SignSymbol",
+    "Fence",
+    "Car",
+    "Pedestrian",
+    "Bicyclist",
+)  # in the order of the masks' values
 img_size = (96, 96)
 scale = (240, 180)  # width and height that images are made to fit
 
@@ -64,7 +76,7 @@ tta_pipeline = [
         ],
     ),
 ]
-_data = dict(data_root=data_root, metainfo=metainfo)
+_data = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(**_data, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(**_data, pipeline=test_pipeline))
 test_dataloader = val_dataloader
