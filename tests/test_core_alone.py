@@ -43,7 +43,7 @@ def test_every_module_imports_with_those_blocked():
 def test_tasks_say_what_they_lack(task, library):
     outcome = run_tool("-c", f"{BLOCK}\nimport mirl_mm.{task}")
     assert f"{task} needs mmcv with its compiled ops and {library}" in outcome.stderr
-    assert "tools/misc/install_mmcv.py" in outcome.stderr
+    assert "python -m mirl_mm install_mmcv" in outcome.stderr
 
 
 def test_importing_the_package_is_cheap():

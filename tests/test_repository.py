@@ -34,7 +34,11 @@ def test_issue_forms_have_what_github_asks_for(path):
 
 def test_paths_and_tools_named_to_contributors_exist():
     texts = [path.read_text() for path in [ROOT / "CONTRIBUTING.md", *GITHUB.rglob("*.*")]]
-    named = {name for text in texts for name in re.findall(r"\b(?:tools|docs|configs|requirements)/[\w/]+\.\w+", text)}
+    named = {
+        name
+        for text in texts
+        for name in re.findall(r"(?<![\w/])(?:tools|docs|configs|requirements)/[\w/]+\.\w+", text)
+    }
     assert len(named) > 5
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 

@@ -27,6 +27,7 @@ CHECKPOINTS = {
     "iter_160000.pth": "seg/mirl_vitb48_ade20k.py",
     "iter_184375.pth": "det/mirl_vitb48_coco.py",
     "pretrained/epoch_16.pth": "shapes/mirl_pretrain_shapes.py",
+    "pretrained/epoch_4.pth": "shapes/mirl_pretrain_shapes.py",
     "work_dirs/detect/iter_300.pth": "../my/detect.py",
     "work_dirs/mae/epoch_800.pth": "pretrain/mae_tiny24_64px.py",
     "work_dirs/mirl/epoch_800.pth": "pretrain/mirl_tiny24_64px.py",
