@@ -33,7 +33,7 @@ def interrupt_at_first_epoch(folder):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 300
-        while not (folder / "pretrain/epoch_1.pth").exists():
+        while not (folder / "pretrain/last_checkpoint").exists():  # written after the checkpoint
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -159,7 +159,7 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
             f"param_scheduler.0.end={length}",
             f"param_scheduler.0.warmup={max(length // 5, 1)}",
             "default_hooks.checkpoint.interval=50",
-            "default_hooks.logger.interval=10",
+            f"default_hooks.logger.interval={min(max(length // 20, 1), 10)}",  # for a curve
         )
     train = _train(task.config, settings.shapes / task.data, folder, options, pretrained)
     once, each = _SECONDS[task.name]
