@@ -10,6 +10,7 @@ python tools/analysis_tools/training_memory.py configs/seg/mirl_vitb_ade20k.py -
 """
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +39,7 @@ def main() -> None:
             raise SystemExit(f"{path}: {error}") from None
         totals = [memory.states + batch * memory.activations for batch in args.batch_sizes]
         figures = (f"{size / GIB:.1f}" for size in (memory.states, memory.activations, *totals))
-        table.add_row(path, f"{memory.parameters / 1e6:.0f}", *figures)
+        table.add_row(Path(path).stem, f"{memory.parameters / 1e6:.0f}", *figures)
     console = Console()
     console.print(table)
     console.print("GiB, computed, not measured; activations in float32")
