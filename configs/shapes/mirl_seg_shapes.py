@@ -1,7 +1,7 @@
 # UperNet on generated images, in minutes on two CPU cores, with the encoder of mirl_pretrain_shapes.py: 24 blocks on
 # patches of 8 x 8. The data: tools/dataset_converters/generate_shapes.py work_dirs/demo/shapes --size 64 64 --easy
-# Other than sizes: less weight on the background, which is 71 % of the pixels. What else minutes of training want stands
-# in the base, which is CamVid's (docs/segmentation.md tells why).
+# Other than sizes: less weight on the background, which is 71 % of the pixels. What else minutes of training want is in
+# the base, CamVid's (docs/segmentation.md tells why).
 _base_ = "../seg/mirl_tiny24_96px_camvid.py"
 
 data_root = "work_dirs/demo/shapes/ade"
