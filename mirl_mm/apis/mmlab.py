@@ -90,6 +90,7 @@ class MMLabInferencer(ImageInferencer):
             try:
                 return self._load({"img_path": image, "img_id": 0})
             except Exception as error:  # decoders raise nearly every type there is
+                load_image(image)  # says what is wrong with the file, where mmcv's decoder says but that something is
                 raise CorruptImageError(f"cannot read image '{image}': {type(error).__name__}: {error}") from error
         size = image.shape[:2]
         bgr = np.ascontiguousarray(image[..., ::-1])

@@ -41,12 +41,14 @@ class LoadReport:
 
     def __str__(self) -> str:
         lines = [f"{len(self.loaded)} tensors fit"]
-        for title in ("resized", "new", "missing", "unexpected"):
-            names = getattr(self, title)
-            if names and title == "new":
-                lines.append(f"{len(names)} relative positions begin at zero, as the file has none")
-            elif names:
-                lines.append(f"{len(names)} {title}: {shorten(names)}")
+        if self.resized:
+            lines.append(f"{len(self.resized)} resized: {shorten(self.resized)}")
+        if self.new:
+            lines.append(f"{len(self.new)} relative positions begin at zero, as the file has none")
+        if self.missing:
+            lines.append(f"{len(self.missing)} missing: {shorten(self.missing)}")
+        if self.unexpected:
+            lines.append(f"{len(self.unexpected)} unexpected: {shorten(self.unexpected)}")
         if self.mismatched:
             lines.append(f"{len(self.mismatched)} of another shape: {self.shapes()}")
         return "; ".join(lines)

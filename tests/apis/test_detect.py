@@ -169,7 +169,7 @@ def test_what_is_no_detector_or_has_no_augmentation(trained, tmp_path):
 
 def test_a_corrupt_image_is_named(infer, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
-    with pytest.raises(CorruptImageError, match=r"cannot read image '.*broken\.jpg'"):
+    with pytest.raises(CorruptImageError, match=r"cannot read image '.*broken\.jpg': (?!AssertionError)"):
         infer(tmp_path / "broken.jpg")
 
 
