@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,21 @@ def test_composition_keeps_the_promises_of_its_style(size, style):
 
 def test_a_style_without_distractors():
     assert {len(scene.instances) for scene in scenes((64, 64), style=SceneStyle(max_objects=1))} == {1}
+
+
+def test_some_of_the_classes():
+    few = SceneStyle(max_objects=1, max_rotation=0, classes=("cross", "ring"))
+    for index, scene in enumerate(scenes((64, 64), style=few)):
+        (thing,) = scene.instances
+        assert thing.label == scene.subject == index % 2 + 1
+        x, y, w, h = thing.bbox
+        hole = not thing.mask[y + h // 2, x + w // 2]
+        assert hole == (thing.label == 2)
+    assert {
+        thing.label
+        for scene in scenes((64, 64), style=replace(CROWDED, classes=few.classes))
+        for thing in scene.instances
+    } == {1, 2}
 
 
 def test_objects_of_all_classes_overlap_and_stand_out():
@@ -170,6 +186,9 @@ def test_upright_hearts_are_their_own_mirror_images(max_rotation, mirrored):
         ({"min_visible": 1.0}, "min_visible=1.0: choose"),
         ({"dominance": 1.0}, "dominance=1.0: must exceed 1"),
         ({"max_rotation": 200}, "max_rotation=200: choose 0 to 180 degrees"),
+        ({"classes": ()}, r"classes=\(\): choose one or more of circle, crescent"),
+        ({"classes": ("ring", "cross")}, "star, triangle, in this order"),
+        ({"classes": ("cross", "hexagon")}, "hexagon"),
         ({"subject_size": (0.3, 0.5), "distractor_size": (0.3, 0.3)}, "larger than 0.37"),
     ],
 )

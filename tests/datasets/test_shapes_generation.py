@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.shapes import CLASSES, generate, generation, make_scene
+from mirl_mm.datasets.shapes import CLASSES, SceneStyle, generate, generation, make_scene
 from mirl_mm.datasets.shapes.layouts import encode_rle
 
 SIZE = (40, 56)
@@ -142,6 +142,17 @@ def test_ade_layout(written, split, folder, count):
         label = Image.open(path)
         assert label.mode == "L"
         assert np.array_equal(np.asarray(label), make_scene(4, split, index, SIZE).semantic + 1)
+
+
+def test_some_of_the_classes_in_all_layouts(tmp_path):
+    names = ("heart", "ring")
+    written = generate(tmp_path / "few", **SMALL, style=SceneStyle(classes=names))
+    assert sorted(path.name for path in (written / "folder/train").iterdir()) == list(names)
+    content = json.loads((written / "coco/annotations/instances_val2017.json").read_text())
+    assert [(c["id"], c["name"]) for c in content["categories"]] == [(1, "heart"), (2, "ring")]
+    assert {annotation["category_id"] for annotation in content["annotations"]} == {1, 2}
+    assert (written / "ade/classes.txt").read_text().split() == ["background", *names]
+    assert set(np.unique(Image.open(written / "ade/annotations/training/00000001.png"))) <= {1, 2, 3}
 
 
 def test_layouts_share_the_very_same_images(written):
@@ -299,11 +310,13 @@ def test_bad_arguments_are_named_before_anything_is_written(tmp_path, change, me
 def test_command_line(tmp_path):
     command = [sys.executable, TOOL, tmp_path / "a" / "shapes", "--num-train", "4", "--num-val", "0"]
     command += ["--size", "32", "48", "--layouts", "coco", "--max-objects", "1", "--workers", "1"]
+    command += ["--classes", "ring", "cross"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "4 + 0 images, coco" in done.stdout and "Shapes 32x48" in done.stderr
     settings = json.loads((tmp_path / "a" / "shapes" / "shapes.json").read_text())
     assert settings["size"] == [32, 48] and settings["max_objects"] == 1
+    assert settings["classes"] == ["cross", "ring"]  # whatever the order they were asked for in
 
     refused = subprocess.run([*command, "--seed", "1"], capture_output=True, text=True)
     assert refused.returncode == 1

@@ -2,6 +2,7 @@
 
 python tools/dataset_converters/generate_shapes.py data/shapes --num-train 4000 --num-val 800 --size 128 128
 python tools/dataset_converters/generate_shapes.py data/shapes64 --size 64 64 --easy
+python tools/dataset_converters/generate_shapes.py data/shapes4 --classes circle cross star triangle
 """
 
 import argparse
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets.shapes import DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
+from mirl_mm.datasets.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
 
 #: Options of a scene, fields of SceneStyle, with their help.
 STYLE = {
@@ -34,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
     parser.add_argument("--overwrite", action="store_true", help="replace Shapes with other settings in out_dir")
     parser.add_argument("--easy", action="store_true", help="few objects, large and upright: learnt in minutes")
+    parser.add_argument("--classes", nargs="+", default=CLASSES, choices=CLASSES, help="shapes to draw")
     scene = parser.add_argument_group(
         "scenes", "sizes are relative to the shorter side of the image; the defaults are without --easy"
     )
@@ -58,6 +60,7 @@ def main() -> None:
         given = {name: getattr(args, name) for name in STYLE if hasattr(args, name)}
         style = replace(
             EASY_STYLE if args.easy else DEFAULT_STYLE,
+            classes=tuple(name for name in CLASSES if name in args.classes),
             **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
         )
         generate(

@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import track
 
 from mirl_mm.datasets.shapes.layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
-from mirl_mm.datasets.shapes.outlines import CLASSES
 from mirl_mm.datasets.shapes.scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
 
 MARKER = "shapes.json"  # written last, before the finished folder gets its name
@@ -68,7 +67,7 @@ def generate(
     """
     out_dir = Path(out_dir).resolve()
     counts = {"train": num_train, "val": num_val}
-    layouts = _check_request(counts, size, layouts, seed, workers)
+    layouts = _check_request(counts, size, layouts, seed, style, workers)
     description = _describe(counts, size, layouts, seed, style)
     if _is_done(out_dir, description, overwrite):
         return out_dir
@@ -84,7 +83,12 @@ def generate(
 
 
 def _check_request(
-    counts: dict[str, int], size: tuple[int, int], layouts: Sequence[str], seed: int, workers: int | None
+    counts: dict[str, int],
+    size: tuple[int, int],
+    layouts: Sequence[str],
+    seed: int,
+    style: SceneStyle,
+    workers: int | None,
 ) -> tuple[str, ...]:
     """Raises ValueError for what cannot be written; returns the layouts in their usual order."""
     check_size(size)
@@ -98,10 +102,10 @@ def _check_request(
     for split, count in counts.items():
         if count < 0:
             raise ValueError(f"num_{split}={count}: may not be negative")
-        if "folder" in layouts and 0 < count < len(CLASSES):
+        if "folder" in layouts and 0 < count < len(style.classes):
             raise ValueError(
                 f"num_{split}={count}: an image folder needs an image of each class; ask for 0 or for at least "
-                f"{len(CLASSES)} images"
+                f"{len(style.classes)} images"
             )
     if not any(counts.values()):
         raise ValueError("num_train=0 and num_val=0: nothing to write")
@@ -120,7 +124,6 @@ def _describe(
         "layouts": list(layouts),
         "seed": seed,
         **style.as_dict(),
-        "classes": list(CLASSES),
     }
 
 
@@ -183,7 +186,7 @@ def _write_all(
     workers: int | None,
 ) -> None:
     splits = [split for split, count in counts.items() if count]
-    make_folders(root, layouts, splits)
+    make_folders(root, layouts, splits, style.classes)
     chunks = [
         (split, range(start, min(start + _CHUNK, counts[split])))
         for split in splits
@@ -199,14 +202,16 @@ def _write_all(
             annotations[split] += result
     if "coco" in layouts:
         for split in splits:
-            write_coco_json(root, split, size, annotations[split])
+            write_coco_json(root, split, size, style.classes, annotations[split])
 
 
 def _write_chunk(
     chunk: _Chunk, root: Path, layouts: tuple[str, ...], size: tuple[int, int], seed: int, style: SceneStyle
 ) -> list[list[CocoAnnotation]]:
     split, indices = chunk
-    return [write_scene(root, layouts, split, i, make_scene(seed, split, i, size, style)) for i in indices]
+    return [
+        write_scene(root, layouts, split, i, make_scene(seed, split, i, size, style), style.classes) for i in indices
+    ]
 
 
 def _cpu_count() -> int:

@@ -12,7 +12,7 @@ Every layout stores the very same JPEG bytes under the same file name, so that s
 Folder names are those of the originals, so that a config for COCO or ADE20K needs another data root and other classes
 only.
 
-**COCO.** Category ids are 1 to 8, in the order of ``CLASSES``. Masks are uncompressed run lengths, not polygons: the
+**COCO.** Category ids count from 1, in the order of the classes. Masks are uncompressed run lengths, not polygons: the
 visible part of an object may have holes and several pieces, and run lengths give back each pixel of it, while a polygon
 traced around pixels does not and cannot express a hole. pycocotools, and so mmdet (with ``poly2mask=True``, its
 default) and CocoMetric, read them wherever they read polygons; writing them needs no pycocotools.
@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mirl_mm.datasets.shapes.outlines import CLASSES
 from mirl_mm.datasets.shapes.scene import Instance, Scene
 
 LAYOUTS: tuple[str, ...] = ("folder", "coco", "ade")
@@ -63,11 +62,11 @@ def _file_name(index: int) -> str:
     return f"{index:08d}.jpg"
 
 
-def make_folders(root: Path, layouts: Sequence[str], splits: Sequence[str]) -> None:
-    """Creates every folder that the scenes of some splits are written to."""
+def make_folders(root: Path, layouts: Sequence[str], splits: Sequence[str], classes: Sequence[str]) -> None:
+    """Creates every folder that the scenes of some splits are written to, and the list of classes."""
     for split in splits:
         if "folder" in layouts:
-            for name in CLASSES:
+            for name in classes:
                 (root / "folder" / split / name).mkdir(parents=True)
         if "coco" in layouts:
             (root / "coco" / _COCO_SPLITS[split]).mkdir(parents=True)
@@ -76,7 +75,7 @@ def make_folders(root: Path, layouts: Sequence[str], splits: Sequence[str]) -> N
             for kind in ("images", "annotations"):
                 (root / "ade" / kind / _ADE_SPLITS[split]).mkdir(parents=True)
     if "ade" in layouts:
-        (root / "ade" / "classes.txt").write_text("\n".join(["background", *CLASSES, ""]))
+        (root / "ade" / "classes.txt").write_text("\n".join(["background", *classes, ""]))
 
 
 def _coco_annotation(instance: Instance, index: int) -> CocoAnnotation:
@@ -91,7 +90,9 @@ def _coco_annotation(instance: Instance, index: int) -> CocoAnnotation:
     }
 
 
-def write_scene(root: Path, layouts: Sequence[str], split: str, index: int, scene: Scene) -> list[CocoAnnotation]:
+def write_scene(
+    root: Path, layouts: Sequence[str], split: str, index: int, scene: Scene, classes: Sequence[str]
+) -> list[CocoAnnotation]:
     """Writes one scene's files.
 
     Returns:
@@ -102,7 +103,7 @@ def write_scene(root: Path, layouts: Sequence[str], split: str, index: int, scen
     jpeg, name = buffer.getbuffer(), _file_name(index)
     annotations = []
     if "folder" in layouts:
-        (root / "folder" / split / CLASSES[scene.subject - 1] / name).write_bytes(jpeg)
+        (root / "folder" / split / classes[scene.subject - 1] / name).write_bytes(jpeg)
     if "coco" in layouts:
         (root / "coco" / _COCO_SPLITS[split] / name).write_bytes(jpeg)
         annotations = [_coco_annotation(instance, index) for instance in scene.instances]
@@ -113,13 +114,16 @@ def write_scene(root: Path, layouts: Sequence[str], split: str, index: int, scen
     return annotations
 
 
-def write_coco_json(root: Path, split: str, size: tuple[int, int], annotations: list[list[CocoAnnotation]]) -> None:
+def write_coco_json(
+    root: Path, split: str, size: tuple[int, int], classes: Sequence[str], annotations: list[list[CocoAnnotation]]
+) -> None:
     """Writes a split's annotation file.
 
     Args:
         root: The data set's folder.
         split: "train" or "val".
         size: (H, W) of every image.
+        classes: Names of the labels 1, 2, ...
         annotations: What ``write_scene`` returned, image by image.
     """
     height, width = size
@@ -131,7 +135,7 @@ def write_coco_json(root: Path, split: str, size: tuple[int, int], annotations: 
     content = {
         "info": {"description": f"Shapes, generated images, {split}"},
         "licenses": [],
-        "categories": [{"id": k, "name": name, "supercategory": "shape"} for k, name in enumerate(CLASSES, start=1)],
+        "categories": [{"id": k, "name": name, "supercategory": "shape"} for k, name in enumerate(classes, start=1)],
         "images": images,
         # pycocotools takes annotation id 0 for "not matched", hence from 1.
         "annotations": [{"id": number, **annotation} for number, annotation in enumerate(flat, start=1)],

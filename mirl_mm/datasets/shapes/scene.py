@@ -27,6 +27,7 @@ class SceneStyle:
         dominance: The subject's visible area is at least this many times that of any other object.
         max_rotation: Objects are turned by up to so many degrees to either side, 180 being any angle. Upright shapes
             are far easier to tell apart.
+        classes: Shapes to draw, some of ``CLASSES`` in that order. Fewer are learnt sooner.
 
     Raises:
         ValueError: A value is outside of its range.
@@ -38,8 +39,11 @@ class SceneStyle:
     min_visible: float = 0.6
     dominance: float = 1.5
     max_rotation: float = 180.0
+    classes: tuple[str, ...] = CLASSES
 
     def __post_init__(self) -> None:
+        if not self.classes or self.classes != tuple(name for name in CLASSES if name in self.classes):
+            raise ValueError(f"classes={self.classes}: choose one or more of {', '.join(CLASSES)}, in this order")
         if not 1 <= self.max_objects <= 50:
             raise ValueError(f"max_objects={self.max_objects}: choose 1 to 50 objects")
         for name in ("subject_size", "distractor_size"):
@@ -59,7 +63,7 @@ class SceneStyle:
                 f"dominance={self.dominance} a subject must be larger than {smallest:.2f}"
             )
 
-    def as_dict(self) -> dict[str, int | float | list[float]]:
+    def as_dict(self) -> dict[str, int | float | list[float] | list[str]]:
         """The values in JSON's types."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
@@ -78,7 +82,7 @@ class Instance:
     """The visible part of one object.
 
     Args:
-        label: 1 to ``len(CLASSES)``; ``CLASSES[label - 1]`` is its name.
+        label: 1 to the number of classes; ``classes[label - 1]`` of the scene's style is its name.
         bbox: (x, y, w, h) in pixels, tight around the mask.
         mask: (H, W) bool, True where the object is seen. The masks of a scene are disjoint.
     """
@@ -127,7 +131,7 @@ def _random_object(
     angle, stretch = rng.uniform(0, 2 * math.pi), math.exp(rng.uniform(-0.15, 0.15))
     if style.max_rotation < 180:
         angle = (angle / math.pi - 1) * math.radians(style.max_rotation)
-    return _Object(label, radius, *rasterise(OUTLINES[CLASSES[label - 1]], centre, radius, angle, stretch, size))
+    return _Object(label, radius, *rasterise(OUTLINES[style.classes[label - 1]], centre, radius, angle, stretch, size))
 
 
 def _paint_ids(bottom_up: list[_Object], ids: list[int], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -164,7 +168,7 @@ def _compose(
     for _ in range(rng.integers(style.max_objects)):
         for _ in range(_ATTEMPTS):
             radius = rng.uniform(smallest, largest) * short_side / 2
-            thing = _random_object(rng, int(rng.integers(len(CLASSES))) + 1, radius, 0.5, size, style)
+            thing = _random_object(rng, int(rng.integers(len(style.classes))) + 1, radius, 0.5, size, style)
             candidates = [*objects, thing]
             new = len(objects)
             bottom_up = [*order, new] if rng.random() < 0.5 else [new, *order]
@@ -233,7 +237,7 @@ def make_scene(seed: int, split: str, index: int, size: tuple[int, int], style: 
         raise ValueError(f"seed={seed}, index={index}: neither may be negative")
     check_size(size)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), index)))
-    subject = index % len(CLASSES) + 1
+    subject = index % len(style.classes) + 1
     objects, order, ids = _compose(rng, subject, size, style)
     image = _paint(rng, [objects[i] for i in order], size)
     labels = np.array([0, *[thing.label for thing in objects]], np.uint8)
