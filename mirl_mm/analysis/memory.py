@@ -1,4 +1,4 @@
-"""What training a detector or segmentor keeps in memory for the backward pass, counted without running it."""
+"""What training keeps in memory for the backward pass, counted without running it."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mirl_mm.models import DeepViT
+from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import SCOPE
 
 from .activations import kept_bytes, storages
@@ -33,6 +34,35 @@ class Memory(NamedTuple):
     def states(self) -> int:
         """Bytes of the weights, and of gradients and AdamW's two averages of those that are trained; all float32."""
         return 4 * self.parameters + 12 * self.trained
+
+
+def activation_bytes(model: Mapping[str, Any], images: int) -> int | None:
+    """Bytes of activations that a step keeps for its backward pass, in float32.
+
+    Args:
+        model: The config's ``model``.
+        images: Of the step.
+
+    Returns:
+        None for models other than pre-trainers and classifiers.
+    """
+    network = model_on_meta({**model, "data_preprocessor": None}).train()
+    if not isinstance(network, (MaskedPretrainer, ImageClassifier)):
+        return None
+    backbone = network.backbone
+    recompute, backbone.with_cp = backbone.with_cp, False
+    known = storages(network)
+    with torch.device("meta"):
+        pixels = torch.empty(images, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+        if isinstance(network, MaskedPretrainer):
+            total, tokens = kept_bytes(lambda: network(pixels, mode="loss"), known), 1 + network.visible
+        else:
+            total, tokens = kept_bytes(lambda: network(pixels), known), 1 + backbone.grid[0] * backbone.grid[1]
+        if not recompute:
+            return total
+        x = torch.empty(images, tokens, backbone.embed_dims, requires_grad=True)
+        block = kept_bytes(lambda: backbone.blocks[0](x), known)
+    return total - backbone.depth * (block - x.untyped_storage().nbytes()) + block
 
 
 def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:

@@ -1,21 +1,16 @@
 """What a whole training costs, and each of its GPUs: arithmetic, memory and communication, computed from a config."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from mmengine.config import Config
 from torch import nn
 
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.layer_decay import find_backbone
-from mirl_mm.models import ImageClassifier
-from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import SCOPE
 
-from .activations import kept_bytes, storages
 from .flops import is_pretrainer, pretraining_macs
-from .parts import model_on_meta, model_parts, total_cost
+from .parts import model_parts, total_cost
 
 #: Bytes of a float32 number, and how many of them training keeps of a trained parameter: weight, gradient, AdamW's two.
 FLOAT, STATES = 4, 4
@@ -146,32 +141,3 @@ def share(parameters: Parameters, batch: Batch, fsdp: bool) -> Shares:
     gathered = FLOAT * (2 * rest + 3 * parameters.block)  # weights and gradients; the next block comes early
     moved = parameters.all + parameters.blocks + parameters.trained
     return Shares(kept / n, gathered, batch.steps * ring * FLOAT * moved)
-
-
-def activation_bytes(model: Mapping[str, Any], images: int) -> int | None:
-    """Bytes of activations that a step keeps for its backward pass, in float32.
-
-    Args:
-        model: The config's ``model``.
-        images: Of the step.
-
-    Returns:
-        None for models other than pre-trainers and classifiers.
-    """
-    network = model_on_meta({**model, "data_preprocessor": None}).train()
-    if not isinstance(network, (MaskedPretrainer, ImageClassifier)):
-        return None
-    backbone = network.backbone
-    recompute, backbone.with_cp = backbone.with_cp, False
-    known = storages(network)
-    with torch.device("meta"):
-        pixels = torch.empty(images, backbone.patch_embed.proj.in_channels, *backbone.img_size)
-        if isinstance(network, MaskedPretrainer):
-            total, tokens = kept_bytes(lambda: network(pixels, mode="loss"), known), 1 + network.visible
-        else:
-            total, tokens = kept_bytes(lambda: network(pixels), known), 1 + backbone.grid[0] * backbone.grid[1]
-        if not recompute:
-            return total
-        x = torch.empty(images, tokens, backbone.embed_dims, requires_grad=True)
-        block = kept_bytes(lambda: backbone.blocks[0](x), known)
-    return total - backbone.depth * (block - x.untyped_storage().nbytes()) + block

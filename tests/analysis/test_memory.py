@@ -1,11 +1,14 @@
-"""Memory of training detectors and segmentors, and tools/analysis_tools/training_memory.py."""
+"""Memory of training, and tools/analysis_tools/training_memory.py."""
 
 from pathlib import Path
 
 import pytest
+import torch
 
-from mirl_mm.analysis.memory import training_memory
+from mirl_mm.analysis.activations import kept_bytes, storages
+from mirl_mm.analysis.memory import activation_bytes, training_memory
 from mirl_mm.engine.launch import load_config
+from mirl_mm.registry import MODELS
 from tests.detection.small import small_detector
 from tests.training import ROOT, run_here, small_config
 
@@ -48,3 +51,22 @@ def test_tool(tmp_path, monkeypatch, capsys):
     assert "batch 4" in shown and "detector" in shown and "computed, not measured" in shown
     with pytest.raises(SystemExit, match=r"pretrain\.py: the config's model is MIRL, no detector or segmentor"):
         run_here(monkeypatch, tool, tmp_path / "pretrain.py")
+
+
+def test_activations_with_recomputation():
+    cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py")
+    whole = activation_bytes(cfg.model, 4)
+    cfg.model.backbone.with_cp = True
+    recomputed = activation_bytes(cfg.model, 4)
+    network = MODELS.build({**cfg.model, "data_preprocessor": None, "_scope_": "mirl_mm"}).train()
+    backbone = network.backbone
+    tokens = torch.zeros(4, 1 + network.visible, backbone.embed_dims, requires_grad=True)
+    block = kept_bytes(lambda: backbone.blocks[3](tokens), storages(network))
+    inputs = tokens.numel() * 4
+    assert recomputed == pytest.approx(
+        whole - 24 * (block - inputs) + block, rel=0.05
+    )  # on the CPU, attention is another kernel
+    assert recomputed < 0.6 * whole
+    network.backbone.with_cp = False
+    real = kept_bytes(lambda: network(torch.zeros(4, 3, 64, 64), mode="loss"), storages(network))
+    assert whole == pytest.approx(real, rel=0.05)  # on the CPU, attention is another kernel

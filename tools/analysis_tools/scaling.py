@@ -19,11 +19,11 @@ from mmengine.config import Config, DictAction
 from rich.console import Console
 from rich.table import Table
 
+from mirl_mm.analysis.memory import activation_bytes
 from mirl_mm.analysis.parts import model_on_meta
 from mirl_mm.analysis.scaling import (
     Batch,
     Parameters,
-    activation_bytes,
     count_parameters,
     deal_out,
     flops_per_image,
