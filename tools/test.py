@@ -29,7 +29,7 @@ UNUSED = (
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("checkpoint", help="weights of any origin that fit the model")
-    parser.add_argument("--out", metavar="JSON", help="write the metrics to this file, too")
+    parser.add_argument("--json", metavar="FILE", help="write the metrics to this file, too")
     parser.add_argument(
         "--tta",
         action="store_true",
@@ -64,8 +64,8 @@ def main() -> None:
     for name in UNUSED:
         cfg.pop(name, None)
     metrics = build_runner(cfg, ["test_dataloader"]).test()
-    if args.out and is_main_process():
-        dump(metrics, args.out)
+    if args.json and is_main_process():
+        dump(metrics, args.json)
     finish_processes()
 
 

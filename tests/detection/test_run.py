@@ -55,7 +55,7 @@ def test_resumed_equals_uninterrupted(trained, shapes):
 def test_tool_gives_twelve_numbers_each_classes_and_results(trained):
     arguments = [trained / "config.py", trained / "run/iter_4.pth", "--work-dir", trained / "test", "--per-class"]
     low = ["--cfg-options", "model.test_cfg.rcnn.score_thr=0.0"]
-    call("test.py", *arguments, "--out", trained / "m.json", "--predictions", trained / "results.json", *low)
+    call("test.py", *arguments, "--json", trained / "m.json", "--predictions", trained / "results.json", *low)
     metrics = json.loads((trained / "m.json").read_text())
     for kind in ("bbox", "segm"):
         assert sum(name.startswith(f"coco/{kind}_") for name in metrics) == 12
@@ -71,7 +71,7 @@ def results(trained, name: str, config: str = "config.py", *options) -> dict[str
     out = trained / name
     low = ["--cfg-options", "model.test_cfg.rcnn.score_thr=0.0"]
     arguments = [trained / config, trained / "run/iter_4.pth", "--work-dir", trained / "test", *options]
-    call("test.py", *arguments, "--predictions", f"{out}.json", "--out", f"{out}_m.json", *low)
+    call("test.py", *arguments, "--predictions", f"{out}.json", "--json", f"{out}_m.json", *low)
     assert sum(name.startswith("coco/") for name in json.loads(Path(f"{out}_m.json").read_text())) == 24
     rows = {kind: json.loads(Path(f"{out}.{kind}.json").read_text()) for kind in ("bbox", "segm")}
     for found in rows.values():

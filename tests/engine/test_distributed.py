@@ -55,8 +55,8 @@ def test_two_processes_resume_and_test(tmp_path):
     more = ["--resume", "--cfg-options", "train_cfg.max_epochs=2"]
     on_two_processes("train", 29613, tmp_path / "config.py", 2, *common, *more)
     checkpoint = tmp_path / "run/epoch_2.pth"
-    on_two_processes("test", 29614, tmp_path / "config.py", checkpoint, 2, *common, "--out", tmp_path / "two.json")
-    alone = run_tool("tools/test.py", tmp_path / "config.py", checkpoint, *common, "--out", tmp_path / "one.json")
+    on_two_processes("test", 29614, tmp_path / "config.py", checkpoint, 2, *common, "--json", tmp_path / "two.json")
+    alone = run_tool("tools/test.py", tmp_path / "config.py", checkpoint, *common, "--json", tmp_path / "one.json")
     assert alone.returncode == 0, alone.stderr[-2000:]
     assert read(tmp_path / "two.json") == pytest.approx(read(tmp_path / "one.json"), rel=1e-5)
 
@@ -71,7 +71,7 @@ def test_two_processes_classify_as_one(tmp_path):
     command = [tmp_path / "config.py", tmp_path / "run/epoch_1.pth"]
     results = {}
     for number in ("one", "two"):
-        options = ["--work-dir", tmp_path / "test", "--out", tmp_path / f"{number}.json", "--per-class"]
+        options = ["--work-dir", tmp_path / "test", "--json", tmp_path / f"{number}.json", "--per-class"]
         options += ["--predictions", tmp_path / f"{number}.csv"]
         if number == "one":
             outcome = run_tool("tools/test.py", *command, *options)

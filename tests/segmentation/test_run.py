@@ -57,7 +57,7 @@ def test_resumed_equals_uninterrupted(trained, shapes):
 def evaluated(trained, name: str, *options) -> dict[str, float]:
     """What ``tools/test.py`` finds; predictions are in a folder of this name."""
     arguments = [trained / "config.py", trained / "run/iter_4.pth", "--work-dir", trained / "test", *options]
-    call("test.py", *arguments, "--out", trained / f"{name}.json", "--predictions", trained / name)
+    call("test.py", *arguments, "--json", trained / f"{name}.json", "--predictions", trained / name)
     return json.loads((trained / f"{name}.json").read_text())
 
 
@@ -80,7 +80,7 @@ def test_augmentation(trained):
     sizes, flips, *_ = cfg.tta_pipeline[1].transforms
     cfg.tta_pipeline[1].transforms[:2] = [size for size in sizes if tuple(size.scale) == (64, 64)], flips[:1]
     cfg.dump(trained / "one.py")
-    call("test.py", trained / "one.py", trained / "run/iter_4.pth", "--tta", "--out", trained / "one.json")
+    call("test.py", trained / "one.py", trained / "run/iter_4.pth", "--tta", "--json", trained / "one.json")
     assert json.loads((trained / "one.json").read_text()) == pytest.approx(plain)
     masks = [np.asarray(Image.open(trained / name / "00000000.png")) for name in ("plain", "all")]
     assert masks[0].shape == masks[1].shape and not np.array_equal(*masks)

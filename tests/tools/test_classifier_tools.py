@@ -39,7 +39,7 @@ def test_pretrained_weights_are_those_of_the_file(trained):
 def test_predictions_and_classes(trained, capsys, ending):
     file = trained / f"found.{ending}"
     command = [trained / "config.py", trained / "run/epoch_1.pth", "--work-dir", trained / "test"]
-    call("test.py", *command, "--per-class", "--predictions", file, "--out", trained / "metrics.json")
+    call("test.py", *command, "--per-class", "--predictions", file, "--json", trained / "metrics.json")
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics.keys() == {f"{ema}accuracy/{name}" for ema in ("", "ema/") for name in ("top1", "mean_class")}
     for prefix, path in (("", file), ("ema/", trained / f"found_ema.{ending}")):

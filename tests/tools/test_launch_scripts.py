@@ -9,7 +9,7 @@ from tests.training import ROOT, run_tool
     ("tool", "arguments", "call"),
     [
         ("train", ["c.py", "--resume"], "tools/train.py c.py --launcher slurm --resume"),
-        ("test", ["c.py", "w.pth", "--out", "m.json"], "tools/test.py c.py w.pth --launcher slurm --out m.json"),
+        ("test", ["c.py", "w.pth", "--json", "m.json"], "tools/test.py c.py w.pth --launcher slurm --json m.json"),
     ],
 )
 def test_slurm(tmp_path, tool, arguments, call):

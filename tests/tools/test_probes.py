@@ -41,14 +41,14 @@ def call(monkeypatch, tool, *arguments):
 def test_knn(folder, monkeypatch, capsys):
     out = folder / "knn.json"
     common = ["--data-root", folder / "data"]
-    call(monkeypatch, "knn", folder / "mirl.pth", *common, "--out", out)
+    call(monkeypatch, "knn", folder / "mirl.pth", *common, "--json", out)
     figures = json.loads(out.read_text())
     assert figures["depth"] == 4
     assert 0 <= figures["knn_top1"] <= figures["knn_top5"] == 100
     said = capsys.readouterr().out
     assert "24 training and 9 validation images of 3 classes" in said
     assert f"after 4 blocks: k-NN top-1 {figures['knn_top1']:.2f} %, top-5 100.00 %" in said
-    call(monkeypatch, "knn", folder / "bare.pth", *common, "--config", folder / "config.py", "--out", out)
+    call(monkeypatch, "knn", folder / "bare.pth", *common, "--config", folder / "config.py", "--json", out)
     assert json.loads(out.read_text())["knn_top1"] == figures["knn_top1"]
     call(monkeypatch, "knn", folder / "mirl.pth", *common, "--random", "--depth", "0", "--num-val", "3")
     said = capsys.readouterr().out
@@ -59,7 +59,7 @@ def test_knn(folder, monkeypatch, capsys):
 def test_depth_probe(folder):
     out = folder / "out"
     arguments = [folder / "mirl.pth", folder / "mae.pth", "--labels", "MIRL", "MAE", "--random", "--depths", "segments"]
-    done = run_tool(TOOLS / "depth_probe.py", *arguments, "--data-root", folder / "data", "--out", out, *SMALL)
+    done = run_tool(TOOLS / "depth_probe.py", *arguments, "--data-root", folder / "data", "--out-dir", out, *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == [str(out / "depth_probe.json"), str(out / "depth_probe.png")]
     assert (out / "depth_probe.png").stat().st_size > 10_000
@@ -84,7 +84,7 @@ def test_a_baseline_for_each_architecture(folder, monkeypatch):
     checkpoints = [folder / name for name in ("mirl.pth", "mae.pth", "heads.pth")]
     labels = ["--labels", "A", "B", "C"]
     out = folder / "three"
-    arguments = [*checkpoints, *labels, "--random", "--depths", "1", "--data-root", folder / "data", "--out", out]
+    arguments = [*checkpoints, *labels, "--random", "--depths", "1", "--data-root", folder / "data", "--out-dir", out]
     call(monkeypatch, "depth_probe", *arguments)
     names = [encoder["name"] for encoder in json.loads((out / "depth_probe.json").read_text())["encoders"]]
     assert names == ["A", "B", "C", "random weights (A)", "random weights (C)"]

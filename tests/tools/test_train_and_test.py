@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
 
 def test_test_gives_the_loss_of_each_pair(trained):
     arguments = [trained / "config.py", trained / "run/epoch_1.pth", "--work-dir", trained / "test"]
-    call("test.py", *arguments, "--out", trained / "metrics.json")
+    call("test.py", *arguments, "--json", trained / "metrics.json")
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics.keys() == {"loss", "pair_1_4", "pair_2_3"}
     assert metrics["loss"] == pytest.approx((metrics["pair_1_4"] + metrics["pair_2_3"]) / 2)

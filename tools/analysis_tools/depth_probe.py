@@ -4,7 +4,7 @@ For each checkpoint and depth, a k-NN and a linear classifier on FOLDER/train ar
 Writes OUT/depth_probe.json and OUT/depth_probe.png. What was killed goes on from the last finished depth.
 
 python tools/analysis_tools/depth_probe.py work_dirs/mirl/epoch_800.pth work_dirs/mae/epoch_800.pth \
-    --labels MIRL MAE --random --data-root FOLDER --out work_dirs/depth_probe
+    --labels MIRL MAE --random --data-root FOLDER --out-dir work_dirs/depth_probe
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--random", action="store_true", help="also random weights, for each architecture")
     parser.add_argument("--seed", type=int, default=0, help="of random weights")
     parser.add_argument("--depths", nargs="+", default=["all"], help="'all', 'segments' (their ends), or numbers")
-    parser.add_argument("--out", type=Path, default="depth_probe", help="folder to write to")
+    parser.add_argument("--out-dir", type=Path, default="depth_probe", help="folder for depth_probe.json and .png")
     parser.add_argument("--title", default="", help="of the plot (default: how many images were used)")
     parser.add_argument("--pool", choices=POOLS, default="avg", help="mean of the patch tokens, or the class token")
     parser.add_argument("--final-norm", action="store_true", help="the encoder's last norm at the full depth")
@@ -100,7 +100,7 @@ def main() -> None:
     settings = ProbeSettings(args.pool, args.final_norm, args.k, args.temperature, tuple(args.l2), args.dtype, args.amp)
     backend = AtomicLocalBackend()
     memory = int(args.memory * 2**30)
-    probe = DepthProbe(settings, args.out / "cache", backend.put, args.batch_size, args.workers, memory)
+    probe = DepthProbe(settings, args.out_dir / "cache", backend.put, args.batch_size, args.workers, memory)
     curves, records = [], []
     try:
         judged = encoders(args)
@@ -118,12 +118,12 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     borders = next((segment_borders(e.backbone.depth, e.segments) for e in judged if e.segments), [])
     content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
-    backend.put_text(json.dumps(content, indent=2), args.out / "depth_probe.json")
+    backend.put_text(json.dumps(content, indent=2), args.out_dir / "depth_probe.json")
     title = args.title or f"Frozen features: {len(images[0][0]):,} training, {len(images[0][1]):,} validation images"
-    backend.put(encode_figure(plot_depth(curves, borders, title)), args.out / "depth_probe.png")
+    backend.put(encode_figure(plot_depth(curves, borders, title)), args.out_dir / "depth_probe.png")
     for curve in curves:
         print(table(curve))
-    print(args.out / "depth_probe.json", args.out / "depth_probe.png", sep="\n")
+    print(args.out_dir / "depth_probe.json", args.out_dir / "depth_probe.png", sep="\n")
 
 
 def record(encoder: FrozenEncoder, path: str | None, figures: dict) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes that load images")
     parser.add_argument("--amp", action="store_true", help="run the encoder in bfloat16")
     parser.add_argument("--device", default=get_device(), help="where to compute")
-    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     return parser.parse_args()
 
 
@@ -83,9 +83,9 @@ def main() -> None:
         figures = measure(args)
     except (OSError, ValueError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
-    if args.out:
+    if args.json:
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
-        AtomicLocalBackend().put_text(json.dumps({"settings": settings, **figures}, indent=2), args.out)
+        AtomicLocalBackend().put_text(json.dumps({"settings": settings, **figures}, indent=2), args.json)
     name = "random weights" if args.random else args.checkpoint
     print(
         f"{name}, after {figures['depth']} blocks: "

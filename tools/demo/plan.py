@@ -143,7 +143,7 @@ def _probe(settings: Settings) -> Step:
     words = ("tools/analysis_tools/depth_probe.py", str(settings.checkpoint), "--labels", "MIRL", "--random")
     data = ("--data-root", str(settings.shapes / "folder"), "--num-train", "1000", "--workers", "0")
     depths = ("--depths", *map(str, range(0, 25, 2)))
-    command = Command((*words, *data, *depths, "--out", str(folder)), 22)
+    command = Command((*words, *data, *depths, "--out-dir", str(folder)), 22)
     return Step("probe", "Probe each depth", (command,), folder, (folder / "depth_probe.json",), ("pretrain",))
 
 
