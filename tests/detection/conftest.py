@@ -1,27 +1,10 @@
-"""All tests in this folder need mmdet; without it they are skipped, saying so."""
-
 import pytest
 
-try:
-    import mirl_mm.detection  # noqa: F401
-except ImportError as error:
-    MISSING: str | None = str(error)
-else:
-    MISSING = None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent.name == "detection":
-            item.add_marker(pytest.mark.det)
-            if MISSING is not None:
-                item.add_marker(pytest.mark.skip(reason=MISSING))
+from mirl_mm.datasets.shapes import generate
 
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory):
     """COCO-format data of six training and four validation images of 64 x 64."""
-    from mirl_mm.datasets.shapes import generate
-
     folder = tmp_path_factory.mktemp("shapes") / "data"
     return generate(folder, num_train=6, num_val=4, size=(64, 64), layouts=("coco",), workers=1) / "coco"

@@ -13,17 +13,9 @@ from mirl_mm.engine.launch import build_runner
 from mirl_mm.registry import MODELS
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
+from tests.mmlab import state, train
 from tests.tools.test_train_and_test import call
 from tests.training import ROOT
-
-
-def train(cfg: Config) -> torch.nn.Module:
-    forget_runs()
-    return build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
-
-
-def state(path) -> dict:
-    return torch.load(path, weights_only=False)["state_dict"]
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,12 @@ from PIL import Image
 from mirl_mm.datasets.shapes import CLASSES as OBJECTS
 from mirl_mm.engine.launch import build_runner, load_config, start_processes
 from tests.conftest import forget_runs
+from tests.mmlab import state, train
 from tests.segmentation.small import small_segmentor
 from tests.tools.test_train_and_test import call
 from tests.training import ROOT
 
 CLASSES = ("background", *OBJECTS)
-
-
-def train(cfg: Config) -> torch.nn.Module:
-    forget_runs()
-    return build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
-
-
-def state(path) -> dict:
-    return torch.load(path, weights_only=False)["state_dict"]
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +141,7 @@ def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
 
 def test_a_file_of_classes_in_the_data_sets_folder(trained, shapes, tmp_path):
     """By options alone: other data, other classes."""
-    files = [f"{name}_dataloader.dataset.metainfo.classes=classes.txt" for name in ("train", "val", "test")]
-    options = ["--cfg-options", "train_cfg.max_iters=2", "param_scheduler.0.end=2", *files]
+    options = ["--classes", "classes.txt", "--cfg-options", "train_cfg.max_iters=2", "param_scheduler.0.end=2"]
     call("train.py", trained / "config.py", "--work-dir", tmp_path / "run", "--data-root", shapes, *options)
     saved = load_config(tmp_path / "run/config.py")
     assert saved.model.decode_head.num_classes == len(CLASSES) and saved.param_scheduler[0].end == 2
