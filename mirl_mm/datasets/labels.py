@@ -68,14 +68,14 @@ def read_classes(classes: str | Sequence[str], data_root: str = "") -> tuple[str
         places = [path for path in (classes, os.path.join(data_root, classes)) if os.path.isfile(path)]
         if not places:
             raise ValueError(
-                f"metainfo.classes is {classes!r}, neither a file with a name on each line nor a tuple of names; a "
+                f"classes is {classes!r}, neither a file with a name on each line nor a tuple of names; a "
                 f"single class is classes=({classes!r},) with a comma"
             )
         with open(places[0], encoding="utf-8") as stream:
             names = [line.strip() for line in stream if line.strip()]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        raise ValueError(f"metainfo.classes {f'has {twice[0]!r} twice' if twice else 'names no class'}: {classes!r}")
+        raise ValueError(f"classes {f'has {twice[0]!r} twice' if twice else 'names no class'}: {classes!r}")
     return tuple(names)
 
 

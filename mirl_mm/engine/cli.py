@@ -1,4 +1,4 @@
-"""What the command lines of tools/train.py and tools/test.py have in common."""
+"""What command lines that take a config have in common."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from mmengine.config import Config, DictAction
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.config import config_path
 
+from .dataset_facts import set_classes
 from .launch import load_config, set_data_root
 
 
@@ -19,7 +20,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
         "config", help="config file, e.g. configs/cls/mirl_vitb48_in1k.py; mirl_mm::cls/mirl_vitb48_in1k.py also works"
     )
     parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<task>/<config name>)")
-    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    add_data_options(parser)
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -39,9 +40,27 @@ def read_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(default_work_dir(args.config))
+    set_data(cfg, args)
+    return cfg
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options that name other data than the config's."""
+    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="names of the data's classes, or a file with one on each line, in place of the config's",
+    )
+
+
+def set_data(cfg: Config, args: argparse.Namespace) -> None:
+    """Do what :func:`add_data_options` was asked for."""
     if args.data_root:
         set_data_root(cfg, args.data_root)
-    return cfg
+    if args.classes:
+        set_classes(cfg, args.classes)
 
 
 def default_work_dir(config: str | Path) -> Path:

@@ -21,8 +21,8 @@ _CLASS_AGNOSTIC = ("rpn_head",)
 def fit_to_datasets(cfg: Config) -> None:
     """Complete a config in place; what it does is printed, and done again it changes nothing.
 
-    - ``metainfo["classes"]`` that names a file becomes the names in it.
-    - ``num_classes`` of every head becomes the number of ``metainfo["classes"]`` where the data sets have them.
+    - Classes that name a file become the names in it. They are in ``metainfo``, an ``ImageFolder``'s are its own.
+    - ``num_classes`` of every head becomes the number of classes where the data sets name them.
     - A ``CocoMetric`` without ``ann_file`` gets that of its data set.
 
     Raises:
@@ -31,8 +31,9 @@ def fit_to_datasets(cfg: Config) -> None:
     classes = dataset_classes(cfg)
     for loader in _LOADERS:
         for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
-            if (dataset.get("metainfo") or {}).get("classes") is not None:
-                dataset["metainfo"]["classes"] = classes
+            holder = _holder_of_classes(dataset)
+            if holder.get("classes") is not None:
+                holder["classes"] = classes
     if classes is not None and isinstance(cfg.get("model"), Mapping):
         _set_num_classes(cfg.model, len(classes), "model")
     for loader in _LOADERS[1:]:
@@ -40,7 +41,7 @@ def fit_to_datasets(cfg: Config) -> None:
 
 
 def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
-    """The classes that ``metainfo`` names in a config's data sets; None if none does.
+    """The classes that a config's data sets name; None if none does.
 
     Raises:
         ValueError: If they differ.
@@ -48,7 +49,7 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
     first: tuple[str, tuple[str, ...]] | None = None
     for loader in _LOADERS:
         for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
-            classes = (dataset.get("metainfo") or {}).get("classes")
+            classes = _holder_of_classes(dataset).get("classes")
             if classes is None:
                 continue
             try:
@@ -58,10 +59,35 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
             if first is not None and names != first[1]:
                 raise ValueError(
                     f"{loader} has the classes {_shorten(names)}, {first[0]} has {_shorten(first[1])}: all must have "
-                    "the same metainfo=dict(classes=(...)), in the same order"
+                    "the same classes, in the same order"
                 )
             first = first or (loader, names)
     return None if first is None else first[1]
+
+
+def set_classes(cfg: Config, classes: Sequence[str]) -> None:
+    """Name the classes of every data set of a config, in wrappers, too.
+
+    Args:
+        cfg: The config.
+        classes: The names in the order of the labels, or one text file with a name on each line.
+
+    Raises:
+        ValueError: If a data set has no labels.
+    """
+    for loader in filter(cfg.get, _LOADERS):
+        for dataset in inner_datasets(cfg[loader].dataset):
+            if dataset.get("labelled") is False:
+                raise ValueError(f"--classes: the data set of {loader} has no labels (labelled=False)")
+            given = {"classes": classes[0] if len(classes) == 1 else tuple(classes)}
+            holder = _holder_of_classes(dataset)
+            dataset.update(given if holder is dataset else {"metainfo": {**holder, **given}})  # type: ignore[attr-defined]
+
+
+def _holder_of_classes(dataset: Mapping) -> Any:
+    """The dict that has a data set's ``classes``, if any has."""
+    is_folder = str(dataset.get("type")).rpartition(".")[2] == "ImageFolder"
+    return dataset if is_folder else dataset.get("metainfo") or {}
 
 
 def inner_datasets(cfg: Any) -> Iterator[Mapping]:

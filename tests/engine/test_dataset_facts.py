@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mirl_mm.engine.dataset_facts import dataset_classes, fit_to_datasets
+from mirl_mm.engine.dataset_facts import dataset_classes, fit_to_datasets, set_classes
 from mirl_mm.engine.launch import set_data_root
 
 
@@ -53,6 +53,34 @@ def test_without_names_nothing_changes():
     fit_to_datasets(cfg)
     assert dataset_classes(cfg) is None
     assert cfg.model.roi_head.mask_head.num_classes == 80
+
+
+@pytest.mark.parametrize("old", [("ant", "bee"), None])
+def test_other_classes_by_an_option(old, tmp_path):
+    cfg = config(old, old)
+    set_classes(cfg, ["ant", "fly", "bee"])
+    fit_to_datasets(cfg)
+    assert dataset_classes(cfg) == ("ant", "fly", "bee")
+    assert cfg.model.roi_head.mask_head.num_classes == 3
+
+    (tmp_path / "classes.txt").write_text("moth\nbee\nfly\nant\n")
+    set_data_root(cfg, str(tmp_path))
+    set_classes(cfg, ["classes.txt"])
+    fit_to_datasets(cfg)
+    assert cfg.train_dataloader.dataset.dataset.metainfo.classes == ("moth", "bee", "fly", "ant")
+    assert cfg.model.roi_head.mask_head.num_classes == 4
+
+
+def test_classes_of_image_folders_are_their_own():
+    folder = {"type": "mirl_mm.ImageFolder", "data_root": "data", "labelled": True}
+    cfg = Config({"model": {"head": {"num_classes": 1000}}, "train_dataloader": {"dataset": folder}})
+    set_classes(cfg, ["ant", "bee"])
+    fit_to_datasets(cfg)
+    assert cfg.train_dataloader.dataset == {**folder, "classes": ("ant", "bee")}
+    assert cfg.model.head.num_classes == 2
+    cfg.train_dataloader.dataset.labelled = False
+    with pytest.raises(ValueError, match="--classes: the data set of train_dataloader has no labels"):
+        set_classes(cfg, ["ant", "bee"])
 
 
 def test_data_sets_must_agree():

@@ -69,9 +69,9 @@ def test_classes_and_colours(shapes, tmp_path):
     ("metainfo", "message"),
     [
         ({"classes": CLASSES, "palette": [[0, 0, 0]]}, "metainfo.palette has 1 colours for 9 classes"),
-        ({"classes": "names.txt"}, "metainfo.classes is 'names.txt', neither a file with a name on each line nor"),
-        ({"classes": (*CLASSES, "ring")}, "metainfo.classes has 'ring' twice"),
-        ({"classes": ()}, "metainfo.classes names no class"),
+        ({"classes": "names.txt"}, "classes is 'names.txt', neither a file with a name on each line nor"),
+        ({"classes": (*CLASSES, "ring")}, "classes has 'ring' twice"),
+        ({"classes": ()}, "classes names no class"),
     ],
 )
 def test_bad_classes(shapes, tmp_path, metainfo, message):

@@ -19,7 +19,8 @@ from mirl_mm.apis.base import picture_paths
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
-from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.engine.cli import add_data_options, set_data
+from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.text import counted
 from mirl_mm.visualization.grid import encode_png
@@ -31,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file")
     parser.add_argument("--out-dir", type=Path, default="browse", help="where the pictures go")
-    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    add_data_options(parser)
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="whose pipeline")
     parser.add_argument("--num-images", type=int, default=16, help="images, evenly spread over the data set")
     parser.add_argument("--repeats", type=int, default=1, help="draws of each image, as in so many epochs")
@@ -53,8 +54,7 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = load_config(args.config, args.cfg_options)
-        if args.data_root:
-            set_data_root(cfg, args.data_root)
+        set_data(cfg, args)
         dataset = build_dataset(cfg, args.split)
         entries = list(draw_entries(dataset, looks_of(cfg, dataset), args))
     except (OSError, ValueError, ImportError, CorruptImageError) as error:
