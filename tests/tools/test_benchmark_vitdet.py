@@ -46,23 +46,23 @@ def run(monkeypatch):
 
 
 def check(result: dict, printed: str) -> None:
-    explicit, ours = (result["ways"][way] for way in ("explicit", "ours, checkpointing"))
+    explicit, ours = (result["ways"][way] for way in ("explicit", "ours+checkpointing"))
     assert explicit["time_ratio"] == explicit["memory_ratio"] == 1
     turns = [a / b for a, b in zip(ours["turns_s"], explicit["turns_s"], strict=True)]
     assert ours["time_ratio"] == pytest.approx(sum(turns) / 2)
     assert ours["memory_ratio"] == pytest.approx(ours["peak_memory_bytes"] / explicit["peak_memory_bytes"])
     assert 5e7 < ours["peak_memory_bytes"] < 1e10
-    assert re.search(r"ours, checkpointing +\d+\.\d{3} +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d\n", printed)
+    assert re.search(r"ours\+checkpointing +\d+\.\d{3} +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d\n", printed)
 
 
 def test_ratios(run, tmp_path, capsys):
-    run("--dtype", "bf16", "--ways", "explicit", "ours, checkpointing", "--json", tmp_path / "out.json")
+    run("--dtype", "bf16", "--ways", "explicit", "ours+checkpointing", "--json", tmp_path / "out.json")
     check(json.loads((tmp_path / "out.json").read_text()), capsys.readouterr().out)
 
 
 @pytest.mark.slow
 def test_from_the_command_line(tmp_path):
-    done = run_tool(TOOL, *SMALL, "--ways", "explicit", "ours, checkpointing", "--json", tmp_path / "out.json")
+    done = run_tool(TOOL, *SMALL, "--ways", "explicit", "ours+checkpointing", "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     check(json.loads((tmp_path / "out.json").read_text()), done.stdout)
 

@@ -34,9 +34,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 #: name -> (explicit attention, activation checkpointing). The first is what the others are set beside.
 WAYS = {
     "explicit": (True, False),
-    "explicit, checkpointing": (True, True),
+    "explicit+checkpointing": (True, True),
     "ours": (False, False),
-    "ours, checkpointing": (False, True),
+    "ours+checkpointing": (False, True),
 }
 
 
@@ -48,7 +48,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=1, help="images per step")
     parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="bf16: autocast")
     parser.add_argument(
-        "--ways", nargs="+", choices=list(WAYS), default=["explicit", "ours", "ours, checkpointing"], help="to compare"
+        "--ways",
+        nargs="+",
+        choices=list(WAYS),
+        metavar="WAY",
+        default=["explicit", "ours", "ours+checkpointing"],
+        help=f"to compare: {', '.join(WAYS)}",
     )
     parser.add_argument("--iters", type=int, default=3, help="steps of each that are measured")
     parser.add_argument("--warmup", type=int, default=1, help="steps of each before")
