@@ -13,7 +13,7 @@ from tests.training import ROOT, environment
 
 #: What the page says -> what takes seconds.
 SHORTER = {
-    "--num-train 400 --num-val 40": "--num-train 24 --num-val 4",
+    "--num-train 2000 --num-val 100": "--num-train 24 --num-val 4",
     "warmup=1, end=6": "warmup=1, end=2",
     "max_epochs=6": "max_epochs=2",
     "epoch_6.pth": "epoch_2.pth",

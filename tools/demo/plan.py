@@ -8,6 +8,7 @@ from pathlib import Path
 from .step import Command, Step
 
 CONFIGS = Path("configs/shapes")
+CLASSES = ("cross", "heart", "ring", "triangle")  # of the shapes, those that are soon told apart
 STARTS = {"random": "random weights", "mirl": "MIRL"}
 
 
@@ -59,9 +60,9 @@ class Settings:
     """
 
     work_dir: Path
-    num_images: tuple[int, int] = (4000, 400)
+    num_images: tuple[int, int] = (4000, 500)
     epochs: int = 6
-    lengths: tuple[int, int, int] = (1, 300, 250)
+    lengths: tuple[int, int, int] = (1, 400, 300)
 
     @property
     def shapes(self) -> Path:
@@ -114,7 +115,8 @@ def _generate(settings: Settings) -> Step:
     train, val = map(str, settings.num_images)
     tool = "tools/dataset_converters/generate_shapes.py"
     numbers = ("--num-train", train, "--num-val", val)
-    command = Command((tool, str(settings.shapes), *numbers, "--size", "64", "64", "--easy"), 12)
+    style = ("--size", "64", "64", "--easy", "--classes", *CLASSES)
+    command = Command((tool, str(settings.shapes), *numbers, *style), 12)
     return Step("shapes", "Generate images", (command,), settings.shapes, (settings.shapes / "shapes.json",))
 
 
@@ -149,11 +151,16 @@ def _probe(settings: Settings) -> Step:
 
 def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
     folder, length = settings.model_dir(task, start), task.length
-    pretrained = ("--pretrained", str(settings.checkpoint)) if start == "mirl" else ()
+    more = ("--classes", *(("background",) if task.name == "seg" else ()), *CLASSES)
+    if start == "mirl":
+        more = ("--pretrained", str(settings.checkpoint), *more)
     if task.unit == "epochs":
         options = (*_options(max_epochs=length, val_interval=length), f"param_scheduler.end={length}")
     else:
+        weights = f"loss_decode.class_weight={[0.6, *[1.0] * len(CLASSES)]}".replace(" ", "")  # the config's, for fewer
+        heads = ("decode_head", "auxiliary_head") if task.name == "seg" else ()
         options = (
+            *(f"model.{head}.{weights}" for head in heads),
             *(("train_dataloader.batch_size=8",) if task.name == "det" else ()),  # more updates in the same time
             *_options(max_iters=length, val_interval=length),
             f"param_scheduler.0.end={length}",
@@ -161,15 +168,15 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
             "default_hooks.checkpoint.interval=50",
             f"default_hooks.logger.interval={min(max(length // 20, 1), 10)}",  # for a curve
         )
-    train = _train(task.config, settings.shapes / task.data, folder, options, pretrained)
+    train = _train(task.config, settings.shapes / task.data, folder, options, more)
     once, each = _SECONDS[task.name]
     commands, makes = [Command(train, once + each * length)], [folder / task.checkpoint]
     if task.name in _TRIED:
-        images, *more = _TRIED[task.name]
+        images, *threshold = _TRIED[task.name]
         words = ("tools/visualization/infer.py", str(makes[0]), str(settings.shapes / images))
         masks = ("--masks", str(folder / "masks")) if task.name == "seg" else ()
         makes.append(settings.found(task, start))
-        commands.append(Command((*words, "--num-images", str(SHOWN), *more, *masks, "--json", str(makes[1])), 8))
+        commands.append(Command((*words, "--num-images", str(SHOWN), *threshold, *masks, "--json", str(makes[1])), 8))
     return Step(
         f"{task.name}_{start}",
         f"Fine-tune a {task.model} from {STARTS[start]}",
@@ -183,7 +190,7 @@ def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
 
 
 #: Of a training: seconds to start and to evaluate, and for each update or epoch.
-_SECONDS = {"cls": (10.0, 62.0), "det": (27.0, 0.34), "seg": (17.0, 0.27)}
+_SECONDS = {"cls": (10.0, 43.0), "det": (27.0, 0.31), "seg": (17.0, 0.27)}
 
 
 def _train(config: Path, data: Path, folder: Path, options: Sequence[str], more: Sequence[str] = ()) -> tuple[str, ...]:
