@@ -36,6 +36,7 @@ def draw(samples: list[Sample]) -> Figure:
 
 
 def main() -> None:
+    """Draw what the demo left in work_dirs/demo."""
     os.chdir(ROOT)
     settings = Settings(Path("work_dirs/demo"))
     samples = [*detections(settings)[:COLUMNS], *segmentations(settings)[:COLUMNS]]

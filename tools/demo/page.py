@@ -66,8 +66,8 @@ def _result(settings: Settings, rows: Sequence[Row]) -> str:
         f"Measured on {settings.num_images[1]:,} images that no training has seen, one run each (seed 0), so a "
         "difference of a point or two means nothing. Both starts have the same config, data, seed, learning rates and "
         "number of updates; the only difference is where the encoder's weights come from. The pre-training's own time "
-        "comes on top, but it is spent once for all three tasks, and needs no labels. Guessing gives a top-1 accuracy of "
-        f"{100 / len(CLASSES):.0f}: where an image has one label in all, its classes are learnt the slowest."
+        "comes on top, but it is spent once for all three tasks, and needs no labels. Guessing gives a top-1 accuracy "
+        f"of {100 / len(CLASSES):.0f}: where an image has one label in all, its classes are learnt the slowest."
     )
     key = (
         '<ul class="legend"><li><span class="key" style="--key: var(--series-1)"></span>from MIRL</li>'
