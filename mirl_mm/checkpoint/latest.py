@@ -1,13 +1,18 @@
 """Finding the checkpoint to go on from."""
 
+import re
 import zipfile
 from pathlib import Path
+
+_NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
     """The last whole checkpoint of a run, or None if it has none yet.
 
     ``last_checkpoint`` holds its path; if the work dir has been moved since, the file of that name beside it counts.
+    A run that was killed after it wrote its first checkpoint and before that pointer has none: the highest
+    ``epoch_<n>.pth`` or ``iter_<n>.pth`` counts.
 
     Raises:
         FileNotFoundError: If the file that ``last_checkpoint`` names is gone.
@@ -15,7 +20,10 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     """
     pointer = Path(work_dir) / "last_checkpoint"
     if not pointer.is_file():
-        return None
+        numbered = {
+            int(match[1]): path for path in pointer.parent.glob("*.pth") if (match := _NUMBERED.fullmatch(path.name))
+        }
+        return str(check_checkpoint(numbered[max(numbered)])) if numbered else None
     named = Path(pointer.read_text().strip())
     candidates = (named, pointer.parent / named.name)
     found = next((path for path in candidates if path.is_file()), None)

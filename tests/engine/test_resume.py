@@ -105,6 +105,20 @@ def test_moved_work_dir_resumes(tmp_path):
     assert latest_checkpoint(tmp_path / "moved") == str(tmp_path / "moved" / "epoch_1.pth")
 
 
+def test_a_first_checkpoint_counts_without_its_pointer(tmp_path):
+    assert latest_checkpoint(tmp_path / "none") is None
+    (tmp_path / "best_loss_epoch_9.pth").touch()
+    assert latest_checkpoint(tmp_path) is None
+    for name in ("epoch_9.pth", "epoch_10.pth"):
+        torch.save({}, tmp_path / name)
+    assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_10.pth")
+    (tmp_path / "last_checkpoint").write_text("/moved/epoch_9.pth")
+    assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_9.pth")
+    (tmp_path / "last_checkpoint").write_text("/moved/epoch_8.pth")
+    with pytest.raises(FileNotFoundError, match=r"names /moved/epoch_8.pth, which is gone: .* --resume CHECKPOINT"):
+        latest_checkpoint(tmp_path)
+
+
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
     root = write_images(tmp_path / "data", 8)
     train(small_config(root, tmp_path / "run", train_cfg__max_epochs=1))
