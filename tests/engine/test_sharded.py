@@ -84,6 +84,18 @@ def test_sharing_a_model_changes_no_training(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", ["--amp", "--compile"])
+def test_sharing_goes_with_bfloat16_and_compiled_blocks(tmp_path, option):
+    root = write_images(tmp_path / "data", 16)
+    for name in ("whole", "shared"):
+        config(root, tmp_path / name, train_dataloader__batch_size=2)
+    runs = [[tmp_path / f"{name}.py", "--work-dir", tmp_path / name, option] for name in ("whole", "shared")]
+    on_two_processes(29624, runs[0], [*runs[1], "--fsdp"])
+    whole, shared = (tmp_path / name / "epoch_2.pth" for name in ("whole", "shared"))
+    assert_same(shared, whole)
+
+
+@pytest.mark.slow
 def test_hooks_that_look_into_the_model(tmp_path):
     root = write_images(tmp_path / "data", 8)
     write_class_folders(tmp_path / "labelled")
