@@ -82,10 +82,10 @@ def test_stop_go_on_and_finish(tmp_path):
 
 
 def test_a_failing_step_says_why(tmp_path):
-    failed = run_tool(*arguments(tmp_path / "demo", "--num-images", "4", "8"))
+    failed = run_tool(*arguments(tmp_path / "demo", "--num-images", "3", "8"))
     assert failed.returncode == 1
     assert "error: tools/dataset_converters/generate_shapes.py ended with exit code 1" in failed.stderr
-    assert "num_train=4: an image folder needs an image of each class" in failed.stderr
+    assert "num_train=3: an image folder needs an image of each class" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
