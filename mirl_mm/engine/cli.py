@@ -51,7 +51,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--classes",
         nargs="+",
         metavar="NAME",
-        help="names of the data's classes, or a file with one on each line, in place of the config's",
+        help="names of the data's classes, or a .txt file with one on each line, in place of the config's",
     )
 
 

@@ -66,22 +66,27 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
 
 
 def set_classes(cfg: Config, classes: Sequence[str]) -> None:
-    """Name the classes of every data set of a config, in wrappers, too.
+    """Name the classes of every data set of a config, in wrappers, too; colours of other classes are dropped.
 
     Args:
         cfg: The config.
-        classes: The names in the order of the labels, or one text file with a name on each line.
+        classes: The names in the order of the labels, or one text file, ``.txt``, with a name on each line.
 
     Raises:
         ValueError: If a data set has no labels.
     """
+    is_file = len(classes) == 1 and classes[0].endswith(".txt")
+    given = classes[0] if is_file else tuple(classes)
     for loader in filter(cfg.get, _LOADERS):
         for dataset in inner_datasets(cfg[loader].dataset):
             if dataset.get("labelled") is False:
                 raise ValueError(f"--classes: the data set of {loader} has no labels (labelled=False)")
-            given = {"classes": classes[0] if len(classes) == 1 else tuple(classes)}
             holder = _holder_of_classes(dataset)
-            dataset.update(given if holder is dataset else {"metainfo": {**holder, **given}})  # type: ignore[attr-defined]
+            if holder is dataset:
+                holder["classes"] = given
+            else:
+                kept = {key: value for key, value in holder.items() if key != "palette"}
+                dataset["metainfo"] = {**kept, "classes": given}  # type: ignore[index]
 
 
 def _holder_of_classes(dataset: Mapping) -> Any:

@@ -58,9 +58,11 @@ def test_without_names_nothing_changes():
 @pytest.mark.parametrize("old", [("ant", "bee"), None])
 def test_other_classes_by_an_option(old, tmp_path):
     cfg = config(old, old)
+    cfg.val_dataloader.dataset.metainfo = {"classes": old, "palette": [(0, 0, 0), (9, 9, 9)], "note": "kept"}
     set_classes(cfg, ["ant", "fly", "bee"])
     fit_to_datasets(cfg)
     assert dataset_classes(cfg) == ("ant", "fly", "bee")
+    assert cfg.val_dataloader.dataset.metainfo == {"classes": ("ant", "fly", "bee"), "note": "kept"}
     assert cfg.model.roi_head.mask_head.num_classes == 3
 
     (tmp_path / "classes.txt").write_text("moth\nbee\nfly\nant\n")
@@ -78,6 +80,9 @@ def test_classes_of_image_folders_are_their_own():
     fit_to_datasets(cfg)
     assert cfg.train_dataloader.dataset == {**folder, "classes": ("ant", "bee")}
     assert cfg.model.head.num_classes == 2
+    set_classes(cfg, ["ant"])
+    fit_to_datasets(cfg)
+    assert cfg.train_dataloader.dataset.classes == ("ant",) and cfg.model.head.num_classes == 1
     cfg.train_dataloader.dataset.labelled = False
     with pytest.raises(ValueError, match="--classes: the data set of train_dataloader has no labels"):
         set_classes(cfg, ["ant", "bee"])
