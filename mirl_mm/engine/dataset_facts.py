@@ -86,7 +86,7 @@ def set_classes(cfg: Config, classes: Sequence[str]) -> None:
                 holder["classes"] = given
             else:
                 kept = {key: value for key, value in holder.items() if key != "palette"}
-                dataset["metainfo"] = {**kept, "classes": given}  # type: ignore[index]
+                dataset["metainfo"] = {**kept, "classes": given}
 
 
 def _holder_of_classes(dataset: Mapping) -> Any:
@@ -95,7 +95,7 @@ def _holder_of_classes(dataset: Mapping) -> Any:
     return dataset if is_folder else dataset.get("metainfo") or {}
 
 
-def inner_datasets(cfg: Any) -> Iterator[Mapping]:
+def inner_datasets(cfg: Any) -> Iterator[Any]:
     """A data set's config, or those inside of a wrapper such as ``RepeatDataset`` or ``ConcatDataset``."""
     if not isinstance(cfg, Mapping):
         return

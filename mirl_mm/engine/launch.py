@@ -136,7 +136,7 @@ def set_tta(cfg: Config) -> None:
             "docs/inference.md says how to write them"
         )
     for dataset in inner_datasets(cfg.test_dataloader.dataset):
-        dataset["pipeline"] = cfg.tta_pipeline  # type: ignore[index]
+        dataset["pipeline"] = cfg.tta_pipeline
     cfg.model = {**cfg.tta_model, "module": cfg.model}
 
 
