@@ -185,7 +185,7 @@ def _match_classes(where: str, categories: Sequence[dict], classes: Sequence[str
         raise ValueError(
             f"{where} has {len(names)} categories ({_shorten(names)}), and the config {len(classes)} classes "
             f"({_shorten(classes)}): the file lacks {len(lacking)} of them ({_shorten(lacking)}). Name the file's by "
-            f"metainfo=dict(classes=(...)) in the data set's config"
+            "--classes, or by metainfo=dict(classes=(...)) in the data set's config"
         )
     return [by_name[name] for name in classes]
 
