@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
@@ -38,6 +38,8 @@ def load_image(path: str, exif: bool = False) -> Tensor:
         data = np.fromfile(path, dtype=np.uint8)
         image = _decode_jpeg(data, exif)
         return _decode_any(data, exif) if image is None else image
+    except UnidentifiedImageError as error:  # its own words are the address of a buffer
+        raise CorruptImageError(f"cannot read image '{path}': {data.size} bytes of no format that PIL knows") from error
     except Exception as error:  # decoders raise nearly every type there is: OSError, SyntaxError, struct.error, ...
         raise CorruptImageError(f"cannot read image '{path}': {type(error).__name__}: {error}") from error
 
