@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from mirl_mm.engine.launch import build_runner, load_config, set_data_root
 from tests.conftest import forget_runs
-from tests.training import ROOT
+from tests.training import ROOT, dotted, placed
 
 SIZE = (64, 64)
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -40,16 +40,12 @@ def small_training(
         work_dir: Of the run.
         options: More settings, with ``__`` for a dot.
     """
-    more = {key.replace("__", "."): value for key, value in options.items()}
-    cfg = load_config(ROOT / "configs" / config, _SMALL | dict(settings) | more)
+    cfg = load_config(ROOT / "configs" / config, _SMALL | dict(settings) | dotted(options))
     for loader in _LOADERS:
         for step in cfg[loader].dataset.pipeline:
             step.update({key: SIZE for key in ("scale", "crop_size") if key in step})
     set_data_root(cfg, str(data_root))
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = work_dir.name
-    cfg.launcher = "none"
-    return cfg
+    return placed(cfg, work_dir)
 
 
 def train(cfg: Config) -> torch.nn.Module:

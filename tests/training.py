@@ -4,8 +4,9 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,17 +45,27 @@ def write_images(folder: Path, number: int = 20, size: tuple[int, int] = (72, 80
     return folder
 
 
-def small_config(data_root: Path, work_dir: Path, **options) -> Config:
-    """The small training; ``options`` override with ``__`` for a dot."""
-    settings = SMALL | {key.replace("__", "."): value for key, value in options.items()}
-    cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py", settings)
-    cfg.train_dataloader.dataset.data_root = str(data_root)
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+def dotted(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments as overrides of a config: ``__`` becomes a dot."""
+    return {key.replace("__", "."): value for key, value in options.items()}
+
+
+def placed(cfg: Config, work_dir: Path) -> Config:
+    """The config with a folder and a name for its run, in one process."""
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = work_dir.name
     cfg.launcher = "none"
     return cfg
+
+
+def small_config(data_root: Path, work_dir: Path, **options) -> Config:
+    """The small training; ``options`` override with ``__`` for a dot."""
+    settings = SMALL | dotted(options)
+    cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py", settings)
+    cfg.train_dataloader.dataset.data_root = str(data_root)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    return placed(cfg, work_dir)
 
 
 #: A small classifier of two classes: 2 epochs of 5 iterations of 4 images, validated.
@@ -89,14 +100,11 @@ def write_class_folders(folder: Path, train: int = 20, val: int = 9, classes: Se
 
 def small_classifier(data_root: Path, work_dir: Path, config: str = "cls/mirl_tiny24_64px.py", **options) -> Config:
     """A small fine-tuning from the real configs; ``options`` override with ``__`` for a dot."""
-    settings = SMALL_CLASSIFIER | {key.replace("__", "."): value for key, value in options.items()}
+    settings = SMALL_CLASSIFIER | dotted(options)
     cfg = load_config(ROOT / "configs" / config, settings)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         cfg[name].dataset.data_root = str(data_root)
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = work_dir.name
-    cfg.launcher = "none"
-    return cfg
+    return placed(cfg, work_dir)
 
 
 def train(cfg: Config) -> torch.nn.Module:

@@ -2,7 +2,7 @@
 
 python tools/dataset_converters/generate_shapes.py data/shapes --num-train 4000 --num-val 800 --size 128 128
 python tools/dataset_converters/generate_shapes.py data/shapes64 --size 64 64 --easy
-python tools/dataset_converters/generate_shapes.py data/shapes4 --classes circle cross star triangle
+python tools/dataset_converters/generate_shapes.py data/shapes4 --classes cross heart ring triangle
 """
 
 import argparse
