@@ -111,7 +111,8 @@ def test_other_truncated_formats(tmp_path, ending):
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_not_an_image(tmp_path, content):
     (tmp_path / "text.jpg").write_bytes(content)
-    with pytest.raises(CorruptImageError, match=r"cannot read image '.*text\.jpg': \d+ bytes of no format that PIL knows"):
+    message = r"cannot read image '.*text\.jpg': \d+ bytes of no format that PIL knows"
+    with pytest.raises(CorruptImageError, match=message):
         load_image(str(tmp_path / "text.jpg"))
 
 
