@@ -7,6 +7,8 @@ on first use.
 from importlib import import_module
 from typing import Any
 
+from .mmcv_ops import install as _install_mmcv_ops
+
 __version__ = "0.1.0"
 
 _LAZY = {
@@ -22,6 +24,8 @@ _LAZY = {
     "SegmentInferencer": "mirl_mm.apis",
 }
 __all__ = ["__version__", *_LAZY]
+
+_install_mmcv_ops()
 
 
 def __getattr__(name: str) -> Any:

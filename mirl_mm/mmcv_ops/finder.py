@@ -1,0 +1,35 @@
+"""Finds ``mmcv._ext`` where no compiled one is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+NAME = "mmcv._ext"
+
+
+class ExtFinder(MetaPathFinder, Loader):
+    """Stands last in ``sys.meta_path``, so that it is asked only after all others found no compiled module."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A specification for ``mmcv._ext``, and for nothing else."""
+        return ModuleSpec(fullname, self) if fullname == NAME else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that has the ops."""
+        return import_module(".ops", __package__).Ext(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing: the module is made whole."""
+
+
+def install() -> None:
+    """Add the finder, once."""
+    if not any(isinstance(finder, ExtFinder) for finder in sys.meta_path):
+        sys.meta_path.append(ExtFinder())
