@@ -7,7 +7,11 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
 #: Folders of tests, the mark of what is in them, and the package that it needs.
-OPTIONAL = {"detection": ("det", "mirl_mm.detection"), "segmentation": ("seg", "mirl_mm.segmentation")}
+OPTIONAL = {
+    "detection": ("det", "mirl_mm.detection"),
+    "segmentation": ("seg", "mirl_mm.segmentation"),
+    "mmcv_ops": ("det", "mmcv.ops"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

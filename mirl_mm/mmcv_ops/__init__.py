@@ -5,6 +5,6 @@ adds a finder that serves one in its place; a compiled module, where there is on
 mmcv asks for an op.
 """
 
-from .finder import install
+from .finder import install, source
 
-__all__ = ["install"]
+__all__ = ["install", "source"]

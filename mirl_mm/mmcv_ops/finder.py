@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
+from typing import Literal
 
 NAME = "mmcv._ext"
 
@@ -33,3 +35,15 @@ def install() -> None:
     """Add the finder, once."""
     if not any(isinstance(finder, ExtFinder) for finder in sys.meta_path):
         sys.meta_path.append(ExtFinder())
+
+
+def source() -> Literal["compiled", "torchvision"]:
+    """Where mmcv's ops come from in this process: its own compiled module, or this package.
+
+    Imports mmcv itself (not its ops), and with it torch.
+
+    Raises:
+        ModuleNotFoundError: mmcv is not installed.
+    """
+    spec = sys.modules[NAME].__spec__ if NAME in sys.modules else find_spec(NAME)
+    return "torchvision" if spec is None or isinstance(spec.loader, ExtFinder) else "compiled"
