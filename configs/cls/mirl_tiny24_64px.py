@@ -34,8 +34,8 @@ train_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=dat
 val_dataloader = dict(batch_size=64, num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-# Few images: a higher rate per image than ImageNet's, an average over fewer updates (decay 0.995), and float32 since
-# many CPUs have no bfloat16.
+# Few images: a higher rate per image than ImageNet's, an average over fewer updates (its decay rises to 0.995), and
+# float32 since many CPUs have no bfloat16.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=4e-3), accumulative_counts=1)
 param_scheduler = dict(warmup=2, end=20)
 train_cfg = dict(max_epochs=20)

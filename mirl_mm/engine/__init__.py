@@ -1,6 +1,6 @@
 """What surrounds the model in a run: optimisation, schedules, hooks."""
 
-from .ema import EMATestLoop, EMAValLoop, ModelEMAHook
+from .ema import EMATestLoop, EMAValLoop, ModelEMAHook, WarmupEMA
 from .hooks import *  # noqa: F403
 from .lars import LARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
@@ -19,4 +19,5 @@ __all__ = [
     "ModelEMAHook",
     "ShardedRunner",
     "WarmupCosineLR",
+    "WarmupEMA",
 ]

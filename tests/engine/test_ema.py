@@ -8,13 +8,16 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from mmengine.model import ExponentialMovingAverage
+from torch import nn
 
+from mirl_mm.engine import WarmupEMA
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.registry import HOOKS, METRICS
 from tests.conftest import forget_runs
 from tests.training import small_classifier, train, write_class_folders
 
-MOMENTUM = 0.1
+MOMENTUM = 0.6  # its decay, 0.4, is reached at the sixth update
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,48 @@ def recorder():
     HOOKS.module_dict.pop("Recorder")
 
 
+def decay(updates: int, highest: float = 1 - MOMENTUM) -> float:
+    """The rule, as MIRL's fine-tuning code has it."""
+    return min(highest, (1 + updates) / (10 + updates))
+
+
+def one_weight(value: float) -> nn.Module:
+    module = nn.Linear(1, 1, bias=False).double()
+    module.weight.data.fill_(value)
+    return module
+
+
+@pytest.mark.parametrize("momentum", [2e-4, 2e-3, 2e-2])
+def test_rule(momentum):
+    values = torch.rand(1000, dtype=torch.double, generator=torch.Generator().manual_seed(0)).add(1).tolist()
+    average = WarmupEMA(one_weight(0.0), momentum=momentum)
+    expected, theirs = values[0], 0.0
+    for updates, value in enumerate(values):
+        average.update_parameters(one_weight(value))
+        share = decay(updates, 1 - momentum)
+        expected = share * expected + (1 - share) * value
+        theirs = share * theirs + (1 - share) * value  # MIRL's: from zeros, and divided when it is used
+        assert average.module.weight.item() == pytest.approx(expected, rel=1e-12)
+        if updates == 0 or updates >= 299:
+            corrected = theirs / (1 - share ** (updates + 1))
+            assert average.module.weight.item() == pytest.approx(corrected, rel=1e-12 if updates == 0 else 1.5e-4)
+    assert average.steps == 1000
+
+
+@pytest.mark.parametrize(("updates", "before"), [(300, 0.942), (1000, 0.819)])
+def test_share_of_the_first_weights(updates, before):
+    """What was 94 % and 82 % with the full decay from the start is nothing."""
+    shares = {}
+    for kind in (ExponentialMovingAverage, WarmupEMA):
+        average = kind(one_weight(0.0), momentum=2e-4)
+        average.update_parameters(one_weight(1.0))
+        for _ in range(updates - 1):
+            average.update_parameters(one_weight(0.0))
+        shares[kind] = average.module.weight.item()
+    assert shares[ExponentialMovingAverage] == pytest.approx(before, abs=5e-4)
+    assert 0 < shares[WarmupEMA] < 1e-15
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_average_and_file(data, tmp_path, recorder, accumulate):
     cfg = config(data, tmp_path / "run", optim_wrapper__accumulative_counts=accumulate)
@@ -60,9 +105,11 @@ def test_average_and_file(data, tmp_path, recorder, accumulate):
     train(cfg)
     assert len(recorder.states) == 2 * -(-5 // accumulate)
     expected = recorder.states[0]
-    for state in recorder.states[1:]:
-        expected = {name: (1 - MOMENTUM) * mean + MOMENTUM * state[name] for name, mean in expected.items()}
+    for updates, state in enumerate(recorder.states[1:], start=1):
+        share = decay(updates)
+        expected = {name: share * mean + (1 - share) * state[name] for name, mean in expected.items()}
     checkpoint = saved(tmp_path / "run/epoch_2.pth")
+    assert checkpoint["ema_state_dict"]["steps"] == len(recorder.states)
     for name, mean in expected.items():
         torch.testing.assert_close(checkpoint["state_dict"][name], mean, rtol=1e-5, atol=1e-6)
         assert torch.equal(checkpoint["ema_state_dict"][f"module.{name}"], recorder.states[-1][name])
@@ -137,6 +184,27 @@ def test_resumed_equals_uninterrupted(data, tmp_path, accumulate):
         not torch.equal(tensor, whole["ema_state_dict"][f"module.{name}"])
         for name, tensor in whole["state_dict"].items()
     )
+
+
+def test_checkpoint_from_before_the_rule(data, tmp_path, recorder):
+    """Its average and the number of its updates go on, with the rule's decay from there."""
+    first = config(data, tmp_path / "run")
+    first.custom_hooks = [{"type": "ModelEMAHook", "momentum": MOMENTUM, "ema_type": "ExponentialMovingAverage"}]
+    first.train_cfg.max_epochs = 1
+    train(first)
+    start = saved(tmp_path / "run/epoch_1.pth")
+    assert start["ema_state_dict"]["steps"] == 5
+    second = config(data, tmp_path / "run")
+    second.load_from, second.resume = str(tmp_path / "run/epoch_1.pth"), True
+    second.custom_hooks[0]["momentum"] = 0.1
+    second.custom_hooks.append({"type": "Recorder"})
+    train(second)
+    end = saved(tmp_path / "run/epoch_2.pth")
+    for name, expected in start["state_dict"].items():
+        for updates, state in enumerate(recorder.states, start=5):
+            share = decay(updates, 0.9)
+            expected = share * expected + (1 - share) * state[name] if name in state else expected
+        torch.testing.assert_close(end["state_dict"][name], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_loop_that_would_leave_out_the_average(data, tmp_path):

@@ -18,7 +18,8 @@ param_scheduler = dict(
 )
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=100, val_interval=1)
 
-# Weights and their average (decay 0.9998 = 1 - momentum) are both evaluated: accuracy/top1 and ema/accuracy/top1.
+# Weights and their average are both evaluated: accuracy/top1 and ema/accuracy/top1. The average's decay is that of the
+# authors, min(0.9998, (1 + s) / (10 + s)) after s updates; 0.9998 = 1 - momentum.
 custom_hooks = [dict(type="ModelEMAHook", momentum=2e-4)]
 val_cfg = dict(type="EMAValLoop")
 test_cfg = dict(type="EMATestLoop")
