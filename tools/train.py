@@ -9,10 +9,8 @@ tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 
 import argparse
 
-from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.launch import build_runner, drop_validation, finish_processes, set_pretrained
+from mirl_mm.engine.training import prepare_training, run_training
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--resume",
         nargs="?",
-        const="auto",
+        const=True,
         metavar="CHECKPOINT",
         help="go on from a checkpoint, or without a value from the last one in the work dir (from the start if none)",
     )
@@ -39,26 +37,18 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = read_config(args)
-    if args.no_validate:
-        drop_validation(cfg)
-    if args.amp:
-        cfg.optim_wrapper.type = "mirl_mm.Bf16OptimWrapper"
-    if args.compile:
-        cfg.model.backbone.compile_blocks = True
-    if args.fsdp:
-        cfg.runner_type = "mirl_mm.ShardedRunner"
-    if args.tensorboard:
-        cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
-    if args.pretrained:
-        set_pretrained(cfg, args.pretrained)
-    if args.load_from:
-        file_kind(args.load_from)
-        cfg.load_from = args.load_from
-    if args.resume:
-        cfg.load_from = latest_checkpoint(cfg.work_dir) if args.resume == "auto" else str(check_checkpoint(args.resume))
-        cfg.resume = cfg.load_from is not None
-    build_runner(cfg, ["train_dataloader", "val_dataloader"]).train()
-    finish_processes()
+    prepare_training(
+        cfg,
+        validate=not args.no_validate,
+        amp=args.amp,
+        compile_blocks=args.compile,
+        fsdp=args.fsdp,
+        tensorboard=args.tensorboard,
+        pretrained=args.pretrained,
+        load_from=args.load_from,
+        resume=args.resume,
+    )
+    run_training(cfg)
 
 
 if __name__ == "__main__":

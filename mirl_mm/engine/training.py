@@ -1,0 +1,76 @@
+"""A training from a config and what is asked for besides: for the command line and for Python alike."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from mirl_mm.checkpoint.files import file_kind
+from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
+
+from .launch import build_runner, drop_validation, finish_processes, set_pretrained
+
+
+def prepare_training(
+    cfg: Config,
+    *,
+    validate: bool = True,
+    amp: bool = False,
+    compile_blocks: bool = False,
+    fsdp: bool = False,
+    tensorboard: bool = False,
+    pretrained: str | Path | None = None,
+    load_from: str | Path | None = None,
+    resume: bool | str | Path = False,
+) -> None:
+    """Put into a config, with its ``work_dir`` set, how a training is to go.
+
+    Args:
+        cfg: The config; changed in place.
+        validate: Whether there is a validation.
+        amp: bfloat16 mixed precision, whatever the config says.
+        compile_blocks: ``torch.compile`` the encoder's blocks.
+        fsdp: Share the model out to the processes.
+        tensorboard: Write TensorBoard events, too.
+        pretrained: Checkpoint from whose weights the backbone starts.
+        load_from: Checkpoint from whose weights the whole model starts.
+        resume: A checkpoint to go on from; True for the last one in the work dir, from the start if there is none.
+
+    Raises:
+        FileNotFoundError: If a checkpoint is missing.
+        ValueError: If it is none.
+    """
+    if not validate:
+        drop_validation(cfg)
+    if amp:
+        cfg.optim_wrapper.type = "mirl_mm.Bf16OptimWrapper"
+    if compile_blocks:
+        cfg.model.backbone.compile_blocks = True
+    if fsdp:
+        cfg.runner_type = "mirl_mm.ShardedRunner"
+    if tensorboard:
+        cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
+    if pretrained:
+        set_pretrained(cfg, str(pretrained))
+    if load_from:
+        file_kind(load_from)
+        cfg.load_from = str(load_from)
+    if resume:
+        cfg.load_from = latest_checkpoint(cfg.work_dir) if resume is True else str(check_checkpoint(resume))
+        cfg.resume = cfg.load_from is not None
+
+
+def run_training(cfg: Config, hooks: Sequence[Hook] = ()) -> None:
+    """Train a config from the start to the end of all its processes.
+
+    Args:
+        cfg: The config; completed in place by :func:`~mirl_mm.engine.launch.build_runner`, whose errors are raised.
+        hooks: What goes along without being part of the config.
+    """
+    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+    for hook in hooks:
+        runner.register_hook(hook)
+    runner.train()
+    del runner
+    finish_processes()
