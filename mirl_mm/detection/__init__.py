@@ -8,8 +8,8 @@ try:
     import mmdet  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"detection needs mmcv with its compiled ops and mmdet ({error}): run python -m mirl_mm install_mmcv, then "
-        "pip install 'onedl-mmdetection>=3.5.1,<4'; python -m mirl_mm check_env says what is missing"
+        f"detection needs mmcv and mmdet ({error}): pip install 'mirl_mm[det]'; "
+        "python -m mirl_mm check_env says what is missing"
     ) from error
 
 from .dataset import CocoDataset

@@ -25,7 +25,7 @@ class ExtFinder(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module that has the ops."""
-        return import_module(".ops", __package__).Ext(spec.name)
+        return import_module(".ext", __package__).Ext(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing: the module is made whole."""

@@ -8,8 +8,8 @@ try:
     import mmseg  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"segmentation needs mmcv with its compiled ops and mmseg ({error}): run python -m mirl_mm install_mmcv, then "
-        "pip install 'onedl-mmsegmentation>=1.4.2,<2'; python -m mirl_mm check_env says what is missing"
+        f"segmentation needs mmcv and mmseg ({error}): pip install 'mirl_mm[seg]'; "
+        "python -m mirl_mm check_env says what is missing"
     ) from error
 
 from .dataset import ADE20KDataset

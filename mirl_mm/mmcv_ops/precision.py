@@ -1,0 +1,46 @@
+"""In which precision the ops compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_NARROW = (torch.float16, torch.bfloat16)
+
+
+def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function compute outside of autocast, and in float32 on half and bfloat16 tensors.
+
+    mmcv's compiled ops compute in the tensors' own precision, and most know no bfloat16; this is never less exact, and
+    float32 and float64 stay as they are.
+
+    Args:
+        written: Names of the function's arguments that it writes its results into; half and bfloat16 ones receive a
+            rounded copy. A floating-point tensor that is returned is rounded likewise.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        names = tuple(signature(function).parameters)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = dict(zip(names, args, strict=False)) | kwargs
+            tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+            narrow = {name: tensor for name, tensor in tensors.items() if tensor.dtype in _NARROW}
+            wide = {name: tensor.float() for name, tensor in narrow.items()}
+            with torch.autocast(next(iter(tensors.values())).device.type, enabled=False):
+                result = function(**given | wide)
+            for name in narrow.keys() & set(written):
+                narrow[name].copy_(wide[name])
+            if narrow and isinstance(result, Tensor) and result.is_floating_point():
+                return result.to(next(iter(narrow.values())).dtype)
+            return result
+
+        return call
+
+    return decorate
