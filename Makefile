@@ -10,11 +10,11 @@ TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help env check lint format test test-all demo docs linkcheck lock clean
+.PHONY: help env check lint format test test-all test-matrix demo docs linkcheck lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 env:  ## Make the pinned environment, or see that it is there
 	@test -n "$(PYTHON)" || { echo "error: no Python of 3.10 or newer was found; install one, or: make env PYTHON=<path>" >&2; exit 1; }
@@ -37,6 +37,20 @@ test: env  ## Run the tests, but for the slow ones
 
 test-all: env  ## Run all tests
 	$(PYTEST) -m '' $(PYTEST_ARGS)
+
+# The oldest packages are what the lower bounds of pyproject.toml allow.
+MATRIX ?= oldest pinned newest
+MATRIX_oldest = --python 3.10 --resolution lowest-direct --editable '.[det,seg,onnx,dev]'
+MATRIX_pinned = --python 3.11 --no-deps --requirement requirements/lock.txt --editable .
+MATRIX_newest = --python 3.13 --upgrade --editable '.[det,seg,onnx,dev]'
+
+test-matrix: $(MATRIX:%=matrix-%)  ## Run the tests with the oldest, the pinned and the newest packages (needs uv)
+
+matrix-%:
+	uv venv --clear --seed $(wordlist 1,2,$(MATRIX_$*)) build/matrix/$*
+	uv pip install --python build/matrix/$*/bin/python $(wordlist 3,9,$(MATRIX_$*))
+	build/matrix/$*/bin/python tools/misc/check_env.py --require core,det,seg
+	$(subst $(BIN),build/matrix/$*/bin,$(PYTEST)) --ignore tests/docs $(PYTEST_ARGS)
 
 demo: env  ## Pre-train on generated images, fine-tune for three tasks, and show all of it on a page
 	@$(BIN)/python tools/demo.py

@@ -14,7 +14,7 @@ author = "The mirl_mm developers"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "repository"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "repository"]
 exclude_patterns = ["_sphinx"]
 html_theme = "furo"
 html_title = "mirl_mm"
@@ -24,6 +24,7 @@ html_css_files = ["tables.css"]
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": []}
 
+nb_execution_mode = "off"  # the tests run notebooks; a page shows the outputs that are in the file
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # GitHub's, so that one link serves both
 myst_links_external_new_tab = False

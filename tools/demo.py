@@ -21,7 +21,7 @@ from demo.running import StepFailed
 from demo.scheduler import run_steps
 from demo.step import Ledger, Step
 from demo.times import timeline
-from misc.steps import locked
+from misc.setup_env import locked
 
 from mirl_mm.cli import HelpFormatter
 

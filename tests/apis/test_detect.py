@@ -17,8 +17,7 @@ from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.training import run_tool
 
-pytest.importorskip("mmdet", reason="detection needs mmdet")
-pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
+pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
 COCO = pytest.importorskip("pycocotools.coco").COCO
 
 pytestmark = pytest.mark.det

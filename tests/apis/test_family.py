@@ -83,15 +83,13 @@ def test_the_model_decides_the_inferencer(checkpoints, tmp_path):
 
 @pytest.mark.seg
 def test_a_segmentors_config(checkpoints):
-    pytest.importorskip("mmseg", reason="segmentation needs mmseg")
-    pytest.importorskip("mmcv.ops", reason="segmentation needs mmcv's compiled ops")
+    pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
     path = checkpoints[apis.ClassifyInferencer]
     assert inferencer_for(path, "configs/seg/mirl_vitb_ade20k.py") is apis.SegmentInferencer
 
 
 @pytest.mark.det
 def test_a_detectors_config(checkpoints):
-    pytest.importorskip("mmdet", reason="detection needs mmdet")
-    pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     path = checkpoints[apis.ClassifyInferencer]
     assert inferencer_for(path, "configs/det/mirl_vitb_coco.py") is apis.DetectInferencer

@@ -16,8 +16,7 @@ from mirl_mm.registry import MODELS
 from mirl_mm.visualization.palette import class_colour
 from tests.training import run_here
 
-pytest.importorskip("mmseg", reason="segmentation needs mmseg")
-pytest.importorskip("mmcv.ops", reason="segmentation needs mmcv's compiled ops")
+pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
 
 pytestmark = pytest.mark.seg
 

@@ -155,7 +155,7 @@ import sys, os, pathlib
 sys.path.insert(0, {str(ROOT / "tools")!r})
 from demo.running import RunningStep
 from demo.step import Command, Record, Step
-from misc.steps import locked
+from misc.setup_env import locked
 folder = pathlib.Path({str(tmp_path)!r})
 with locked(folder / "lock", "nobody") as lock:
     step = Step("a", "a", (Command(("-c", "import time; time.sleep(3)"), 1.0),), folder, ())
@@ -165,7 +165,7 @@ with locked(folder / "lock", "nobody") as lock:
 """
     subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, timeout=60)
     started = time.monotonic()
-    with load_script("steps").locked(tmp_path / "lock", "the first"):
+    with load_script("setup_env").locked(tmp_path / "lock", "the first"):
         assert time.monotonic() - started > 1
 
 

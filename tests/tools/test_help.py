@@ -6,8 +6,8 @@ import pytest
 
 from tests.training import ROOT, run_here
 
-#: `make env` runs these two. What they are stamps the environment, and the second has no options.
-SET_UP = {"setup_env.py", "install_mmcv.py"}
+#: `make env` runs it; what it is stamps the environment.
+SET_UP = {"setup_env.py"}
 TOOLS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "tools").rglob("*.py")

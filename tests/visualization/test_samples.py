@@ -71,8 +71,7 @@ def test_the_tool(tmp_path):
 
 @pytest.mark.det
 def test_objects_of_a_detectors_pipeline(tmp_path):
-    pytest.importorskip("mmdet", reason="detection needs mmdet")
-    pytest.importorskip("mmcv.ops", reason="detection needs mmcv's compiled ops")
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     from mmdet.structures import DetDataSample
     from mmdet.structures.bbox import HorizontalBoxes
     from mmdet.structures.mask import BitmapMasks

@@ -1,10 +1,11 @@
 """The machine and the versions that the demo's figures come from."""
 
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from misc.machine import cores, cpu_name, first_line, memory_bytes  # tools/misc
+from misc.check_env import describe_machine  # tools/misc
 
 import mirl_mm
 
@@ -21,11 +22,12 @@ _PACKAGES = {
 
 def facts() -> dict[str, str]:
     """Name and value of each."""
-    memory = memory_bytes()
-    commit = first_line("git", "-C", str(Path(mirl_mm.__file__).parent), "rev-parse", "--short", "HEAD")
+    machine = describe_machine()
+    git = ["git", "-C", str(Path(mirl_mm.__file__).parent), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
     found = {
-        "processor": f"{cpu_name()}, {cores()} cores",
-        "memory": f"{memory / 2**30:.0f} GiB" if memory else "",
+        "processor": f"{machine['cpu']}, {machine['cores']} cores",
+        "memory": f"{machine['memory_gib']:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Python": platform.python_version(),
         "mirl_mm": mirl_mm.__version__ + (f", commit {commit}" if commit else ""),

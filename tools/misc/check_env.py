@@ -12,145 +12,108 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import platform
 import re
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import machine
 
 TASKS = {
     "core": "pre-training and classification",
     "det": "detection and instance segmentation",
     "seg": "semantic segmentation",
 }
-#: The tools of an installed package are called by name.
-COMPILE_OPS = f"python {'-m mirl_mm install_mmcv' if '.mim' in Path(__file__).parts else 'tools/misc/install_mmcv.py'}"
+#: What has to be importable, and for which tasks.
+PARTS = {
+    "torch": ("core",),
+    "torchvision": ("core",),
+    "numpy": ("core",),
+    "cv2": ("core",),
+    "timm": ("core",),
+    "mmengine.runner": ("core",),
+    "mirl_mm.registry": ("core",),
+    "mmcv.ops": ("det", "seg"),
+    "mmdet.registry": ("det",),
+    "mmseg.registry": ("seg",),
+}
+INSTALL = "pip install 'mirl_mm[{}]'" if ".mim" in Path(__file__).parts else "pip install -e '.[{}]'"
+#: All of them put their `cv2` in one place.
+OPENCV = [f"opencv-{kind}python{head}" for kind in ("", "contrib-") for head in ("", "-headless")]
+ONE_OPENCV = f"pip uninstall -y {' '.join(OPENCV)}; pip install opencv-python-headless"
+REMEDIES = {
+    "torchvision": "install one made for this torch: pip install --upgrade torch torchvision",
+    "cv2": f"{ONE_OPENCV} (which needs no libGL)",
+}
 
 
-@dataclass(frozen=True)
-class Part:
-    """A package that a task needs.
-
-    Attributes:
-        name: What it is called here.
-        module: What has to be importable for it to work.
-        tasks: The tasks that need it.
-        remedy: How to get it.
-        minimum: The oldest version that will do.
-    """
-
-    name: str
-    module: str
-    tasks: tuple[str, ...]
-    remedy: str
-    minimum: tuple[int, ...] = ()
-
-
-ALL = ("core", "det", "seg")
-PARTS = (
-    Part("torch", "torch", ALL, machine.TORCH_REMEDY, (2, 4)),
-    Part(
-        "torchvision", "torchvision", ALL, f"one made for the installed torch; tried together: {machine.TORCH_REMEDY}"
-    ),
-    Part("numpy", "numpy", ALL, "pip install 'numpy>=1.26'", (1, 26)),
-    Part("opencv", "cv2", ALL, "pip install opencv-python-headless (mmengine's runner imports it)"),
-    Part("timm", "timm", ALL, "pip install 'timm>=1.0.15'", (1, 0, 15)),
-    Part("mmengine", "mmengine.runner", ALL, "pip install 'onedl-mmengine>=0.10.12'", (0, 10, 12)),
-    Part("mirl_mm", "mirl_mm.registry", ALL, "pip install -e ."),
-    Part("mmcv", "mmcv", ("det", "seg"), COMPILE_OPS, (2, 3, 6)),
-    Part("mmcv.ops", "mmcv.ops", ("det", "seg"), f"compile them for the installed torch: {COMPILE_OPS}"),
-    Part("mmdet", "mmdet.registry", ("det",), "pip install 'onedl-mmdetection>=3.5.1,<4'", (3, 5, 1)),
-    Part("mmseg", "mmseg.registry", ("seg",), "pip install 'onedl-mmsegmentation>=1.4.2,<2'", (1, 4, 2)),
-)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that keeps tasks from working.
-
-    Attributes:
-        part: The name of the part.
-        what: What is wrong with it.
-        tasks: The tasks that do not work for it.
-        remedy: What to do.
-    """
-
-    part: str
-    what: str
-    tasks: tuple[str, ...]
-    remedy: str
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: ``(2, 12, 1)`` for ``'2.12.1+cu130'``."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(number) for number in found.group().split(".")) if found else ()
+def problem(part: str, what: str, tasks: tuple[str, ...], remedy: str | None = None) -> dict[str, Any]:
+    """Something that keeps tasks from working; without the core, none does."""
+    extras = "det,seg" if "core" in tasks else ",".join(tasks)
+    tasks = tuple(TASKS) if "core" in tasks else tasks
+    return {"part": part, "what": what, "tasks": tasks, "remedy": remedy or INSTALL.format(extras)}
 
 
 def load(module: str) -> tuple[str | None, str | None]:
     """Import a module; returns its package's version and, where the import fails, the error."""
+    root = module.partition(".")[0]
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             importlib.import_module(module)
-        return str(getattr(sys.modules[module.partition(".")[0]], "__version__", "?")), None
+        return str(sys.modules[root].__version__), None
     except Exception as error:  # a broken extension raises whatever it likes
-        return None, f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        if isinstance(error, ModuleNotFoundError) and error.name == root:
+            return None, "is not installed"
+        return None, f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
-def check_part(part: Part, version: str | None, error: str | None) -> Problem | None:
-    """What is wrong with a part, given what its import said."""
-    if error is not None:
-        root = part.module.partition(".")[0]
-        absent = error == f"ModuleNotFoundError: No module named '{root}'"
-        return Problem(part.name, "is not installed" if absent else error, part.tasks, part.remedy)
-    numbers = version_numbers(version or "")
-    if numbers and numbers < part.minimum:
-        wanted = ".".join(map(str, part.minimum))
-        return Problem(part.name, f"{version} is too old, {wanted} is needed", part.tasks, part.remedy)
-    return None
+def opencv_versions() -> dict[str, str]:
+    """The installed distributions that have a `cv2`, and their versions."""
+    found = {}
+    for name in OPENCV:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
-def check_build(torch_version: str | None) -> list[Problem]:
-    """What would keep mmcv's ops from being compiled here; asked where they are missing."""
+def outside_ranges() -> list[dict[str, Any]]:
+    """Installed packages of which mirl_mm wants another version."""
+    try:
+        from packaging.requirements import Requirement
+
+        wanted = [Requirement(text) for text in metadata.requires("mirl_mm") or ()]
+    except (ImportError, metadata.PackageNotFoundError):
+        return []  # which is a problem of its own
     problems = []
-    if torch_version is not None and version_numbers(torch_version)[:2] >= (2, 14):
-        what = f"{torch_version} needs C++20, which mmcv does not compile with"
-        problems.append(Problem("torch", what, ("det", "seg"), machine.TORCH_REMEDY))
-    if machine.cxx_compiler() is None:
-        what = "there is none, and mmcv's ops have to be compiled"
-        problems.append(Problem("C++ compiler", what, ("det", "seg"), machine.COMPILER_REMEDY))
-    if machine.python_headers() is None:
-        what = "are missing, and mmcv's ops have to be compiled"
-        problems.append(Problem("Python's headers", what, ("det", "seg"), machine.HEADERS_REMEDY))
+    for one in wanted:
+        tasks = tuple(task for task in TASKS if one.marker is None or one.marker.evaluate({"extra": task}))
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            have = metadata.version(one.name)
+            if tasks and not one.specifier.contains(have, prereleases=True):
+                fit = f"{one.name}{one.specifier}"
+                problems.append(problem(one.name, f"{have} is not {one.specifier}", tasks, f"pip install '{fit}'"))
     return problems
 
 
 def describe_machine() -> dict[str, Any]:
-    """The facts about the machine that decide what can be built and how fast it runs."""
-    compiler = machine.cxx_compiler()
-    memory = machine.memory_bytes()
+    """The facts about the machine that decide how fast it runs."""
+    cpuinfo = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     facts: dict[str, Any] = {
         "system": platform.platform(),
-        "cpu": machine.cpu_name(),
-        "cpu_flags": machine.cpu_flags(),
-        "cores": machine.cores(),
-        "memory_gib": None if memory is None else round(memory / 1024**3, 1),
-        "cxx": None if compiler is None else machine.first_line(compiler, "--version"),
-        "nvcc": machine.nvcc_version(),
-        "torch_cuda": None,
-        "gpus": [],
+        "cpu": name.group(1) if name else platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
     }
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda"):  # a failed import may leave half a module
+        facts["instructions"] = torch.backends.cpu.get_cpu_capability()
         facts["torch_cuda"] = torch.version.cuda
-        if torch.cuda.is_available():
-            facts["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        facts["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return facts
 
 
@@ -161,48 +124,59 @@ def examine(importer: Callable[[str], tuple[str | None, str | None]] = load) -> 
         importer: Imports a module and gives its version and error; replaced in tests.
 
     Returns:
-        ``python``, ``parts`` (name to version or None), ``machine``, ``problems`` and ``tasks`` (name to bool).
+        ``python``, ``parts`` (name to version or None), ``opencv`` and ``mmcv_ops`` (where ``cv2`` and mmcv's ops come
+        from), ``machine``, ``problems`` and ``tasks`` (name to bool).
     """
     problems = []
     if sys.version_info < (3, 10):  # noqa: UP036  it is for this that an older one runs us
         what = f"{platform.python_version()} is too old, 3.10 is needed"
-        problems.append(Problem("python", what, ALL, "install a newer Python"))
+        problems.append(problem("python", what, ("core",), "install a newer Python"))
     versions: dict[str, str | None] = {}
-    for part in PARTS:
-        versions[part.name], error = importer(part.module)
-        problem = check_part(part, versions[part.name], error)
-        if problem is not None:
-            problems.append(problem)
-    if versions["mmcv.ops"] is None:
-        problems += check_build(versions["torch"])
+    for module, tasks in PARTS.items():
+        name = module.partition(".")[0]
+        versions[name], error = importer(module)
+        if error is not None:
+            remedy = None if error == "is not installed" else REMEDIES.get(name)
+            problems.append(problem(name, error, tasks, remedy))
+    opencv = opencv_versions()
+    if len(set(opencv.values())) > 1:
+        what = f"{', '.join(map(' '.join, opencv.items()))} are mixed in one place"
+        problems.append(problem("cv2", what, ("core",), ONE_OPENCV))
+    problems += outside_ranges()
+    source = None
+    if versions["mmcv"] is not None:
+        from mirl_mm.mmcv_ops import source as find_source
+
+        source = find_source()
     return {
         "python": platform.python_version(),
         "parts": versions,
+        "opencv": opencv,
+        "mmcv_ops": source,
         "machine": describe_machine(),
-        "problems": [asdict(problem) for problem in problems],
-        "tasks": {task: all(task not in problem.tasks for problem in problems) for task in TASKS},
+        "problems": problems,
+        "tasks": {task: all(task not in problem["tasks"] for problem in problems) for task in TASKS},
     }
 
 
 def report(found: dict[str, Any]) -> str:
     """The findings as text."""
-    width = 14
-    lines = [f"{'python':{width}}{found['python']}  ({sys.executable})"]
     broken = {problem["part"] for problem in found["problems"]}
+    lines = [("python", f"{found['python']}  ({sys.executable})")]
+    notes = {"cv2": ", ".join(found["opencv"]), "mmcv": found["mmcv_ops"] and f"ops: {found['mmcv_ops']}"}
     for name, version in found["parts"].items():
-        lines.append(f"{name:{width}}{version or '-'}{'  <- see below' if name in broken else ''}")
-    lines.append("")
+        note = "  <- see below" if name in broken else f"  ({notes[name]})" if notes.get(name) else ""
+        lines.append((name, f"{version or '-'}{note}"))
     for name, value in found["machine"].items():
-        text = ", ".join(value) if isinstance(value, list) else value
-        lines.append(f"{name:{width}}{'-' if text in (None, '') else text}")
-    lines.append("")
-    for problem in found["problems"]:
-        lines.append(f"{problem['part']}: {problem['what']}")
-        lines.append(f"    needed for: {'; '.join(TASKS[task] for task in problem['tasks'])}")
-        lines.append(f"    remedy: {problem['remedy']}")
+        lines.append((name, ", ".join(value) if isinstance(value, list) else value))
+    text = [f"{name:14}{value or '-'}" for name, value in lines]
+    for one in found["problems"]:
+        text += ["", f"{one['part']}: {one['what']}"]
+        text += [f"    needed for: {'; '.join(TASKS[task] for task in one['tasks'])}", f"    remedy: {one['remedy']}"]
+    text.append("")
     for task, works in found["tasks"].items():
-        lines.append(f"{task:{width}}{'works' if works else 'does not work'}: {TASKS[task]}")
-    return "\n".join(lines)
+        text.append(f"{task:14}{'works' if works else 'does not work'}: {TASKS[task]}")
+    return "\n".join(text)
 
 
 def required_tasks(text: str) -> list[str]:
