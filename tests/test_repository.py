@@ -13,11 +13,15 @@ GITHUB = ROOT / ".github"
 
 def test_the_workflow_runs_what_contributors_run():
     workflow = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
-    (job,) = workflow["jobs"].values()
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
-    actions = [step["uses"] for step in job["steps"] if "uses" in step]
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in actions)
-    assert set(workflow[True]) == {"push", "pull_request"}  # YAML 1.1 reads `on` as a truth value
+    jobs = workflow["jobs"]
+    commands = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert commands == {"ci": ["bash .ci/run"], "matrix": ["make test-matrix MATRIX=${{ matrix.packages }}"]}
+    makefile = (ROOT / "Makefile").read_text()
+    for packages in jobs["matrix"]["strategy"]["matrix"]["packages"]:
+        assert f"\nMATRIX_{packages} = " in makefile
+    actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"(actions|astral-sh)/[a-z-]+@v\d+", action) for action in actions)
+    assert set(workflow[True]) == {"push", "pull_request", "schedule", "workflow_dispatch"}  # `on` is YAML 1.1's true
 
 
 @pytest.mark.parametrize("path", sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem)
