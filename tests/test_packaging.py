@@ -13,7 +13,7 @@ from tests.training import ROOT
 
 BUILD = "from setuptools import build_meta; print(build_meta.build_{}('{}'))"
 #: Of the checkout's tools, those that make the checkout's own environment, demo and tables.
-CHECKOUT_ONLY = {"tools/demo.py", "tools/misc/setup_env.py", "tools/misc/model_zoo.py"}
+CHECKOUT_ONLY = {"tools/demo.py", *(f"tools/misc/{name}.py" for name in ("setup_env", "model_zoo", "recipes"))}
 
 
 def run(*command: str, cwd: Path, **env: str) -> str:

@@ -1,0 +1,241 @@
+"""Makes docs/recipes.md, every value of the recipes beside its original's, from the tables in docs/recipes/.
+
+A table (YAML) holds one task: `title`, `about`, `configs` (those that its rows hold for), `originals` (name: repository
+and commit, or package and version) and `groups` of rows. A row says `what` it is and where it is found (`at`, which
+tests/recipes.py reads), and one of: `value` and `source`, where ours is the original's; `ours`, `original`, `source`
+and `why`, where it is another; `ours` and `why`, where there is no original. A source is an original's name, a file of
+it and a line. A row may have `configs` of its own.
+
+python tools/misc/recipes.py
+python tools/misc/recipes.py --check
+"""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mirl_mm.cli import HelpFormatter
+from mirl_mm.file_backend import AtomicLocalBackend
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER, PAGE = ROOT / "docs" / "recipes", ROOT / "docs" / "recipes.md"
+#: In the page's order.
+TABLES = (
+    "pretrain",
+    "pretrain_mae",
+    "finetune",
+    "linear_probe",
+    "detection",
+    "cascade",
+    "gfl",
+    "segmentation",
+    "linear_segmentation",
+)
+FORMS = (
+    {"what", "at", "value", "source"},
+    {"what", "at", "ours", "original", "source", "why"},
+    {"what", "at", "ours", "why"},
+)
+SOURCE = re.compile(r"(\w+) (\S+):(\d+)(?:-(\d+))?")
+INTRODUCTION = """\
+# Recipes, value by value
+
+<!-- made by tools/misc/recipes.py from docs/recipes/*.yml -->
+
+Each value of the recipes, what the original has, and the line that says so. There are {values} values here: {same} are
+the original's, {different} are not, with the reason, and {own} have no original. A test holds each of them against the
+config as it is resolved, in every config that is named (`tests/test_recipes.py`). *Key* is the place in the config; a
+word before it says that the value is found in what the config is made into:
+
+| | |
+|---|---|
+| `built` | the model |
+| `decay of`, `scale of` | a parameter's weight decay, and its share of the learning rate |
+| `rate at` | the learning rate, after as many epochs or updates |
+| `std of` | the deviation of a layer's first weights, as drawn |
+| `images per update` | GPUs × `batch_size` × `accumulative_counts` |
+"""
+
+
+class Row(NamedTuple):
+    """One value. ``why`` is empty where ours is the original's, ``sources`` where there is no original."""
+
+    what: str
+    at: str
+    ours: Any
+    original: Any
+    sources: tuple[tuple[str, str], ...]
+    why: str
+    configs: tuple[str, ...]
+    shared: bool
+
+
+class Table(NamedTuple):
+    """One task's rows, by group."""
+
+    name: str
+    title: str
+    about: str
+    configs: tuple[str, ...]
+    groups: dict[str, list[Row]]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page is out of date")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    text = page(load())
+    if PAGE.exists() and PAGE.read_text() == text:
+        print("docs/recipes.md is up to date")
+    elif args.check:
+        raise SystemExit("error: docs/recipes.md is out of date; run python tools/misc/recipes.py")
+    else:
+        AtomicLocalBackend().put_text(text, PAGE)
+        print("written: docs/recipes.md")
+
+
+def load() -> list[Table]:
+    """All tables, in the page's order.
+
+    Raises:
+        ValueError: For a table that is not of the form that this file's docstring tells.
+    """
+    found = sorted(path.stem for path in FOLDER.glob("*.yml"))
+    if found != sorted(TABLES):
+        raise ValueError(f"docs/recipes has {found}, and tools/misc/recipes.py lists {sorted(TABLES)}")
+    return [read(name) for name in TABLES]
+
+
+def read(name: str) -> Table:
+    """One table."""
+    content = yaml.safe_load((FOLDER / f"{name}.yml").read_text())
+    configs, urls = tuple(content["configs"]), {key: address(each) for key, each in content["originals"].items()}
+    groups = {
+        title: [row(f"docs/recipes/{name}.yml, {each.get('what')!r}", each, configs, urls) for each in rows]
+        for title, rows in content["groups"].items()
+    }
+    return Table(name, content["title"], content["about"].strip(), configs, groups)
+
+
+def address(original: dict) -> tuple[str, str]:
+    """How an original is cited, and the start of its files' addresses."""
+    if "repository" in original:
+        return original["name"], f"https://github.com/{original['repository']}/blob/{original['commit']}/"
+    return f"{original['package']} {original['version']}", ""
+
+
+def row(where: str, entry: dict, configs: tuple[str, ...], urls: dict[str, tuple[str, str]]) -> Row:
+    """A row, of one of the three forms, whose reason is there if and only if one is due."""
+    keys = entry.keys() - {"configs"}
+    if keys not in FORMS:
+        raise ValueError(f"{where}: has {sorted(keys)}, which is none of {[sorted(form) for form in FORMS]}")
+    ours = entry["value"] if "value" in entry else entry["ours"]
+    original = entry.get("value", entry.get("original"))
+    if "original" in entry and ours == original:
+        raise ValueError(f"{where}: ours is the original's, {ours!r}: give it as `value`, without `why`")
+    for value in flat([ours, original]):
+        if isinstance(value, str) and re.fullmatch(r"[-+.\d]+e[-+]?\d+", value):
+            raise ValueError(f"{where}: {value!r} is text to YAML: write 1.0e-4, with the point")
+    sources = entry.get("source", [])
+    cited = tuple(cite(where, each, urls) for each in ([sources] if isinstance(sources, str) else sources))
+    named = tuple(entry.get("configs", configs))
+    return Row(entry["what"], entry["at"], ours, original, cited, entry.get("why", ""), named, named == configs)
+
+
+def cite(where: str, source: str, urls: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    """Text and address of a source."""
+    match = SOURCE.fullmatch(source)
+    if match is None or match[1] not in urls:
+        raise ValueError(f"{where}: the source {source!r} is no 'NAME FILE:LINE' with a NAME of {sorted(urls)}")
+    name, path, first, last = match.groups()
+    original, start = urls[name]
+    lines = f"{first}–{last}" if last else first
+    if not start:
+        return f"{original}, `{path}`, {lines}", ""
+    plain = "?plain=1" if path.endswith(".md") else ""
+    return f"{original}, `{path}`, {lines}", f"{start}{path}{plain}#L{first}" + (f"-L{last}" if last else "")
+
+
+def flat(value: Any) -> list[Any]:
+    """The leaves of lists and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for each in value for leaf in flat(each)] if isinstance(value, list) else [value]
+
+
+def page(tables: list[Table]) -> str:
+    """The whole page."""
+    rows = [each for table in tables for group in table.groups.values() for each in group]
+    same = sum(not each.why for each in rows)
+    own = sum(not each.sources for each in rows)
+    counts = {"values": len(rows), "same": same, "own": own, "different": len(rows) - same - own}
+    return "\n".join([INTRODUCTION.format(**counts), *map(section, tables)])
+
+
+def section(table: Table) -> str:
+    """A task: what differs, what is our own, and then what is the same, group by group."""
+    rows = [each for group in table.groups.values() for each in group]
+    parts = [f"## {table.title}", table.about, f"Configs: {names(table.configs)}."]
+    different = [
+        [label(each), show(each.ours), show(each.original), each.why, links(each), key(each)]
+        for each in rows
+        if each.why and each.sources
+    ]
+    own = [[label(each), show(each.ours), each.why, key(each)] for each in rows if not each.sources]
+    if different:
+        parts += ["**What differs**", grid(["", "ours", "original", "why", "original's line", "key"], different)]
+    if own:
+        parts += ["**What has no original**", grid(["", "ours", "why", "key"], own)]
+    for title, group in table.groups.items():
+        same = [[label(each), show(each.ours), links(each), key(each)] for each in group if not each.why]
+        if same:
+            parts += [f"**The same: {title}**", grid(["", "value", "original's line", "key"], same)]
+    return "\n\n".join(parts) + "\n"
+
+
+def label(entry: Row) -> str:
+    """What a row is, and which configs it holds for if not all."""
+    return entry.what if entry.shared else f"{entry.what}: {names(entry.configs)}"
+
+
+def names(configs: tuple[str, ...]) -> str:
+    """Links to configs."""
+    return ", ".join(f"[`{Path(each).stem}`](../configs/{each})" for each in configs)
+
+
+def links(entry: Row) -> str:
+    """A row's sources."""
+    return "; ".join(f"[{text}]({url})" if url else text for text, url in entry.sources)
+
+
+def key(entry: Row) -> str:
+    """Where ours is found."""
+    return f"`{entry.at}`"
+
+
+def show(value: Any) -> str:
+    """A value as Python writes it, numbers in short."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if isinstance(value, bool) else "none"
+    if isinstance(value, list):
+        return ", ".join(map(show, value)) if value else "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {show(each)}" for name, each in value.items())
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def grid(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
