@@ -132,6 +132,8 @@ def _shrink(node: Any) -> None:
         node["type"] = "BN"
     if str(node.get("type")).endswith("Sampler") and "num" in node:
         node["num"] = 16
+    if node.get("type") == "ScoreHLRSampler":
+        node["score_thr"] = 0.0  # as below; its own is a default
     for key, value in node.items():
         if key in ("size", "crop_size", "img_size", "input_size", "test_size") and not isinstance(value, int):
             node[key] = SIZE
