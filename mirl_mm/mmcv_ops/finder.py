@@ -15,7 +15,7 @@ NAME = "mmcv._ext"
 
 
 class ExtFinder(MetaPathFinder, Loader):
-    """Stands last in ``sys.meta_path``, so that it is asked only after all others found no compiled module."""
+    """Stands behind the finders that look into folders, so that a compiled module comes first."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

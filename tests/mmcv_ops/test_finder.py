@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.machinery import PathFinder
 
 import mmcv
 import pytest
@@ -33,7 +34,7 @@ def test_torchvision_serves_where_there_is_none(no_module, monkeypatch, tmp_path
     assert source() == "torchvision"
 
 
-def test_the_finder_is_there_once_and_last(no_module):
+def test_the_finder_is_there_once_and_behind_what_looks_into_folders():
     importlib.reload(mirl_mm)
-    assert [type(finder) for finder in sys.meta_path].count(ExtFinder) == 1
-    assert isinstance(sys.meta_path[-1], ExtFinder)
+    ours = [i for i, finder in enumerate(sys.meta_path) if isinstance(finder, ExtFinder)]
+    assert len(ours) == 1 and ours[0] > sys.meta_path.index(PathFinder)
