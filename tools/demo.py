@@ -8,20 +8,16 @@ python tools/demo.py
 """
 
 import argparse
-import hashlib
 import os
 import signal
 from pathlib import Path
 
-from demo.display import Display, duration
-from demo.page import write_page
+from demo.page import comparison, results_table, write_page
 from demo.plan import Settings, make_plan
-from demo.results import comparison, table_text
-from demo.running import StepFailed
-from demo.scheduler import run_steps
-from demo.step import Ledger, Step
-from demo.times import timeline
+from demo.running import duration, run_steps, seconds_of
+from demo.step import StepFailed
 from misc.setup_env import locked
+from rich import print as show
 
 from mirl_mm.cli import HelpFormatter
 
@@ -51,37 +47,28 @@ def main() -> None:
     os.chdir(ROOT)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends us as Ctrl-C does, and the tools with us
         signal.signal(number, signal.default_int_handler)
-    settings = Settings(work_dir, tuple(args.num_images), args.epochs, tuple(args.lengths))
-    steps = make_plan(settings)
-    page = work_dir / "index.html"
+    settings, page = (
+        Settings(work_dir, tuple(args.num_images), args.epochs, tuple(args.lengths)),
+        work_dir / "index.html",
+    )
     try:
         with locked(work_dir / "lock", f"another demo in {work_dir}") as lock:
-            ledger = Ledger.open(work_dir / "steps", steps)
-            fresh = not all(map(ledger.is_done, steps))
+            steps = make_plan(settings)
+            fresh = not (page.exists() and all(step.done for step in steps))
             if fresh:
-                run_steps(steps, ledger, args.jobs, Display(), (lock,))
-            fresh |= make_page(page, settings, steps, ledger)
+                page.unlink(missing_ok=True)
+                run_steps(steps, args.jobs, (lock,))
+                write_page(page, settings, steps)
     except StepFailed as error:
         raise SystemExit(f"\nerror: {error}") from None
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on from here.")
         raise SystemExit(130) from None
-    _, total = timeline({step.name: ledger.records[step.name] for step in steps})
-    done = f"Done in {duration(total)}." if fresh else "Finished already (delete the folder to start afresh)."
-    print(f"\n{table_text(comparison(settings))}\n\n{done} Open this page in a browser:\n  {page.resolve().as_uri()}")
-
-
-def make_page(page: Path, settings: Settings, steps: list[Step], ledger: Ledger) -> bool:
-    """Write the page, unless it is there and shows these results; returns whether it was written."""
-    parts = sorted(path.read_bytes() for path in (ROOT / "tools/demo").glob("*.*"))
-    spans = [str(ledger.records[step.name]) for step in steps]
-    content = hashlib.sha256(b"".join(parts) + "".join(spans).encode()).hexdigest()
-    mark = ledger.folder / "page"
-    if page.is_file() and mark.is_file() and mark.read_text() == content:
-        return False
-    write_page(page, settings, steps, ledger)
-    mark.write_text(content)
-    return True
+    done = (
+        f"Done in {duration(seconds_of(steps))}." if fresh else "Finished already (delete the folder to start afresh)."
+    )
+    show(results_table(comparison(work_dir)))
+    print(f"\n{done} Open this page in a browser:\n  {page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from demo.pictures import Sample, detections, segmentations  # noqa: E402  # the tools are no package
-from demo.plan import Settings  # noqa: E402
 
 OUT = Path(__file__).with_name("demo.png")
-ROWS = {"truth": "labels", "mirl": "from MIRL", "random": "from random\nweights"}
+ROWS = {"truth": "labels", "from MIRL": "from MIRL", "from random": "from random\nweights"}
 COLUMNS = 4  # of detections, and as many of segmentations
 
 
@@ -26,8 +25,8 @@ def draw(samples: list[Sample]) -> Figure:
     panels = figure.subplots(len(ROWS), len(samples))
     for row, (key, title) in zip(panels, ROWS.items(), strict=True):
         row[0].set_ylabel(title, fontsize=8)
-        for axes, sample in zip(row, samples, strict=True):
-            axes.imshow(getattr(sample, key).pixels)
+        for axes, (_, pictures) in zip(row, samples, strict=True):
+            axes.imshow(pictures[key][0])
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
     for column, title in ((0, "Detection"), (COLUMNS, "Segmentation")):
@@ -38,8 +37,8 @@ def draw(samples: list[Sample]) -> Figure:
 def main() -> None:
     """Draw what the demo left in work_dirs/demo."""
     os.chdir(ROOT)
-    settings = Settings(Path("work_dirs/demo"))
-    samples = [*detections(settings)[:COLUMNS], *segmentations(settings)[:COLUMNS]]
+    folder = Path("work_dirs/demo")
+    samples = [*detections(folder)[:COLUMNS], *segmentations(folder)[:COLUMNS]]
     draw(samples).savefig(OUT)
     print(OUT)
 

@@ -24,8 +24,7 @@ addEventListener("load", () => {
       scrolls: root.scrollWidth,
       images: images.length,
       broken: images.filter(image => !(image.complete && image.naturalWidth)).length,
-      nameless: [...images.filter(image => !image.alt), ...page.querySelectorAll("svg:not([aria-label])")].length,
-      drawings: page.querySelectorAll("svg").length,
+      nameless: images.filter(image => !image.alt).length,
       loaded: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name)
         .filter(name => !name.startsWith("data:")),
       headings: [...page.querySelectorAll("h1, h2")].map(heading => heading.textContent),

@@ -55,9 +55,9 @@ def test_stop_go_on_and_finish(tmp_path):
 
     done = run_tool(*arguments(folder))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 9 steps are done already" in done.stdout
+    assert "2 of 15 steps are done already" in done.stdout
     assert "resumed epoch: 1" in (folder / "steps/pretrain.log").read_text()
-    assert len(json.loads((folder / "steps/pretrain.json").read_text())["spans"]) == 3  # stopped, trained, drawn
+    assert len(json.loads((folder / "steps/pretrain.json").read_text())["spans"]) == 2
     assert "left" in done.stdout
     assert "optim_wrapper = " not in done.stdout  # mmengine's dump of the config stays in the log
     page = folder / "index.html"
@@ -67,7 +67,7 @@ def test_stop_go_on_and_finish(tmp_path):
     assert line.split()[4] == f"{mask_ap:.1f}"
 
     seen = assert_sound(page, tmp_path)
-    assert seen["desktop"]["images"] == 1 + 2 * 8 * 3
+    assert seen["desktop"]["images"] == 3 + 3 + 2 * 8 * 3
     assert {"Pre-training", "What each depth knows", "Detections", "Segmentations", "Environment"} <= set(
         seen["phone"]["headings"]
     )

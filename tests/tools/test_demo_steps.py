@@ -1,6 +1,6 @@
-"""The demo's scheduler, with steps that take no time: order, slots, stops, changes, failures, and the time left."""
+"""The demo's steps, with tools that take no time: order, slots, stops, changes, failures."""
 
-import json
+import itertools
 import signal
 import subprocess
 import sys
@@ -11,141 +11,94 @@ import pytest
 from tests.tools.scripts import load_demo, load_script
 from tests.training import ROOT, environment
 
-step_module = load_demo("step")
-Command, Ledger, Step = step_module.Command, step_module.Ledger, step_module.Step
-running, scheduler, estimate = load_demo("running"), load_demo("scheduler"), load_demo("estimate")
-times, plan = load_demo("times"), load_demo("plan")
+step_module, running, plan = load_demo("step"), load_demo("running"), load_demo("plan")
 
-#: Writes a file, and when it began and ended into another one.
-WORK = """
-import sys, time, pathlib
-folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+#: Writes when it began and ended, and then a file.
+WORK = """-c "import sys, time, pathlib
+folder, start = pathlib.Path(sys.argv[1]), time.time()
 folder.mkdir(exist_ok=True)
-start = time.time()
-time.sleep(seconds)
-with (folder / "runs").open("a") as file:
-    file.write(f"{start} {time.time()}\\n")
-(folder / "made").write_text("x")
-"""
+time.sleep(float(sys.argv[2]))
+(folder / 'runs').open('a').write(f'{start} {time.time()} ')
+(folder / 'made').write_text('x')" """
 
 
-def make_step(folder, name, needs=(), script=WORK, seconds=0.0, commands=1, configs=()):
-    words = ("-c", script, str(folder / name), str(seconds))
-    return Step(name, name, (Command(words, 1.0),) * commands, folder / name, (folder / name / "made",), needs, configs)
+def make_steps(folder, **needs):
+    """Steps by name: what each needs, how long it takes, and what it does."""
+    steps = {}
+    for name, (before, seconds, *work) in needs.items():
+        command = (work or [WORK])[0] + f" {folder / name} {seconds}"
+        steps[name] = step_module.Step(folder, name, name, command, 1.0, "made", tuple(steps[it] for it in before))
+    return steps
 
 
-class Silent:
-    """A display that shows nothing, but keeps what it is told."""
-
-    def __init__(self):
-        self.left = []
-
-    def begin(self, done, total):
-        self.done, self.total = done, total
-
-    def started(self, step): ...
-
-    def finished(self, each): ...
-
-    def show(self, running, left):
-        self.left.append(left)
-
-    def end(self): ...
+def run(steps):
+    running.run_steps(list(steps.values()), slots=2)
 
 
-def run(folder, steps, slots=2):
-    display = Silent()
-    ledger = Ledger.open(folder / "steps", steps)
-    scheduler.run_steps(steps, ledger, slots, display)
-    return ledger, display
+def test_steps_wait_for_what_they_need_and_run_side_by_side(tmp_path, capsys):
+    after_data = {"long": (("data",), 1.0), "after": (("long",), 0), "free": (("data",), 0.5), "third": (("data",), 0)}
+    needs = {"data": ((), 0.1), **after_data}
+    run(make_steps(tmp_path, **needs))
+    times = {name: list(map(float, (tmp_path / name / "runs").read_text().split())) for name in needs}
+    start, end = ({name: pair[i] for name, pair in times.items()} for i in (0, 1))
+    assert all(start[name] >= end["data"] for name in ("long", "free", "third"))
+    assert start["after"] >= end["long"]
+    assert start["free"] < end["long"], "not side by side"
+    assert start["third"] >= end["free"], "three at a time"
+    again = make_steps(tmp_path, **needs)
+    assert all(step.done for step in again.values()) and again["long"].wall >= 1
+    run(again)
+    assert "5 of 5 steps are done already" in capsys.readouterr().out
+    assert len((tmp_path / "long/runs").read_text().split()) == 2
 
 
-def spans(folder, name):
-    lines = (folder / name / "runs").read_text().splitlines()
-    return [tuple(map(float, line.split())) for line in lines]
-
-
-def test_steps_wait_for_what_they_need_and_run_side_by_side(tmp_path):
-    steps = [
-        make_step(tmp_path, "data", seconds=0.1),
-        make_step(tmp_path, "long", ("data",), seconds=1.0),
-        make_step(tmp_path, "after", ("long",)),
-        make_step(tmp_path, "free", ("data",), seconds=0.5),
-        make_step(tmp_path, "third", ("data",)),
-    ]
-    ledger, display = run(tmp_path, steps)
-    assert all(map(ledger.is_done, steps))
-    found = {step.name: spans(tmp_path, step.name)[0] for step in steps}
-    assert all(found[name][0] >= found["data"][1] for name in ("long", "free", "third"))
-    assert found["after"][0] >= found["long"][1]
-    assert found["free"][0] < found["long"][1], "not side by side"
-    assert found["third"][0] >= found["free"][1], "three at a time"
-    assert display.left[-1] == 0
-    again, display = run(tmp_path, steps)
-    assert display.left == [] and display.done == 5
-    assert again.records == ledger.records
-    assert len(spans(tmp_path, "long")) == 1
-
-
-def test_what_changed_is_done_anew_with_what_follows_from_it(tmp_path):
-    config = tmp_path / "config.py"
-    config.write_text("a = 1\n")
-    steps = [
-        make_step(tmp_path, "data"),
-        make_step(tmp_path, "train", ("data",), configs=(config,)),
-        make_step(tmp_path, "probe", ("train",)),
-        make_step(tmp_path, "other", ("data",)),
-    ]
-    run(tmp_path, steps)
+def test_what_changed_is_done_anew_with_what_follows_from_it(tmp_path, capsys):
+    needs = {"data": ((), 0), "train": (("data",), 0), "probe": (("train",), 0), "other": (("data",), 0)}
+    run(make_steps(tmp_path, **needs))
     (tmp_path / "train/old").write_text("weights")
-    config.write_text("a = 2\n")
-    _, display = run(tmp_path, steps)
-    assert display.done == 2  # data and other
+    needs["train"] = (("data",), 0.01)
+    run(make_steps(tmp_path, **needs))
+    assert "2 of 4 steps are done already" in capsys.readouterr().out  # data and other
     assert not (tmp_path / "train/old").exists()
     (tmp_path / "probe/made").unlink()
-    _, display = run(tmp_path, steps)
-    assert display.done == 3 and (tmp_path / "probe/made").exists()
+    run(make_steps(tmp_path, **needs))
+    assert "3 of 4 steps are done already" in capsys.readouterr().out
+    assert (tmp_path / "probe/made").exists()
 
 
 def test_a_failure_names_the_tool_and_stops_the_others(tmp_path):
-    steps = [
-        make_step(tmp_path, "bad", script="raise SystemExit('no such thing')"),
-        make_step(tmp_path, "slow", seconds=60),
-    ]
     started = time.monotonic()
-    with pytest.raises(running.StepFailed, match=r"(?s)^-c ended with exit code 1; .*bad\.log\n.*\nno such thing$"):
-        run(tmp_path, steps)
+    with pytest.raises(step_module.StepFailed, match=r"(?s)^-c ended with exit code 1; .*bad\.log\n.*no such thing$"):
+        run(make_steps(tmp_path, bad=((), 0, "-c 'raise SystemExit(\"no such thing\")'"), slow=((), 60)))
     assert time.monotonic() - started < 30
     assert not (tmp_path / "slow/made").exists()
-    record = json.loads((tmp_path / "steps/slow.json").read_text())
-    assert record["commands"] == 0 and len(record["spans"]) == 1
-    steps[0] = make_step(tmp_path, "bad")
-    steps[1] = make_step(tmp_path, "slow")
-    ledger, _ = run(tmp_path, steps)
-    assert all(map(ledger.is_done, steps))
+    steps = make_steps(tmp_path, bad=((), 0), slow=((), 60))
+    assert not steps["slow"].done and len(steps["slow"].spans) == 1
+    steps = make_steps(tmp_path, bad=((), 0), slow=((), 0))
+    run(steps)
+    assert all(step.done for step in steps.values())
 
 
-def test_ctrl_c_ends_the_tools_and_commands_done_are_not_repeated(tmp_path):
-    once = "import pathlib, sys, time\nf = pathlib.Path(sys.argv[1])\nf.mkdir()"  # fails the second time
-    wait = "import pathlib, sys, time\nf = pathlib.Path(sys.argv[1])\n(f / 'made').exists() or time.sleep(60)"
-    commands = tuple(Command(("-c", script, str(tmp_path / "two")), 1.0) for script in (once, wait))
-    steps = [Step("two", "two", commands, tmp_path / "two", (tmp_path / "two/made",))]
-    ledger = Ledger.open(tmp_path / "steps", steps)
+def test_ctrl_c_ends_the_tools_and_the_next_call_goes_on_without_the_pause(tmp_path, monkeypatch):
+    def impatient(self, shown):
+        if any(step.name == "two" for step in shown) and (tmp_path / "two").is_dir():
+            raise KeyboardInterrupt
 
-    class Impatient(Silent):
-        def show(self, running, left):
-            if running and running[0][0].record.commands == 1:
-                self.process = running[0][0].process
-                raise KeyboardInterrupt
+    def stopped_in_two():
+        steps = make_steps(tmp_path, one=((), 0), two=(("one",), 60))
+        before = running.seconds_of(list(steps.values()))
+        with pytest.raises(KeyboardInterrupt):
+            run(steps)
+        assert steps["two"].process.returncode is not None
+        return before, steps["two"].spans
 
-    display = Impatient()
-    with pytest.raises(KeyboardInterrupt):
-        scheduler.run_steps(steps, ledger, 2, display)
-    assert display.process.returncode is not None
-    (tmp_path / "two/made").write_text("x")
-    ledger, _ = run(tmp_path, steps)
-    assert ledger.is_done(steps[0])
-    assert len(ledger.records["two"].spans) == 3
+    monkeypatch.setattr(running.Display, "show", impatient)
+    stopped_in_two()
+    (tmp_path / "two/checkpoint").write_text("x")
+    time.sleep(1)
+    before, (first, second) = stopped_in_two()
+    assert (tmp_path / "two/checkpoint").exists(), "begun afresh"
+    assert first[0] <= first[1] == before <= second[0] < before + 0.5, "the pause counts"
 
 
 def test_a_second_demo_waits_for_the_first_ones_tools(tmp_path):
@@ -153,14 +106,11 @@ def test_a_second_demo_waits_for_the_first_ones_tools(tmp_path):
     script = f"""
 import sys, os, pathlib
 sys.path.insert(0, {str(ROOT / "tools")!r})
-from demo.running import RunningStep
-from demo.step import Command, Record, Step
+from demo.step import Step
 from misc.setup_env import locked
 folder = pathlib.Path({str(tmp_path)!r})
 with locked(folder / "lock", "nobody") as lock:
-    step = Step("a", "a", (Command(("-c", "import time; time.sleep(3)"), 1.0),), folder, ())
-    RunningStep(step, Record(""), folder / "log", (lock,))
-    print("started", flush=True)
+    Step(folder, "a", "a", "-c 'import time; time.sleep(3)'", 1.0).start(0.0, (lock,))
     os.kill(os.getpid(), {int(signal.SIGKILL)})
 """
     subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, timeout=60)
@@ -169,57 +119,16 @@ with locked(folder / "lock", "nobody") as lock:
         assert time.monotonic() - started > 1
 
 
-@pytest.mark.parametrize(
-    ("line", "epochs", "fraction"),
-    [
-        ("INFO - Epoch(train) [2][ 25/250]  lr: 1e-3  loss: 0.5", 4, 0.275),
-        ("INFO - Iter(train) [ 50/200]  lr: 1e-3  loss: 0.5", 0, 0.25),
-        ("INFO - Epoch(val) [2][4/4]  accuracy/top1: 30", 4, None),
-        ("INFO - Epoch(train) [2][ 25/250]", 0, None),
-        ("Saving checkpoint at 1 epochs", 4, None),
-    ],
-)
-def test_progress_is_read_from_the_log(line, epochs, fraction):
-    assert running.training_fraction(line, epochs) == (None if fraction is None else pytest.approx(fraction))
-
-
-def test_the_time_left_is_that_of_the_slots(tmp_path):
-    waiting = [make_step(tmp_path, name, needs) for name, needs in [("a", ("p",)), ("b", ("p",)), ("c", ()), ("d", ())]]
-    seconds = {"a": 30.0, "b": 10.0, "c": 20.0, "d": 5.0}
-    # p until 40; beside it c until 20 and d until 25; then a beside b.
-    assert estimate.end_of_all({"p": 40.0}, waiting, seconds, slots=2) == 70
-    assert estimate.end_of_all({"p": 40.0}, waiting, seconds, slots=1) == 105
-    assert estimate.end_of_all({}, [], {}, slots=2) == 0
-
-
-def test_pauses_do_not_count(tmp_path):
-    record = step_module.Record
-    records = {"a": record("", spans=[(100.0, 110.0), (500.0, 505.0)]), "b": record("", spans=[(105.0, 112.0)])}
-    places, total = times.timeline(records)
-    assert total == 17
-    assert places == {"a": [(0, 10), (12, 17)], "b": [(5, 12)]}
-    assert records["a"].wall == 15
-
-
 def test_the_plan_is_what_it_says():
     settings = plan.Settings(plan.Path("work_dirs/demo"))
-    steps = plan.make_plan(settings)
-    names = [step.name for step in steps]
-    assert len(set(names)) == len(names)
-    done = set()
-    for step in steps:
-        assert set(step.needs) <= done, "a step comes before what it needs"
-        done.add(step.name)
-        assert all((ROOT / command.words[0]).is_file() for command in step.commands)
-        assert all(path.is_file() for path in step.configs)
-    by_name = {step.name: step for step in steps}
-    for task in settings.tasks:
-        mirl, random = (by_name[f"{task.name}_{start}"].commands[0] for start in ("mirl", "random"))
-        rest = str(mirl).replace(f" --pretrained {settings.checkpoint}", "").replace("_mirl ", "_random ")
-        assert rest == str(random), "more than the start differs"
+    steps = {step.name: step for step in plan.make_plan(settings)}
+    for number, step in enumerate(steps.values()):
+        assert set(step.needs) <= set(itertools.islice(steps.values(), number)), "a step comes before what it needs"
+        assert (ROOT / step.words[0]).is_file()
+    for task in ("det", "seg", "cls"):
+        mirl, random = steps[f"{task}_mirl"], steps[f"{task}_random"]
+        rest = mirl.command.replace(f"--pretrained {settings.work_dir}/pretrain/epoch_6.pth ", "")
+        assert rest.replace("_mirl ", "_random ") == random.command, "more than the start differs"
         assert mirl.seconds == random.seconds
-
-
-def test_all_inherited_configs_count():
-    files = {path.name for path in plan.config_files(plan.CONFIGS / "mirl_det_shapes.py")}
-    assert {"mirl_det_shapes.py", "mirl_vitb_coco.py", "mmlab_runtime.py"} <= files
+    bases = ("configs/shapes/mirl_det_shapes.py", "configs/det/mirl_vitb_coco.py", "configs/_base_/mmlab_runtime.py")
+    assert all(f"{base}\n" in steps["det_mirl"].config_text for base in bases)

@@ -1,139 +1,120 @@
-"""The page that the demo ends with: one HTML file that needs nothing else."""
+"""The results: as a table for the terminal, and as one HTML page that needs nothing else."""
 
+import io
+import json
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
+
+import cv2
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+from rich.table import Column, Table
 
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.visualization.curves import plot_curves
+from mirl_mm.visualization.depth import PANELS, DepthCurve, plot_depth
+from mirl_mm.visualization.scalars import loss_names, read_scalars, term_title
 
-from . import markup
-from .display import duration
-from .environment import facts
-from .plan import CLASSES, Settings, Task
-from .results import Row, comparison
-from .sections import depth_probe, detection, fine_tuning, pretraining, segmentation
-from .step import Ledger, Step
-from .times import Span, timeline
+from .pictures import PALETTE, detections, segmentations
+from .plan import CLASSES, STARTS, Settings
+from .running import duration, seconds_of
+from .step import Step
 
-_HERE = Path(__file__).parent
-_TITLE = "What pre-training is worth"
+#: Tasks to their titles and figures: names in the log to names for people. All are percent, and more is better.
+_TASKS = {
+    "det": ("Detection", {"coco/bbox_mAP": "box AP", "coco/segm_mAP": "mask AP"}),
+    "seg": ("Segmentation", {"mIoU": "mean IoU", "aAcc": "pixel accuracy"}),
+    "cls": ("Classification", {"accuracy/top1": "top-1 accuracy"}),
+}
+Row = tuple[str, str, float, float]  # a task, its figure's name, and its values from MIRL and from random weights
 
 
-def write_page(path: Path, settings: Settings, steps: Sequence[Step], ledger: Ledger) -> None:
+def comparison(work_dir: Path) -> list[Row]:
+    """Each figure of each task, in percent."""
+    rows = []
+    for task, (title, metrics) in _TASKS.items():
+        mirl, random = (read_scalars(work_dir / f"{task}_{start}").val for start in STARTS)
+        scale = 100 if task == "det" else 1  # COCO's are shares
+        rows += [(title, name, scale * mirl[key][-1][1], scale * random[key][-1][1]) for key, name in metrics.items()]
+    return rows
+
+
+def results_table(rows: Sequence[Row]) -> Table:
+    """For the terminal."""
+    table = Table("", *(Column(name, justify="right") for name in ("random", "MIRL", "")), box=None)
+    for task, metric, mirl, random in rows:
+        table.add_row(f"{task}, {metric}", f"{random:.1f}", f"{mirl:.1f}", f"{mirl - random:+.1f}")
+    return table
+
+
+def write_page(path: Path, settings: Settings, steps: Sequence[Step]) -> None:
     """Write the page of a demo whose steps are all done."""
-    places, total = timeline({step.name: ledger.records[step.name] for step in steps})
-    rows = comparison(settings)
-    body = [
-        _header(settings, total),
-        _result(settings, rows),
-        _what_was_done(settings),
-        pretraining(settings),
-        depth_probe(settings),
-        detection(settings),
-        segmentation(settings),
-        fine_tuning(settings),
-        _steps(steps, ledger, places, total),
-        _environment(),
-    ]
-    page = Template((_HERE / "page.html").read_text()).substitute(
-        title=f"mirl_mm: {_TITLE}",
-        style=(_HERE / "page.css").read_text(),
-        body="\n".join(body),
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"duration": duration, "png": _png, "svg": _svg, "source": _source}
+    work_dir = settings.work_dir
+    page = environment.get_template("page.html").render(
+        settings=settings,
+        rows=comparison(work_dir),
+        colours={name: f"rgb{tuple(colour)}" for name, colour in zip(CLASSES, PALETTE.tolist(), strict=True)},
+        pretraining=_pretraining(work_dir / "pretrain"),
+        reconstruction=(work_dir / "reconstruction/reconstruction.png").read_bytes(),
+        probe=_probe(work_dir / "depth_probe/depth_probe.json"),
+        found={"Detections": detections(work_dir), "Segmentations": segmentations(work_dir)},
+        fine_tuning=[_fine_tuning(work_dir, task, title) for task, (title, _) in _TASKS.items()],
+        steps=steps,
+        seconds=seconds_of(steps),
         date=time.strftime("%d %B %Y"),
     )
     AtomicLocalBackend().put_text(page, path)
 
 
-def _header(settings: Settings, total: float) -> str:
-    lead = (
-        f"A Vision Transformer of 24 blocks looked at {settings.num_images[0]:,} generated images without labels and "
-        f"learnt to fill in what was masked (MIRL). Then it was taught to classify, detect and segment, beside a twin "
-        f"that had seen nothing before. All of it ran on this machine in {duration(total)}."
-    )
-    eyebrow = markup.text("p", "mirl_mm: Masked Image Residual Learning", class_="eyebrow")
-    return markup.tag("header", eyebrow + markup.text("h1", _TITLE) + markup.text("p", lead, class_="lead"))
+def _pretraining(folder: Path) -> tuple[Figure, str]:
+    """The losses as a plot and in words."""
+    log = read_scalars(folder)
+    names = [name for name in loss_names([log]) if name != "loss"]
+    words = ", ".join(f"{term_title(name)} {log.train[name][-1][1]:.3f}" for name in names)
+    return plot_curves({"": log}, names), words
 
 
-def _result(settings: Settings, rows: Sequence[Row]) -> str:
-    lines = []
-    for row in rows:
-        name = f"{markup.escape(row.task.title)}<small>{markup.escape(row.metric)}</small>"
-        bars = _bar("from MIRL", row.mirl, "--series-1") + _bar("from random weights", row.random, "--series-2")
-        lines.append((name, markup.tag("div", bars, class_="bars"), f"{row.gain:+.1f}"))
-    head = ("", "percent, on unseen images", "difference")
-    note = (
-        f"Measured on {settings.num_images[1]:,} images that no training has seen, one run each (seed 0), so a "
-        "difference of a point or two means nothing. Both starts have the same config, data, seed, learning rates and "
-        "number of updates; the only difference is where the encoder's weights come from. The pre-training's own time "
-        "comes on top, but it is spent once for all three tasks, and needs no labels. Guessing gives a top-1 accuracy "
-        f"of {100 / len(CLASSES):.0f}: where an image has one label in all, its classes are learnt the slowest."
-    )
-    key = (
-        '<ul class="legend"><li><span class="key" style="--key: var(--series-1)"></span>from MIRL</li>'
-        '<li><span class="key" style="--key: var(--series-2)"></span>from random weights</li></ul>'
-    )
-    table = markup.table(head, lines, class_="results")
-    return markup.section("result", "Pre-trained against random", key, table, _p(note))
+def _fine_tuning(work_dir: Path, task: str, title: str) -> tuple[Figure, str]:
+    runs = {f"from {name}": read_scalars(work_dir / f"{task}_{start}") for start, name in STARTS.items()}
+    words = [f"{name} {run.train['loss'][0][1]:.2f} to {run.train['loss'][-1][1]:.2f}" for name, run in runs.items()]
+    return plot_curves(runs, ["loss"], title), ", ".join(words)
 
 
-def _bar(name: str, value: float, colour: str) -> str:
-    width = f"calc({max(value, 0):.1f}% * 0.8)"
-    return (
-        f'<div class="bar" title="{name}: {value:.1f}" style="--key: var({colour})"><i style="width: {width}"></i>'
-        f"<span>{value:.1f}</span></div>"
-    )
+def _probe(path: Path) -> tuple[Figure, str, list[int]]:
+    """The probe's plot, its peaks in words, and the numbers of images."""
+    encoders = json.loads(path.read_text())["encoders"]
+    curves, peaks = [], []
+    for encoder in encoders:
+        figures = {int(depth): values for depth, values in encoder["depths"].items()}
+        curves.append(DepthCurve(encoder["name"], figures, encoder["blocks"]))
+        for key, panel in PANELS.items():
+            best, last = max(figures, key=lambda depth: figures[depth][key]), figures[max(figures)][key]
+            peaks.append(
+                f"{panel}, {encoder['name']}: best {figures[best][key]:.1f} after {best} blocks, last {last:.1f}"
+            )
+    blocks = encoders[0]["blocks"]
+    figure = plot_depth(curves, range(0, blocks + 1, blocks // encoders[0]["segments"]))
+    return figure, "; ".join(peaks), encoders[0]["images"]
 
 
-def _what_was_done(settings: Settings) -> str:
-    train, val = settings.num_images
-    tasks = ", ".join(f"{_length(task)} for the {task.model}" for task in settings.tasks)
-    items = [
-        f"{train:,} training and {val:,} validation images of 64 × 64 pixels were generated: up to three textured "
-        "shapes of four classes on a textured ground, with labels for each task.",
-        f"MIRL pre-trained the encoder for {settings.epochs} epochs. It hides three quarters of each image's patches. "
-        "The 24 blocks are six segments in three pairs: of each pair, the shallow segment predicts the hidden patches "
-        "(main), and the deep one what is still missing (residual). That gives the deep blocks a task of their own.",
-        "After every second block the frozen features were judged, without any training of the encoder.",
-        f"From that one checkpoint, and from random weights, three models were fine-tuned: {tasks}.",
-    ]
-    return markup.section("done", "What was done", markup.tag("ol", "".join(markup.text("li", item) for item in items)))
+def _svg(figure: Figure, width: float, height: float) -> str:
+    """A plot as an image's source; inches at which letters have their proper size."""
+    figure.set_size_inches(width, height)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _source(buffer.getvalue(), "svg+xml")
 
 
-def _length(task: Task) -> str:
-    return f"{task.length:,} {task.unit.removesuffix('s') if task.length == 1 else task.unit}"
+def _png(pixels: np.ndarray) -> str:
+    """``(H, W, 3)`` RGB as an image's source."""
+    return _source(cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
-def _steps(steps: Sequence[Step], ledger: Ledger, places: dict[str, list[Span]], total: float) -> str:
-    cpu = sum(ledger.records[step.name].cpu for step in steps)
-    intro = (
-        f"The steps took {duration(total)} together and {duration(cpu)} of processor time; two ran at "
-        "a time where they don't need each other. Each is one or two of the repository's tools; the commands can be "
-        "repeated as they are, from the repository's folder."
-    )
-    entries = []
-    for step in steps:
-        record = ledger.records[step.name]
-        when = f"{duration(record.wall)} ({duration(record.cpu)} of processor time)"
-        summary = f'{markup.escape(step.title)} <span class="when">{markup.escape(when)}</span>'
-        lane = "".join(
-            f'<i style="left: {100 * start / total:.2f}%; width: {100 * (end - start) / total:.2f}%"></i>'
-            for start, end in places[step.name]
-        )
-        commands = "".join(markup.tag("pre", markup.text("code", str(each)), class_="wrap") for each in step.commands)
-        configs = [
-            markup.details(markup.text("code", str(path)), markup.code(path.read_text())) for path in step.configs
-        ]
-        more = [_p("Its config, and what that inherits:"), *configs] if configs else []
-        lane_html = markup.tag("div", lane, class_="lane", aria_hidden="true")
-        entries.append(markup.details(summary + lane_html, commands, *more))
-    return markup.section("steps", "Commands, configs and times", _p(intro), *entries)
-
-
-def _environment() -> str:
-    items = "".join(markup.text("dt", name) + markup.text("dd", value) for name, value in facts().items())
-    return markup.section("environment", "Environment", markup.tag("dl", items))
-
-
-def _p(content: str) -> str:
-    return markup.text("p", content)
+def _source(content: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"

@@ -1,51 +1,14 @@
-"""What the demo does: its steps with their commands, and where things are."""
+"""What the demo does: its steps with their commands."""
 
-import re
-from collections.abc import Sequence
+import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from .step import Command, Step
+from .step import Step
 
-CONFIGS = Path("configs/shapes")
 CLASSES = ("cross", "heart", "ring", "triangle")  # of the shapes, those that are soon told apart
-STARTS = {"random": "random weights", "mirl": "MIRL"}
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the encoder is fine-tuned for.
-
-    Attributes:
-        name: Also of its config, ``mirl_<name>_shapes.py``.
-        title: With capital letter.
-        model: What comes out, such as "detector".
-        data: Folder of the images with labels in its form, below the generated data.
-        length: Of the training.
-        metrics: Names in the log to names for people; all of them are percent, and more is better.
-    """
-
-    name: str
-    title: str
-    model: str
-    data: str
-    length: int
-    metrics: dict[str, str]
-
-    @property
-    def config(self) -> Path:
-        """Its config file."""
-        return CONFIGS / f"mirl_{self.name}_shapes.py"
-
-    @property
-    def unit(self) -> str:
-        """Of the length."""
-        return "epochs" if self.name == "cls" else "updates"
-
-    @property
-    def checkpoint(self) -> str:
-        """Name of the last one."""
-        return f"{'epoch' if self.name == 'cls' else 'iter'}_{self.length}.pth"
+STARTS = {"mirl": "MIRL", "random": "random weights"}
 
 
 @dataclass(frozen=True)
@@ -64,146 +27,57 @@ class Settings:
     epochs: int = 6
     lengths: tuple[int, int, int] = (1, 400, 300)
 
-    @property
-    def shapes(self) -> Path:
-        """The generated data."""
-        return self.work_dir / "shapes"
-
-    @property
-    def tasks(self) -> list[Task]:
-        """What is fine-tuned, the longest first."""
-        cls, det, seg = self.lengths
-        box_and_mask = {"coco/bbox_mAP": "box AP", "coco/segm_mAP": "mask AP"}
-        regions = {"mIoU": "mean IoU", "aAcc": "pixel accuracy"}
-        return [
-            Task("det", "Detection", "detector", "coco", det, box_and_mask),
-            Task("seg", "Segmentation", "segmentor", "ade", seg, regions),
-            Task("cls", "Classification", "classifier", "folder", cls, {"accuracy/top1": "top-1 accuracy"}),
-        ]
-
-    @property
-    def checkpoint(self) -> Path:
-        """Of pre-training."""
-        return self.work_dir / "pretrain" / f"epoch_{self.epochs}.pth"
-
-    def model_dir(self, task: Task, start: str) -> Path:
-        """Of a fine-tuned model; ``start`` is one of :data:`STARTS`."""
-        return self.work_dir / f"{task.name}_{start}"
-
-    def found(self, task: Task, start: str) -> Path:
-        """File with what a model sees in unseen images."""
-        return self.model_dir(task, start) / "found.json"
-
-
-SHOWN = 8  # unseen images of which the page shows what was found
-RECONSTRUCTED = 5
-
-#: Images in which a fine-tuned model shows what it finds, and further options.
-_TRIED: dict[str, tuple[str, ...]] = {
-    "det": ("coco/val2017", "--score-thr", "0.5"),
-    "seg": ("ade/images/validation",),
-}
-
 
 def make_plan(settings: Settings) -> list[Step]:
     """All steps; each comes after those that it needs, and of those that may begin the first does."""
-    tuned = {start: [_fine_tune(settings, task, start) for task in settings.tasks] for start in STARTS}
-    return [_generate(settings), _pretrain(settings), *tuned["mirl"], _probe(settings), *tuned["random"]]
+    (train, val), epochs, (cls, det, seg) = settings.num_images, settings.epochs, settings.lengths
+    step, root, classes = partial(Step, settings.work_dir), shlex.quote(str(settings.work_dir)), " ".join(CLASSES)
+    checkpoint, infer = f"{root}/pretrain/epoch_{epochs}.pth", "tools/visualization/infer.py"
 
+    def fit(name: str, title: str, seconds: float, form: str, length: int, needs: tuple, more: str = "") -> Step:
+        """A training; ``name`` begins with the task, ``more`` are words of the command."""
+        config = f"configs/shapes/mirl_{name.partition('_')[0]}_shapes.py"
+        unit, batches = ("epoch", max(train // 16, 1)) if form == "folder" else ("iter", 1)
+        command = f"tools/train.py {config} --data-root {root}/shapes/{form} --work-dir {root}/{name} --resume {more}"
+        command += f" train_cfg.max_{unit}s={length} train_cfg.val_interval={length}"
+        if unit == "epoch":
+            command += f" param_scheduler.end={length}"
+        else:
+            command += f" param_scheduler.0.end={length} param_scheduler.0.warmup={max(length // 5, 1)}"
+            every = min(max(length // 20, 1), 10)  # for a curve
+            command += f" default_hooks.checkpoint.interval=50 default_hooks.logger.interval={every}"
+        return step(name, title, command, seconds, f"{unit}_{length}.pth", needs, Path(config), length * batches)
 
-def _generate(settings: Settings) -> Step:
-    train, val = map(str, settings.num_images)
-    tool = "tools/dataset_converters/generate_shapes.py"
-    numbers = ("--num-train", train, "--num-val", val)
-    style = ("--size", "64", "64", "--easy", "--classes", *CLASSES)
-    command = Command((tool, str(settings.shapes), *numbers, *style), 12)
-    return Step("shapes", "Generate images", (command,), settings.shapes, (settings.shapes / "shapes.json",))
+    def find(model: Step, images: str, more: str) -> Step:
+        """What a model finds in unseen images."""
+        name, title = f"{model.name}_found", model.title.replace("Fine-tune a", "Try the")
+        command = f"{infer} {root}/{model.name}/{model.makes} {root}/shapes/{images} --num-images 8 {more}"
+        return step(name, title, f"{command} --json {root}/{name}/found.json", 8, "found.json", (model,))
 
+    check = step("environment", "Look at the environment", "tools/misc/check_env.py --require core,det,seg", 12)
+    command = f"tools/dataset_converters/generate_shapes.py {root}/shapes --num-train {train} --num-val {val}"
+    data = step("shapes", "Generate images", f"{command} --size 64 64 --easy --classes {classes}", 12, "shapes.json")
+    seconds = 8 + 0.0083 * train * epochs
+    mirl = fit("pretrain", "Pre-train with MIRL", seconds, "folder", epochs, (check, data), "--cfg-options")
+    command = f"{infer} {checkpoint} {root}/shapes/folder/val --num-images 5 --out-dir {root}/reconstruction"
+    draw = step("reconstruction", "Fill in unseen images", command, 6, "reconstruction.png", (mirl,))
+    command = f"tools/analysis_tools/depth_probe.py {checkpoint} --labels MIRL --random --workers 0 --num-train 1000"
+    command += f" --data-root {root}/shapes/folder --out-dir {root}/depth_probe --depths"
+    command += "".join(f" {depth}" for depth in range(0, 25, 2))
+    probe = step("depth_probe", "Probe each depth", command, 22, "depth_probe.json", (mirl,))
 
-def _pretrain(settings: Settings) -> Step:
-    config = CONFIGS / "mirl_pretrain_shapes.py"
-    folder = settings.work_dir / "pretrain"
-    epochs = settings.epochs
-    options = (*_options(max_epochs=epochs, val_interval=epochs), f"param_scheduler.end={epochs}")
-    train = _train(config, settings.shapes / "folder", folder, options)
-    words = ("tools/visualization/infer.py", str(settings.checkpoint), str(settings.shapes / "folder/val"))
-    draw = (*words, "--num-images", str(RECONSTRUCTED), "--out-dir", str(folder))
-    return Step(
-        "pretrain",
-        "Pre-train with MIRL",
-        (Command(train, 8 + 33 * epochs * settings.num_images[0] / 4000), Command(draw, 6)),
-        folder,
-        (settings.checkpoint, folder / "reconstruction.png"),
-        ("shapes",),
-        config_files(config),
-        epochs,
-    )
-
-
-def _probe(settings: Settings) -> Step:
-    folder = settings.work_dir / "depth_probe"
-    words = ("tools/analysis_tools/depth_probe.py", str(settings.checkpoint), "--labels", "MIRL", "--random")
-    data = ("--data-root", str(settings.shapes / "folder"), "--num-train", "1000", "--workers", "0")
-    depths = ("--depths", *map(str, range(0, 25, 2)))
-    command = Command((*words, *data, *depths, "--out-dir", str(folder)), 22)
-    return Step("probe", "Probe each depth", (command,), folder, (folder / "depth_probe.json",), ("pretrain",))
-
-
-def _fine_tune(settings: Settings, task: Task, start: str) -> Step:
-    folder, length = settings.model_dir(task, start), task.length
-    more = ("--classes", *(("background",) if task.name == "seg" else ()), *CLASSES)
-    if start == "mirl":
-        more = ("--pretrained", str(settings.checkpoint), *more)
-    if task.unit == "epochs":
-        options = (*_options(max_epochs=length, val_interval=length), f"param_scheduler.end={length}")
-    else:
-        weights = f"loss_decode.class_weight={[0.6, *[1.0] * len(CLASSES)]}".replace(" ", "")  # the config's, for fewer
-        heads = ("decode_head", "auxiliary_head") if task.name == "seg" else ()
-        options = (
-            *(f"model.{head}.{weights}" for head in heads),
-            *(("train_dataloader.batch_size=8",) if task.name == "det" else ()),  # more updates in the same time
-            *_options(max_iters=length, val_interval=length),
-            f"param_scheduler.0.end={length}",
-            f"param_scheduler.0.warmup={max(length // 5, 1)}",
-            "default_hooks.checkpoint.interval=50",
-            f"default_hooks.logger.interval={min(max(length // 20, 1), 10)}",  # for a curve
-        )
-    train = _train(task.config, settings.shapes / task.data, folder, options, more)
-    once, each = _SECONDS[task.name]
-    commands, makes = [Command(train, once + each * length)], [folder / task.checkpoint]
-    if task.name in _TRIED:
-        images, *threshold = _TRIED[task.name]
-        words = ("tools/visualization/infer.py", str(makes[0]), str(settings.shapes / images))
-        masks = ("--masks", str(folder / "masks")) if task.name == "seg" else ()
-        makes.append(settings.found(task, start))
-        commands.append(Command((*words, "--num-images", str(SHOWN), *threshold, *masks, "--json", str(makes[1])), 8))
-    return Step(
-        f"{task.name}_{start}",
-        f"Fine-tune a {task.model} from {STARTS[start]}",
-        tuple(commands),
-        folder,
-        tuple(makes),
-        ("shapes", "pretrain") if start == "mirl" else ("shapes",),
-        config_files(task.config),
-        length if task.unit == "epochs" else 0,
-    )
-
-
-#: Of a training: seconds to start and to evaluate, and for each update or epoch.
-_SECONDS = {"cls": (10.0, 43.0), "det": (27.0, 0.31), "seg": (17.0, 0.27)}
-
-
-def _train(config: Path, data: Path, folder: Path, options: Sequence[str], more: Sequence[str] = ()) -> tuple[str, ...]:
-    words = ("tools/train.py", str(config), "--data-root", str(data), "--work-dir", str(folder), *more, "--resume")
-    return (*words, "--cfg-options", *options)
-
-
-def _options(**train_cfg: int) -> tuple[str, ...]:
-    return tuple(f"train_cfg.{name}={value}" for name, value in train_cfg.items())
-
-
-def config_files(path: Path) -> tuple[Path, ...]:
-    """A config file and all that it inherits."""
-    found = re.search(r"^_base_ = (\[.*?\]|\".*?\")", path.read_text(), re.DOTALL | re.MULTILINE)
-    bases = re.findall(r"\"(.*?)\"", found[1]) if found else []
-    return (path, *(each for base in bases for each in config_files(path.parent / base)))
+    tuned = {}
+    weights = f"loss_decode.class_weight={[0.6, *[1.0] * len(CLASSES)]}".replace(" ", "")  # the config's, for fewer
+    for start, name in STARTS.items():
+        needs, more = ((data, mirl), f"--pretrained {checkpoint} ") if start == "mirl" else ((data,), "")
+        more += f"--classes {classes} --cfg-options"
+        less = f"{more} train_dataloader.batch_size=8"  # more updates in the same time
+        boxes = fit(f"det_{start}", f"Fine-tune a detector from {name}", 27 + 0.31 * det, "coco", det, needs, less)
+        both = more.replace("--classes", "--classes background")
+        both += f" model.decode_head.{weights} model.auxiliary_head.{weights}"
+        masks = fit(f"seg_{start}", f"Fine-tune a segmentor from {name}", 17 + 0.27 * seg, "ade", seg, needs, both)
+        label = fit(f"cls_{start}", f"Fine-tune a classifier from {name}", 10 + 43 * cls, "folder", cls, needs, more)
+        objects = find(boxes, "coco/val2017", "--score-thr 0.5")
+        regions = find(masks, "ade/images/validation", f"--masks {root}/seg_{start}_found/masks")
+        tuned[start] = [boxes, objects, masks, regions, label]
+    return [check, data, mirl, draw, *tuned["mirl"], probe, *tuned["random"]]
