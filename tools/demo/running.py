@@ -53,7 +53,7 @@ def run_steps(steps: Sequence[Step], slots: int, hold: Sequence[int] = ()) -> No
 class Display(Progress):
     """Below what is said: in a terminal bars that move, elsewhere a line now and then.
 
-    The time left is what is left to do at the speed of the last two minutes.
+    The time left is what is left to do, at the speed of the last ten minutes: a start of tools counts for little then.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -61,7 +61,7 @@ class Display(Progress):
         texts = [TextColumn(f"{{task.{name}}}") for name in ("description", "fields[loss]")]
         columns = (texts[0], BarColumn(24), TaskProgressColumn(), texts[1], TimeRemainingColumn(), TextColumn("left"))
         quiet = not console.is_terminal
-        super().__init__(*columns, console=console, transient=True, speed_estimate_period=120, disable=quiet)
+        super().__init__(*columns, console=console, transient=True, speed_estimate_period=600, disable=quiet)
         self.steps, self.last = steps, time.monotonic()
         self.bars = {step: self.add_task(step.title, total=1.0, loss="", visible=False) for step in steps}
         self.all = self.add_task("", total=sum(step.seconds for step in steps), loss="")
