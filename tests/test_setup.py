@@ -92,10 +92,28 @@ def test_environment_whose_python_is_gone_is_not_complete(setup_env, tmp_path):
     assert not setup_env.is_complete(tmp_path)
 
 
+def start(venv: Path, path: str | Path = "/nonexistent") -> subprocess.Popen:
+    """Start the set-up on a machine with a large disk and another PATH, as uv is looked for there."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(MISC)!r})
+sys.argv[1:] = ["--venv", {str(venv)!r}]
+import setup_env
+setup_env.check_disk = lambda venv: None
+try:
+    setup_env.main()
+except setup_env.SetupError as error:
+    sys.exit(f"error: {{error}}")
+"""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PATH": str(path)}, **pipes)
+
+
 def make(venv: Path, path: str | Path = "/nonexistent") -> subprocess.CompletedProcess:
-    """Run the set-up, with another PATH, as uv is looked for there."""
-    command = [sys.executable, str(MISC / "setup_env.py"), "--venv", str(venv)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": str(path)})
+    """Run it to its end."""
+    process = start(venv, path)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def test_foreign_environment_is_left_alone(tmp_path):
@@ -130,8 +148,7 @@ def test_a_second_set_up_waits_for_what_a_killed_one_left_running(tmp_path):
     """uv and pip go on for a moment if only the set-up is killed; they hold its lock."""
     venv = tmp_path / "venv"
     uv = pretend_uv(tmp_path / "bin", f"echo > {tmp_path}/started; {shutil.which('sleep')} 3; echo > {tmp_path}/ended")
-    command = [sys.executable, str(MISC / "setup_env.py"), "--venv", str(venv)]
-    first = subprocess.Popen(command, env={**os.environ, "PATH": str(uv)})
+    first = start(venv, uv)
     deadline = time.monotonic() + 60
     while not (tmp_path / "started").exists():
         assert time.monotonic() < deadline

@@ -121,12 +121,14 @@ def main() -> None:
         if is_complete(venv):
             return
         start = time.monotonic()
-        (venv / STAMP).write_text("")
-        for path in venv.iterdir():  # all but the stamp, so that the folder stays ours if this is interrupted
-            if path.name != STAMP:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (venv / STAMP).write_text("")  # which stays, so that the folder stays ours if this is interrupted
+        old = [path for path in venv.iterdir() if path.name != STAMP]
+        if old:
+            print(f"{venv} is unfinished, or of other pins or another place; making it again", flush=True)
+        for path in old:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         check_disk(venv)
-        print(f"{venv}: about 2.5 GB to download, less what {'uv' if uv else 'pip'} has cached", flush=True)
+        print(f"{venv}: about 3.4 GB to download, less what {'uv' if uv else 'pip'} has cached", flush=True)
         create(venv, uv, lock)
         (venv / STAMP).write_text(fingerprint(venv))
         print(f"ready in {time.monotonic() - start:.0f} s: {venv}")
