@@ -61,8 +61,10 @@ def test_the_version_is_read_without_torch():
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", done.stdout), done.stderr
 
 
-def test_ci_script_can_be_run():
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+def test_ci_script_can_be_run_and_lints_and_tests():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-2:] == ["make lint", "make test"]
 
 
 def test_environment_is_complete_only_with_the_stamp_of_the_present_pins(setup_env, monkeypatch, tmp_path):
