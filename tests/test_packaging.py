@@ -97,9 +97,8 @@ def test_it_trains_and_reconstructs(installed, tmp_path):
     (tmp_path / "mine.py").write_text(
         '_base_ = "mirl_mm::pretrain/mirl_tiny24_64px.py"\n'
         "train_dataloader = dict(batch_size=4, num_workers=0)\nval_dataloader = dict(num_workers=0)\n"
-        "train_cfg = dict(max_epochs=1)\nparam_scheduler = dict(end=2)\n"
     )
-    run(*run_mirl, "train", "mine.py", "--data-root", "shapes/folder", cwd=tmp_path, **env)
+    run(*run_mirl, "train", "mine.py", "--data-root", "shapes/folder", "--epochs", "1", cwd=tmp_path, **env)
     weights = "work_dirs/mine/epoch_1.pth"
     run(*run_mirl, "infer", weights, "shapes/folder/val", "--out-dir", "seen", cwd=tmp_path, **env)
     assert list((tmp_path / "seen").glob("*.png"))

@@ -15,6 +15,8 @@ from mirl_mm.engine.training import prepare_training, run_training
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
+    parser.add_argument("--epochs", type=int, metavar="N", help="length of the training; schedule and intervals follow")
+    parser.add_argument("--iters", type=int, metavar="N", help="the same in iterations, for configs that count them")
     parser.add_argument("--no-validate", action="store_true", help="train without a validation set")
     parser.add_argument(
         "--resume",
@@ -39,6 +41,9 @@ def main() -> None:
     cfg = read_config(args)
     prepare_training(
         cfg,
+        epochs=args.epochs,
+        iters=args.iters,
+        given=args.cfg_options,
         validate=not args.no_validate,
         amp=args.amp,
         compile_blocks=args.compile,

@@ -3,6 +3,5 @@ _base_ = "./mmlab_runtime.py"
 
 default_scope = "mmdet"
 custom_imports = dict(imports=["mirl_mm.detection"])  # registers ours, also for mmdet's own tools
-default_hooks = dict(checkpoint=dict(interval=5000))
 visualizer = dict(type="DetLocalVisualizer")
 log_processor = dict(mean_pattern=r".*(loss|time|img_per_s).*")

@@ -37,6 +37,6 @@ test_dataloader = val_dataloader
 # Few images: a higher rate per image than ImageNet's, an average over fewer updates (its decay rises to 0.995), and
 # float32 since many CPUs have no bfloat16.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=4e-3), accumulative_counts=1)
-param_scheduler = dict(warmup=2, end=20)
+param_scheduler = dict(warmup=2)
 train_cfg = dict(max_epochs=20)
 custom_hooks = [dict(type="ModelEMAHook", momentum=5e-3)]

@@ -27,5 +27,5 @@ test_dataloader = val_dataloader
 
 # ImageNet's 6.4 (0.1 per 256 x 16384) as it stands: a step of LARS is relative to the weight, and few images make few.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=6.4), accumulative_counts=1)
-param_scheduler = dict(warmup=2, end=30)
+param_scheduler = dict(warmup=2)
 train_cfg = dict(max_epochs=30)

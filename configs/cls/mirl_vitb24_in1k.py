@@ -10,5 +10,5 @@ _base_ = [
 model = dict(backbone=dict(arch="vit-b-24", drop_path_rate=0.2))
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(accumulative_counts=2)
-param_scheduler = dict(warmup=5, end=50)
+param_scheduler = dict(warmup=5)
 train_cfg = dict(max_epochs=50)

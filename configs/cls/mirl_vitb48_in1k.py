@@ -9,5 +9,5 @@ _base_ = [
 model = dict(backbone=dict(arch="vit-b-48", drop_path_rate=0.0))
 train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(accumulative_counts=4)
-param_scheduler = dict(warmup=30, end=60)
+param_scheduler = dict(warmup=30)
 train_cfg = dict(max_epochs=60)

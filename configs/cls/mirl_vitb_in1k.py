@@ -10,5 +10,5 @@ _base_ = [
 model = dict(backbone=dict(arch="vit-b", drop_path_rate=0.1))
 train_dataloader = dict(batch_size=256)
 optim_wrapper = dict(accumulative_counts=1)
-param_scheduler = dict(warmup=5, end=100)
+param_scheduler = dict(warmup=5)
 train_cfg = dict(max_epochs=100)

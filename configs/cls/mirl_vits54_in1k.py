@@ -9,5 +9,5 @@ _base_ = [
 model = dict(backbone=dict(arch="vit-s-54", drop_path_rate=0.1))
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(accumulative_counts=2)
-param_scheduler = dict(warmup=20, end=100)
+param_scheduler = dict(warmup=20)
 train_cfg = dict(max_epochs=100)

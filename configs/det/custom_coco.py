@@ -8,9 +8,4 @@ val_dataloader = dict(dataset=dict(**data, ann_file="val.json", data_prefix=dict
 test_dataloader = val_dataloader
 
 # 10,000 updates of 8 GPUs x 2 images; the rate is adapted to these 16 images.
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=251),
-    dict(type="MultiStepLR", by_epoch=False, milestones=[8889, 9630], gamma=0.1),
-]
 train_cfg = dict(max_iters=10000, val_interval=1000)
-default_hooks = dict(checkpoint=dict(interval=1000))

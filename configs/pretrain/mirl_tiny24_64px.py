@@ -34,5 +34,5 @@ test_dataloader = val_dataloader
 
 # Few images: a higher rate per image than ImageNet's, no accumulation, and float32 since many CPUs have no bfloat16.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(lr=6e-3), accumulative_counts=1)
-param_scheduler = dict(warmup=1, end=20)
+param_scheduler = dict(warmup=1)
 train_cfg = dict(max_epochs=20, val_interval=5)

@@ -2,4 +2,3 @@
 _base_ = "./mirl_vitb48_in1k.py"
 
 train_cfg = dict(max_epochs=300)
-param_scheduler = dict(end=300)

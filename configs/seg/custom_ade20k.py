@@ -18,9 +18,5 @@ val_dataloader = dict(dataset=dict(**data, data_prefix=dict(img_path="val/images
 test_dataloader = val_dataloader
 
 # 10,000 updates of 8 GPUs x 2 images; the rate is adapted to other numbers of them.
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=501),
-    dict(type="PolyLR", power=1.0, eta_min=0.0, by_epoch=False, begin=500, end=10001),
-]
+param_scheduler = dict(warmup=500)
 train_cfg = dict(max_iters=10000, val_interval=1000)
-default_hooks = dict(checkpoint=dict(interval=1000))

@@ -86,6 +86,5 @@ optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(lr=1e-3, betas=(0.9, 0.95), fused=True), paramwise_cfg=dict(layer_decay=1.0)
 )
 auto_scale_lr = dict(enable=False)
-param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=100, end=1200, min_ratio=0.01, by_epoch=False)]
+param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=100, min_ratio=0.01, by_epoch=False)]
 train_cfg = dict(max_iters=1200, val_interval=400)
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=400))

@@ -20,5 +20,5 @@ test_dataloader = val_dataloader
 
 # Little time: small batches give more updates from it, and the rate is high, 5e-4, and the same in all layers.
 optim_wrapper = dict(optimizer=dict(lr=8e-3), paramwise_cfg=dict(layer_decay=1.0))  # per 256 images
-param_scheduler = dict(warmup=0.1, end=2)
+param_scheduler = dict(warmup=0.05)
 train_cfg = dict(max_epochs=2)

@@ -88,6 +88,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
 )
 auto_scale_lr = dict(enable=False)
-param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=100, end=600, min_ratio=0.01, by_epoch=False)]
+param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=100, min_ratio=0.01, by_epoch=False)]
 train_cfg = dict(max_iters=600, val_interval=300)
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=300))

@@ -14,7 +14,7 @@ train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(data_root=dat
 val_dataloader = dict(batch_size=100, num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=2.4e-2))  # per 256 images
-param_scheduler = dict(warmup=1, end=7)
+param_scheduler = dict(warmup=1)
 train_cfg = dict(max_epochs=7, val_interval=7)
 
 default_hooks = dict(logger=dict(interval=25))

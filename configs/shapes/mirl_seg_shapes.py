@@ -48,6 +48,5 @@ val_dataloader = dict(batch_size=50, num_workers=1, dataset=dict(**_data, pipeli
 test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3), clip_grad=dict(max_norm=5.0))
-param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=50, end=1500, min_ratio=0.01, by_epoch=False)]
+param_scheduler = [dict(type="mirl_mm.WarmupCosineLR", warmup=50, min_ratio=0.01, by_epoch=False)]
 train_cfg = dict(max_iters=1500, val_interval=750)
-default_hooks = dict(checkpoint=dict(interval=750))

@@ -6,7 +6,7 @@ from .lars import LARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .optim_wrapper import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
-from .schedulers import WarmupCosineLR
+from .schedulers import WarmupCosineLR, WarmupPolyLR, WarmupStepLR
 from .sharded import ShardedRunner
 
 __all__ = [
@@ -20,4 +20,6 @@ __all__ = [
     "ShardedRunner",
     "WarmupCosineLR",
     "WarmupEMA",
+    "WarmupPolyLR",
+    "WarmupStepLR",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size, init_dist
+from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
@@ -51,16 +51,29 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
         ValueError: If there are fewer training images than a batch needs.
     """
-    preflight({name: cfg.get(name) for name in loaders})
-    fit_to_datasets(cfg)
-    fit_machine(cfg)
-    if cfg.get("launcher", "none") != "none":
-        start_processes(cfg)
+    prepare(cfg, loaders)
     scale_lr(cfg)
     runner = RUNNERS.get(cfg.get("runner_type", "Runner")).from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
     return runner
+
+
+def prepare(cfg: Config, loaders: Sequence[str]) -> None:
+    """Check the data and complete the config by what the data and the machine are; done again it changes nothing.
+
+    Args:
+        cfg: The config.
+        loaders: Names of the data loaders whose folders are checked.
+
+    Raises:
+        FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
+    """
+    preflight({name: cfg.get(name) for name in loaders})
+    fit_to_datasets(cfg)
+    fit_machine(cfg)
+    if cfg.get("launcher", "none") != "none" and not is_distributed():
+        start_processes(cfg)
 
 
 def check_epoch(runner: Runner) -> None:

@@ -1,7 +1,8 @@
 """A training from a config and what is asked for besides: for the command line and for Python alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -10,11 +11,15 @@ from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 
 from .launch import build_runner, drop_validation, finish_processes, set_pretrained
+from .length import set_length
 
 
 def prepare_training(
     cfg: Config,
     *,
+    epochs: int | None = None,
+    iters: int | None = None,
+    given: Mapping[str, Any] | None = None,
     validate: bool = True,
     amp: bool = False,
     compile_blocks: bool = False,
@@ -28,6 +33,9 @@ def prepare_training(
 
     Args:
         cfg: The config; changed in place.
+        epochs: Length of the training. See :func:`~mirl_mm.engine.length.set_length`, also for the next two.
+        iters: The same in iterations.
+        given: What was set in ``cfg`` by name, dotted keys to values, and does not follow the length.
         validate: Whether there is a validation.
         amp: bfloat16 mixed precision, whatever the config says.
         compile_blocks: ``torch.compile`` the encoder's blocks.
@@ -39,7 +47,7 @@ def prepare_training(
 
     Raises:
         FileNotFoundError: If a checkpoint is missing.
-        ValueError: If it is none.
+        ValueError: If it is none, or for a length that can't be.
     """
     if not validate:
         drop_validation(cfg)
@@ -59,6 +67,7 @@ def prepare_training(
     if resume:
         cfg.load_from = latest_checkpoint(cfg.work_dir) if resume is True else str(check_checkpoint(resume))
         cfg.resume = cfg.load_from is not None
+    set_length(cfg, epochs, iters, given)
 
 
 def run_training(cfg: Config, hooks: Sequence[Hook] = ()) -> None:

@@ -13,6 +13,7 @@ from mirl_mm.engine.launch import load_config
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from tests.engine.test_load_from import Runner
+from tests.schedules import schedule_of
 from tests.training import ROOT
 
 CONFIGS = sorted(path.relative_to(ROOT / "configs") for path in (ROOT / "configs/det").glob("*.py"))
@@ -120,10 +121,10 @@ def test_recipe_is_vitdets(path):
     steps = cfg.optim_wrapper.get("accumulative_counts", 1)
     assert 8 * cfg.train_dataloader.batch_size * steps == cfg.auto_scale_lr.base_batch_size == 64
     assert cfg.train_cfg.max_iters == 184375 * steps
-    warmup, drops = cfg.param_scheduler
-    assert (warmup.start_factor, warmup.end) == (0.001, 250 * steps + 1)
-    assert (list(drops.milestones), drops.gamma) == ([163889 * steps, 177546 * steps], 0.1)
-    assert cfg.default_hooks.checkpoint.interval == cfg.train_cfg.val_interval == 5000 * steps
+    schedule, _ = schedule_of(cfg)
+    assert (schedule.start_factor, schedule.warmup, schedule.end) == (0.001, 250 * steps, cfg.train_cfg.max_iters)
+    assert (dict(schedule.milestones), schedule.gamma) == ({163889 * steps: 1, 177546 * steps: 1}, 0.1)
+    assert cfg.train_cfg.val_interval == 5000 * steps and "interval" not in cfg.default_hooks.checkpoint
     types = [step.type for step in cfg.train_dataloader.dataset.pipeline]
     assert types[2:] == ["RandomFlip", "RandomResize", "RandomCrop", "FilterAnnotations", "PackDetInputs"]
     jitter = cfg.train_dataloader.dataset.pipeline[3]

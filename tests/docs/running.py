@@ -47,10 +47,9 @@ def shorter(arguments: list[str], folder: Path) -> list[str]:
     """The arguments, and what makes the command end soon: one epoch or two steps of training, few images."""
     if arguments[0] != "tools/train.py":
         return arguments + SHORTER.get(arguments[0], [])
+    for flag in ("--epochs", "--iters"):
+        if flag in arguments:
+            at = arguments.index(flag)
+            arguments = arguments[:at] + arguments[at + 2 :]
     by_epoch = "max_epochs" in Config.fromfile(folder / arguments[1]).get("train_cfg", {})
-    options = ["train_cfg.max_epochs=1"] if by_epoch else ["train_cfg.max_iters=2", "train_cfg.val_interval=2"]
-    at = arguments.index("--cfg-options") if "--cfg-options" in arguments else None
-    if at is None:
-        return [*arguments, "--cfg-options", *options]
-    end = next((i for i in range(at + 1, len(arguments)) if arguments[i].startswith("--")), len(arguments))
-    return [*arguments[:end], *options, *arguments[end:]]
+    return arguments + (["--epochs", "1"] if by_epoch else ["--iters", "2"])

@@ -14,12 +14,10 @@ from tests.training import ROOT, environment
 #: What the page says -> what takes seconds.
 SHORTER = {
     "--num-train 2000 --num-val 100": "--num-train 24 --num-val 4",
-    "warmup=1, end=6": "warmup=1, end=2",
     "max_epochs=6": "max_epochs=2",
     "epoch_6.pth": "epoch_2.pth",
-    "warmup=30, end=300": "warmup=1, end=4",
+    "warmup=30": "warmup=1",
     "max_iters=300, val_interval=150": "max_iters=4, val_interval=2",
-    "interval=150": "interval=2",
     "iter_300.pth": "iter_4.pth",
 }
 

@@ -141,10 +141,10 @@ def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
 
 def test_a_file_of_classes_in_the_data_sets_folder(trained, shapes, tmp_path):
     """By options alone: other data, other classes."""
-    options = ["--classes", "classes.txt", "--cfg-options", "train_cfg.max_iters=2", "param_scheduler.0.end=2"]
+    options = ["--classes", "classes.txt", "--iters", "2"]
     call("train.py", trained / "config.py", "--work-dir", tmp_path / "run", "--data-root", shapes, *options)
     saved = load_config(tmp_path / "run/config.py")
-    assert saved.model.decode_head.num_classes == len(CLASSES) and saved.param_scheduler[0].end == 2
+    assert saved.model.decode_head.num_classes == len(CLASSES) and saved.train_cfg.max_iters == 2
     assert tuple(saved.train_dataloader.dataset.metainfo.classes) == CLASSES
 
 

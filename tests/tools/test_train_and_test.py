@@ -66,9 +66,8 @@ def test_tensorboard_and_amp(trained):
 
 
 def test_resumes_by_itself_and_starts_from_the_beginning_if_there_is_nothing(trained):
-    options = ["--cfg-options", "train_cfg.max_epochs=2", "param_scheduler.end=2"]
     call("train.py", trained / "config.py", "--work-dir", trained / "new", "--resume", "--no-validate")
-    call("train.py", trained / "config.py", "--work-dir", trained / "new", "--resume", "--no-validate", *options)
+    call("train.py", trained / "config.py", "--work-dir", trained / "new", "--resume", "--no-validate", "--epochs", "2")
     assert torch.load(trained / "new/epoch_2.pth", weights_only=False)["meta"]["iter"] == 4
 
 

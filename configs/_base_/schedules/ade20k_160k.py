@@ -11,10 +11,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1501),  # at the top at iteration 1,500
-    dict(type="PolyLR", power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=160001),  # 0 at iteration 160,000
-]
+param_scheduler = dict(type="mirl_mm.WarmupPolyLR", warmup=1500, start_factor=1e-6, by_epoch=False)
 # SyncBN of the heads' norms in a run of several GPUs, which have two images each.
 sync_bn = "torch"
 

@@ -7,8 +7,4 @@ optim_wrapper = dict(
     constructor="mirl_mm.GroupedOptimWrapperConstructor",  # the backbone, whose layers could decay, is frozen
     paramwise_cfg=dict(_delete_=True),
 )
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1501),
-    dict(type="PolyLR", power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=40001),
-]
 train_cfg = dict(max_iters=40000)

@@ -13,9 +13,7 @@ auto_scale_lr = dict(enable=True, base_batch_size=256)
 
 # The authors' least rate is 1e-6 where the highest is 6e-3 (batch 2048), both times the layer's scale. As a share of
 # each group's rate this is 1 / 6000 for every layer and for every batch size.
-param_scheduler = dict(
-    type="WarmupCosineLR", warmup=5, end=100, min_ratio=1 / 6000, by_epoch=True, convert_to_iter_based=True
-)
+param_scheduler = dict(type="WarmupCosineLR", warmup=5, min_ratio=1 / 6000, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=100, val_interval=1)
 
 # Weights and their average are both evaluated: accuracy/top1 and ema/accuracy/top1. The average's decay is that of the

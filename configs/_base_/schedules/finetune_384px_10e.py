@@ -4,6 +4,6 @@
 _base_ = "./finetune_100e.py"
 
 optim_wrapper = dict(optimizer=dict(lr=7.5e-5))
-param_scheduler = dict(warmup=1, end=10)
+param_scheduler = dict(warmup=1)
 train_cfg = dict(max_epochs=10)
 custom_hooks = [dict(type="ModelEMAHook", momentum=2e-3)]

@@ -9,7 +9,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-param_scheduler = dict(type="WarmupCosineLR", warmup=10, end=90, by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(type="WarmupCosineLR", warmup=10, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=90, val_interval=5)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

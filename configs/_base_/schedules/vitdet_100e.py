@@ -11,10 +11,10 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=64)
 
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=251),  # reaches the top at iteration 250
-    dict(type="MultiStepLR", by_epoch=False, milestones=[163889, 177546], gamma=0.1),
-]
+# The rate falls at 8/9 and 26/27 of the length, iterations 163,889 and 177,546.
+param_scheduler = dict(
+    type="mirl_mm.WarmupStepLR", warmup=250, start_factor=0.001, milestones=[8 / 9, 26 / 27], gamma=0.1, by_epoch=False
+)
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=184375, val_interval=5000)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

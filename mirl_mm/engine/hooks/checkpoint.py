@@ -34,7 +34,7 @@ class _LaterRemoval:
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook``, safe against a kill at any instant. Same arguments.
+    """mmengine's ``CheckpointHook``, safe against a kill at any instant, by default as often as there is a validation.
 
     mmengine removes the oldest checkpoint before it writes the newest, writes in place, and rewrites
     ``last_checkpoint`` in place. Here a checkpoint is written beside its place and renamed, then ``last_checkpoint``
@@ -42,16 +42,23 @@ class AtomicCheckpointHook(CheckpointHook):
     is removed when the next run starts.
 
     Args:
-        *args: As mmengine's.
+        interval: Epochs, or iterations if not ``by_epoch``, from one checkpoint to the next; None: ``val_interval`` of
+            the training loop. There is one at the end, too; -1: only there.
         **kwargs: As mmengine's; ``backend_args`` defaults to the atomic local backend.
     """
 
     file_backend: Any
+    interval: Any
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, interval: int | None = None, **kwargs: Any) -> None:
         if kwargs.get("backend_args") is None and kwargs.get("file_client_args") is None:
             kwargs["backend_args"] = {"backend": "atomic_local"}
-        super().__init__(*args, **kwargs)
+        super().__init__(interval, **kwargs)
+
+    def before_run(self, runner: Runner) -> None:
+        """Take the validation's interval, if there is none of its own."""
+        if self.interval is None and runner._train_loop is not None:
+            self.interval = runner.train_loop.val_interval
 
     def before_train(self, runner: Runner) -> None:
         """As mmengine's; also clears half-written files of a killed run.

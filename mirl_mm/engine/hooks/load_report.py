@@ -13,6 +13,7 @@ from mirl_mm.checkpoint.resume import read_whole
 from mirl_mm.models.backbones.pretrained import FromPretrained, fit
 from mirl_mm.registry import HOOKS
 
+from ..schedulers import check_resumed
 from .bare import bare_model
 
 #: What stands before a path that :func:`read_any` is to read, in place of mmengine, which would unpickle it.
@@ -66,7 +67,7 @@ class LoadReportHook(Hook):
         """Compare the checkpoint with the model.
 
         Raises:
-            ValueError: If the checkpoint is another model's.
+            ValueError: If the checkpoint is another model's, or doesn't fit the length of the training.
         """
         model = bare_model(runner)
         weights = checkpoint.pop("weights", None)
@@ -76,6 +77,8 @@ class LoadReportHook(Hook):
             checkpoint["state_dict"], _ = fit(model, weights, what, lambda line, level: runner.logger.log(level, line))
             return
         report = compare(model, checkpoint.get("state_dict", checkpoint))
+        if runner._resume and runner._train_loop is not None:
+            check_resumed(runner, checkpoint)
         if not report.complete:
             raise ValueError(
                 f"can't {'resume' if runner._resume else 'test'} this model from {path}: {report}. "
