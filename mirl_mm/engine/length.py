@@ -101,23 +101,22 @@ def _check(cfg: Config, epochs: int | None, iters: int | None, given: Mapping[st
 
 
 def _fit_schedule(cfg: Config, old: int, new: int, unit: str) -> Iterator[str]:
-    schedules = cfg.get("param_scheduler") or []
-    for schedule in [schedules] if isinstance(schedules, Mapping) else schedules:
+    schedules: Any = cfg.get("param_scheduler") or []
+    listed: list[Any] = [schedules] if isinstance(schedules, Mapping) else list(schedules)
+    for schedule in listed:
         if schedule.get("by_epoch", True) != (unit == "epochs"):
             continue  # counts what the loop does not
         for name in filter(schedule.get, _STEPS):
             before = schedule[name]
-            if name == "milestones":
-                schedule[name] = [_moved(step, old, new) for step in before]
-            elif name == "warmup":
-                schedule[name] = _share(before, old, new)
-            else:
-                schedule[name] = _moved(before, old, new)
             if name == "warmup":
-                steps = schedule[name] * new if schedule[name] < 1 else schedule[name]
-                yield f"warm-up of {steps:.4g} {unit}" + (f" (was {before:g})" if schedule[name] != before else "")
-            elif schedule[name] != before:
-                yield f"{schedule.type}.{name} = {schedule[name]} (was {before})"
+                after = schedule[name] = _share(before, old, new)
+                steps = after * new if after < 1 else after
+                yield f"warm-up of {steps:.4g} {unit}" + (f" (was {before:g})" if after != before else "")
+            else:
+                many = isinstance(before, (list, tuple))
+                schedule[name] = [_moved(step, old, new) for step in before] if many else _moved(before, old, new)
+                if schedule[name] != before:
+                    yield f"{schedule['type']}.{name} = {schedule[name]} (was {before})"
 
 
 def _share(warmup: float, old: int, new: int) -> float:
@@ -137,12 +136,12 @@ def _moved(step: float, old: int, new: int) -> float:
 
 def _fit_intervals(cfg: Config, new: int, unit: str) -> Iterator[str]:
     by_epoch = unit == "epochs"
-    hooks = cfg.get("default_hooks") or {}
-    holders = [("train_cfg", cfg.train_cfg, "val_interval", new)]
+    hooks: Any = cfg.get("default_hooks") or {}
+    holders: list[tuple[str, Any, str, float]] = [("train_cfg", cfg.train_cfg, "val_interval", new)]
     if hooks.get("checkpoint"):
-        holders.append(("checkpoint", hooks.checkpoint, "interval", new))
+        holders.append(("checkpoint", hooks["checkpoint"], "interval", new))
     if hooks.get("logger") and not by_epoch:
-        holders.append(("logger", hooks.logger, "interval", TENTH * new))
+        holders.append(("logger", hooks["logger"], "interval", TENTH * new))
     for hook in cfg.get("custom_hooks") or []:
         holders.append((hook["type"], hook, "interval", new))
     update = 1 if by_epoch else _accumulated(cfg)

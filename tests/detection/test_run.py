@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.launch import build_runner
+from mirl_mm.engine.length import set_length
 from mirl_mm.registry import MODELS
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
@@ -31,6 +32,21 @@ def test_the_number_of_classes_is_the_datas(trained):
     weights = state(trained / "run/iter_4.pth")
     assert weights["roi_head.bbox_head.fc_cls.weight"].shape[0] == len(CLASSES) + 1
     assert weights["roi_head.mask_head.conv_logits.weight"].shape[0] == len(CLASSES)
+
+
+@pytest.mark.parametrize(("accumulated", "iters"), [(1, 9), (2, 10)])
+def test_epochs_are_converted_by_the_number_of_images(shapes, tmp_path, capsys, accumulated, iters):
+    """Three epochs of six images in batches of two, in whole updates."""
+    cfg = small_detector(shapes, tmp_path, optim_wrapper__accumulative_counts=accumulated)
+    set_length(cfg, epochs=3)
+    assert cfg.train_cfg.max_iters == iters
+    assert f"--epochs 3: of 6 images in batches of 2, train_cfg.max_iters = {iters} (was 4)" in capsys.readouterr().out
+
+
+def test_epochs_on_the_command_line(trained):
+    call("train.py", trained / "config.py", "--work-dir", trained / "epochs", "--epochs", "1")
+    assert (trained / "epochs/last_checkpoint").read_text().endswith("iter_3.pth")
+    assert Config.fromfile(trained / "epochs/config.py").train_cfg.max_iters == 3
 
 
 def test_resumed_equals_uninterrupted(trained, shapes):
