@@ -76,7 +76,7 @@ def make_plan(settings: Settings) -> list[Step]:
         both = more.replace("--classes", "--classes background")
         both += f" model.decode_head.{weights} model.auxiliary_head.{weights}"
         masks = fit(f"seg_{start}", f"Fine-tune a segmentor from {name}", 17 + 0.27 * seg, "ade", seg, needs, both)
-        more += " param_scheduler.warmup=0.1"
+        more += f" param_scheduler.warmup={0.1 / cls}"  # a share of the epochs: a tenth of one
         label = fit(f"cls_{start}", f"Fine-tune a classifier from {name}", 10 + 43 * cls, "folder", cls, needs, more)
         objects = find(boxes, "coco/val2017", "--score-thr 0.5")
         regions = find(masks, "ade/images/validation", f"--masks {root}/seg_{start}_found/masks")
