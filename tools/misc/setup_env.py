@@ -95,9 +95,10 @@ def create(venv: Path, uv: str | None, lock: int) -> None:
         if subprocess.run(command, pass_fds=[lock]).returncode:
             raise SetupError(f"`{' '.join(map(str, command))}` failed, see above; the next call starts afresh")
 
-    python = venv / "bin" / "python"  # isolated (-I), as PYTHONPATH's packages would count as installed
+    python = venv / "bin" / "python"  # isolated below (-I), as PYTHONPATH's packages would count as installed
     run(sys.executable, "-m", "venv", venv, *(["--without-pip"] if uv else []))
-    install = [uv, "pip", "install", "--python", python] if uv else [python, "-I", "-m", "pip", "install"]
+    pip = [python, "-I", "-m", "pip", "install", "--no-compile"]  # as uv: what is imported is compiled then
+    install = [uv, "pip", "install", "--python", python] if uv else pip
     # Source packages are built apart from torch: beside it, mmcv would compile its ops.
     run(*install, "--no-deps", "--requirement", LOCK, "--editable", ROOT)
     run(python, "-I", Path(__file__).with_name("check_env.py"), "--require", "core,det,seg")
