@@ -42,7 +42,7 @@ test-all: env  ## Run all tests
 MATRIX ?= oldest pinned newest
 MATRIX_oldest = --python 3.10 --resolution lowest-direct --editable '.[det,seg,onnx,dev]'
 MATRIX_pinned = --python 3.11 --no-deps --requirement requirements/lock.txt --editable .
-MATRIX_newest = --python 3.13 --upgrade --editable '.[det,seg,onnx,dev]'
+MATRIX_newest = --python 3.11 --upgrade --editable '.[det,seg,onnx,dev]'
 
 test-matrix: $(MATRIX:%=matrix-%)  ## Run the tests with the oldest, the pinned and the newest packages (needs uv)
 
