@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm.models.layers import patchify
+from mirl_mm.models.layers.rows import at_least_float32
 from mirl_mm.models.pretrainers import MAE, MIRL, MaskedPretrainer
 from mirl_mm.models.pretrainers.base import Group
-from mirl_mm.models.pretrainers.decoder import MaskedDecoder, at_least_float32
+from mirl_mm.models.pretrainers.decoder import MaskedDecoder
 from mirl_mm.models.pretrainers.masking import Masking
 
 

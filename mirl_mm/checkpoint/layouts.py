@@ -23,7 +23,8 @@ _DECODER_PARTS = {
     "decoder_norm": "norm",
     "decoder_pred": "pred",
 }
-_WEIGHT_NORM = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+_WEIGHT_NORM = {"weight_g": "g", "weight_v": "v"}
+_EARLIER = re.compile(r"(^|\.)parametrizations\.weight\.original([01])$")
 
 
 def torch_axes(arrays: Arrays) -> dict[str, Tensor]:
@@ -111,9 +112,9 @@ def from_vit(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"head.{head[name]}" if name in head else f"backbone.{name}": tensor for name, tensor in tensors.items()}
 
 
-def as_is(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our own names."""
-    return dict(tensors)
+def from_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our own names. Earlier versions had ``parametrizations.weight.original0`` and ``1`` for ``g`` and ``v``."""
+    return {_EARLIER.sub(lambda match: match[1] + "gv"[int(match[2])], name): value for name, value in tensors.items()}
 
 
 class Layout(NamedTuple):
@@ -137,7 +138,7 @@ class Layout(NamedTuple):
 _QKV = "blocks.0.attn.qkv.weight"
 #: The first one whose marks are all there counts.
 LAYOUTS = (
-    Layout("ours", "a model with a DeepViT as backbone", (f"backbone.{_QKV}",), as_is),
+    Layout("ours", "a model with a DeepViT as backbone", (f"backbone.{_QKV}",), from_ours),
     *(
         Layout("vitdet", "detectron2's ViTDet", (f"{start}net.{_QKV}",), from_detectron2_vitdet, HEADS)
         for start in ("backbone.", "")

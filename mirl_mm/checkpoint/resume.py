@@ -10,6 +10,7 @@ from mmengine.logging import HistoryBuffer
 from torch.serialization import safe_globals
 
 from .latest import check_checkpoint
+from .layouts import from_ours
 
 
 def _statistic(owner: Any, name: Any) -> Any:
@@ -43,7 +44,7 @@ def read_whole(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     check_checkpoint(path)
     try:
         with safe_globals([HistoryBuffer, (_statistic, "builtins.getattr"), *_numpy_globals()]):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         lines = str(error).splitlines()
         reason = next((line.strip() for line in lines if "GLOBAL" in line), lines[0])  # after advice to trust the file
@@ -52,3 +53,5 @@ def read_whole(path: str | Path, map_location: Any = None) -> dict[str, Any]:
             "its weights alone with --load-from; a class of your own that is saved in the run has to be allowed by "
             "torch.serialization.add_safe_globals"
         ) from error
+    renamed = {key: from_ours(checkpoint[key]) for key in ("state_dict", "ema_state_dict") if key in checkpoint}
+    return {**checkpoint, **renamed}

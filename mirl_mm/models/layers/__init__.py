@@ -6,6 +6,7 @@ from .init import init_linear
 from .map_block import MapAttention, MapBlock
 from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
 from .position import Size, resample_position, sincos_position
+from .weight_norm import WeightNormLinear
 
 __all__ = [
     "Block",
@@ -16,6 +17,7 @@ __all__ = [
     "MapBlock",
     "SelfAttention",
     "Size",
+    "WeightNormLinear",
     "attend",
     "embed_patches",
     "init_linear",

@@ -5,8 +5,11 @@ Shape suffixes: B batch, N tokens, Q query tokens, M memory tokens, C channels, 
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .attention_cpu import HALF, attend_half
+from .attention_gpu import use_efficient, use_short
+from .attention_short import short_attention
 
 
 def _split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -30,8 +33,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
     return fused_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
+def attend_packed(qkv: Tensor, num_heads: int) -> Tensor:
+    """:func:`attend` from the joint projection of all three: ``(B, N, 3C)`` -> ``(B, N, C)``."""
+    if use_short(qkv, num_heads):
+        return short_attention(qkv, num_heads)
+    q, k, v = qkv.chunk(3, dim=2)
+    return attend(q, k, v, num_heads)
+
+
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
-    """Attention by the device's fused kernel, or what is faster there.
+    """Attention by the device's fused kernel, or what is faster there (:mod:`.attention_cpu`, :mod:`.attention_gpu`).
 
     Args:
         q: ``(B, H, Q, D)``.
@@ -44,6 +55,9 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None)
     """
     if q.device.type == "cpu" and q.dtype in HALF:
         return attend_half(q, k, v, scale)
+    if use_efficient(q, k):
+        with sdpa_kernel(SDPBackend.EFFICIENT_ATTENTION):
+            return F.scaled_dot_product_attention(q, k, v, scale=scale)
     return F.scaled_dot_product_attention(q, k, v, scale=scale)
 
 
@@ -89,8 +103,7 @@ class SelfAttention(nn.Module):
 
     def from_qkv(self, qkv: Tensor) -> Tensor:
         """Attention from projected tokens: ``(B, N, 3C)`` -> ``(B, N, C)``."""
-        q, k, v = qkv.chunk(3, dim=2)
-        return self.proj(attend(q, k, v, self.num_heads))
+        return self.proj(attend_packed(qkv, self.num_heads))
 
     def query(self, x: Tensor) -> Tensor:
         """The query part of ``qkv`` alone: ``(B, Q, C)`` -> ``(B, Q, C)``."""

@@ -14,7 +14,7 @@ from mirl_mm.structures import DataSample
 
 from ..backbones import DeepViT, FromPretrained
 from ..layers import take_patches
-from .decoder import at_least_float32
+from ..layers.rows import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
 
 Group = tuple[Tensor, ...]

@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import Block, CrossBlock, LayerNorm, Size, init_linear, sincos_position
+from ..layers import Block, CrossBlock, LayerNorm, Size, WeightNormLinear, init_linear, sincos_position
 from ..layers.attention import attend
+from ..layers.rows import take_rows
 from .masking import Masking
 
 
@@ -31,8 +32,7 @@ class MaskedDecoder(nn.Module):
         num_heads: Attention heads.
         out_dims: Predicted values per patch: rows * columns * channels.
         cross_attention: Blocks attend to a memory as well (MIRL) instead of to themselves only (MAE).
-        weight_norm: Normalise the prediction layer's weight over its outputs with a gain frozen at 1 (MIRL; the
-            authors' ``decoder_pred``).
+        weight_norm: Normalise the prediction layer's weight (MIRL): :class:`WeightNormLinear`.
 
     Raises:
         ValueError: If ``depth`` is not positive or ``num_heads`` does not divide ``embed_dims``.
@@ -58,12 +58,11 @@ class MaskedDecoder(nn.Module):
         self.register_buffer("pos_embed", sincos_position(embed_dims, grid, num_prefix=0), persistent=False)
         self.blocks = nn.ModuleList(block(embed_dims, num_heads) for _ in range(depth))
         self.norm = LayerNorm(embed_dims)
-        self.pred = nn.Linear(embed_dims, out_dims)
+        self.pred: nn.Module = nn.Linear(embed_dims, out_dims)
         self.apply(init_linear)
         nn.init.normal_(self.mask_token, std=0.02)
         if weight_norm:
-            pred: Any = nn.utils.parametrizations.weight_norm(self.pred, dim=1)
-            nn.init.ones_(pred.parametrizations.weight.original0).requires_grad_(False)
+            self.pred = WeightNormLinear(self.pred)
 
     def forward(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
         """Predict the masked patches.
@@ -119,16 +118,3 @@ class MaskedDecoder(nn.Module):
         return block.after_attention(
             x + attn.from_qkv(torch.cat([attn.qkv(block.norm1(visible)), masked_qkv], dim=1)), memory
         )
-
-
-def take_rows(table: Tensor, ids: Tensor) -> Tensor:
-    """``table[ids]``: (L, C), (B, M) -> (B, M, C), with a gradient that is summed over the batch in float32.
-
-    Every row collects up to B terms; in bfloat16 their sum would lose what a matmul's does not.
-    """
-    return F.embedding(ids, at_least_float32(table)).to(table.dtype)
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """``x`` in float32, or in its own type where that is float64."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
