@@ -2,7 +2,7 @@
 default_scope = "mirl_mm"
 
 default_hooks = dict(
-    runtime_info=dict(type="RuntimeInfoHook"),
+    runtime_info=dict(type="LossInfoHook"),
     timer=dict(type="IterTimerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     iteration_seed=dict(type="IterationSeedHook"),
@@ -12,7 +12,6 @@ default_hooks = dict(
     grad_norm=dict(type="GradNormHook"),
     throughput=dict(type="ThroughputHook"),
     corrupt_images=dict(type="CorruptImageHook"),
-    non_finite=dict(type="NonFiniteLossHook"),
     class_check=dict(type="ClassCheckHook"),
     load_report=dict(type="LoadReportHook"),
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2),

@@ -3,7 +3,7 @@
 # stands; ours have the prefix "mirl_mm.".
 
 default_hooks = dict(
-    runtime_info=dict(type="RuntimeInfoHook"),
+    runtime_info=dict(type="mirl_mm.LossInfoHook"),
     timer=dict(type="IterTimerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     iteration_seed=dict(type="mirl_mm.IterationSeedHook"),
@@ -12,7 +12,6 @@ default_hooks = dict(
     accumulation=dict(type="mirl_mm.EpochAccumulationHook"),
     grad_norm=dict(type="mirl_mm.GradNormHook"),
     throughput=dict(type="mirl_mm.ThroughputHook"),
-    non_finite=dict(type="mirl_mm.NonFiniteLossHook"),
     float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
     class_check=dict(type="mirl_mm.ClassCheckHook"),
     load_report=dict(type="mirl_mm.LoadReportHook"),

@@ -92,8 +92,8 @@ def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = No
         found = model.get("type") if settings is None else f"{model.get('type')} with a {settings.get('type')}"
         raise ValueError(f"the config's model is a {found}, which has no DeepViT as its backbone: nothing to count")
     size = {} if img_size is None else {"img_size": img_size}
-    # Recomputed activations are no arithmetic of the model, and what is compiled can't be counted.
-    return {**deepcopy(dict(settings)), **size, "with_cp": False, "compile_blocks": False}
+    # Recomputed activations are no arithmetic of the model.
+    return {**deepcopy(dict(settings)), **size, "with_cp": False}
 
 
 def encoder_cost(settings: Mapping[str, Any]) -> EncoderCost:

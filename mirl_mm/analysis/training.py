@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mirl_mm.engine.launch import fit_machine
+from mirl_mm.engine.runtime import compile_training
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import MODELS, OPTIM_WRAPPERS, SCOPE
 
@@ -32,14 +33,14 @@ class TrainingBench:
 
     Args:
         cfg: A pre-training config.
-        compile_blocks: Run the encoder's blocks through ``torch.compile``.
+        compile: Compile the step: :func:`~mirl_mm.engine.runtime.compile_training`.
         seed: Of weights and generated images.
 
     Raises:
         ValueError: If the config's model is no masked pre-trainer.
     """
 
-    def __init__(self, cfg: Config, compile_blocks: bool = False, seed: int = 0) -> None:
+    def __init__(self, cfg: Config, compile: bool = False, seed: int = 0) -> None:
         if not is_pretrainer(cfg.get("model") or {}):
             kind = (cfg.get("model") or {}).get("type")
             raise ValueError(f"the config's model is {kind}, no masked pre-trainer: give one of configs/pretrain")
@@ -48,9 +49,9 @@ class TrainingBench:
         self.seed = seed
         self.device = torch.device(get_device())
         torch.manual_seed(seed)
-        settings = deepcopy(cfg.model.to_dict())
-        settings["backbone"]["compile_blocks"] = compile_blocks
-        self.model: MaskedPretrainer = MODELS.build(settings).to(self.device).train()
+        self.model: MaskedPretrainer = MODELS.build(deepcopy(cfg.model.to_dict())).to(self.device).train()
+        if compile:
+            compile_training(self.model)
         with DefaultScope.overwrite_default_scope(SCOPE):
             self._optimizer = build_optim_wrapper(self.model, deepcopy(cfg.optim_wrapper)).optimizer
 

@@ -119,7 +119,10 @@ def _config(text: Any) -> Config | None:
     if not isinstance(text, str):
         return None
     with suppress(ValueError):
-        return parse_config(text)
+        cfg = parse_config(text)
+        # Earlier versions' --compile was a setting of the backbone.
+        (cfg.get("model", {}).get("backbone") or {}).pop("compile_blocks", None)
+        return cfg
     return None
 
 

@@ -8,7 +8,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import Runner, TestLoop, ValLoop
-from torch import Tensor, nn
+from torch import nn
 
 from mirl_mm.registry import HOOKS, LOOPS, MODELS
 
@@ -31,10 +31,34 @@ class WarmupEMA(ExponentialMovingAverage):
         **kwargs: mmengine's; ``momentum`` is 1 - the decay that is reached.
     """
 
-    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: Tensor) -> None:
-        """Move one parameter's average, in place."""
-        updates = int(steps) // self.interval
-        averaged_param.lerp_(source_param, max(self.momentum, 9 / (10 + updates)))
+    #: ``steps`` on the host: asking the device for it would wait for the device.
+    _steps: int | None = None
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """As mmengine's, with one operation for all parameters.
+
+        Args:
+            model: Whose parameters are averaged.
+        """
+        steps = int(self.steps) if self._steps is None else self._steps
+        current = model.state_dict() if self.update_buffers else dict(model.named_parameters())
+        pairs = [(average.data, current[name].data) for name, average in self.avg_parameters.items()]
+        if steps == 0:
+            averages, values = map(list, zip(*pairs, strict=True))
+            torch._foreach_copy_(averages, values)
+        elif steps % self.interval == 0:
+            pairs = [(average, value.to(average.device)) for average, value in pairs if average.is_floating_point()]
+            averages, values = map(list, zip(*pairs, strict=True))
+            torch._foreach_lerp_(averages, values, max(self.momentum, 9 / (10 + steps // self.interval)))
+        if not self.update_buffers:
+            for average, source in zip(self.module.buffers(), model.buffers(), strict=True):
+                average.copy_(source)
+        self.steps += 1
+        self._steps = steps + 1
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._steps = None
 
 
 @HOOKS.register_module()

@@ -18,6 +18,7 @@ from mirl_mm.registry import RUNNERS
 
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .options import check_options
+from .runtime import check_compile, compile_runner
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -49,13 +50,16 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
-        ValueError: If there are fewer training images than a batch needs.
+        ValueError: If there are fewer training images than a batch needs, or if ``compile`` asks for what can't be.
     """
     prepare(cfg, loaders)
     scale_lr(cfg)
+    compiling = check_compile(cfg.get("compile"))
     runner = RUNNERS.get(cfg.get("runner_type", "Runner")).from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
+        if compiling is not None:
+            compile_runner(runner, **compiling)
     return runner
 
 
@@ -202,3 +206,6 @@ def fit_machine(cfg: Config) -> None:
             loader.pin_memory = has_gpu and loader.get("pin_memory", True)
             if not loader.get("num_workers"):
                 loader.persistent_workers = False
+    preprocessor = (cfg.get("model") or {}).get("data_preprocessor")
+    if has_gpu and preprocessor:
+        preprocessor.setdefault("non_blocking", True)  # from pinned memory, while the GPU still computes

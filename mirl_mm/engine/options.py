@@ -25,7 +25,7 @@ _READERS: dict[str, Callable] = {
 }
 #: What is read besides: by :func:`mirl_mm.engine.launch.build_runner`, and of a data loader by mmengine's runner.
 _MORE = {
-    "": ["runner_type"],
+    "": ["runner_type", "compile"],
     **{f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")},
 }
 

@@ -22,7 +22,7 @@ def prepare_training(
     given: Mapping[str, Any] | None = None,
     validate: bool = True,
     amp: bool = False,
-    compile_blocks: bool = False,
+    compile: bool = False,
     fsdp: bool = False,
     tensorboard: bool = False,
     pretrained: str | Path | None = None,
@@ -38,7 +38,7 @@ def prepare_training(
         given: What was set in ``cfg`` by name, dotted keys to values, and does not follow the length.
         validate: Whether there is a validation.
         amp: bfloat16 mixed precision, whatever the config says.
-        compile_blocks: ``torch.compile`` the encoder's blocks.
+        compile: Compile what is trained: :func:`~mirl_mm.engine.runtime.compile_training`.
         fsdp: Share the model out to the processes.
         tensorboard: Write TensorBoard events, too.
         pretrained: Checkpoint from whose weights the backbone starts.
@@ -53,8 +53,8 @@ def prepare_training(
         drop_validation(cfg)
     if amp:
         cfg.optim_wrapper.type = "mirl_mm.Bf16OptimWrapper"
-    if compile_blocks:
-        cfg.model.backbone.compile_blocks = True
+    if compile:
+        cfg.compile = cfg.get("compile") or True
     if fsdp:
         cfg.runner_type = "mirl_mm.ShardedRunner"
     if tensorboard:

@@ -21,7 +21,7 @@ from mirl_mm.registry import MODELS, SCOPE
 
 _PREFIX = "backbone."
 #: Settings that have no influence on features, or are about how training starts.
-_NOT_ENCODER = ("init_cfg", "compile_blocks", "with_cp", "out_indices", "drop_path_rate")
+_NOT_ENCODER = ("init_cfg", "with_cp", "out_indices", "drop_path_rate")
 
 
 @dataclass

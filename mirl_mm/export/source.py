@@ -82,7 +82,7 @@ class Source(NamedTuple):
         kind = MODELS.get(given.get("type", ""))
         if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
             raise ValueError(f"the backbone of {self.name} is {given.get('type')}: only a DeepViT can be exported")
-        cfg = {**_without_init(given), "with_cp": False, "compile_blocks": False, "drop_path_rate": 0.0}
+        cfg = {**_without_init(given), "with_cp": False, "drop_path_rate": 0.0}
         if "img_size" in changes:
             with torch.device("meta"):
                 cfg["pretrained_grid"] = MODELS.build(cfg).position_grid  # that of the file's positions

@@ -9,14 +9,11 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards each module is in the mode that it had.
-
-    Compiled blocks run as they are: compiling them anew for a few images would take longer than the images.
-    """
+    """Evaluation mode without gradients; afterwards each module is in the mode that it had."""
     modes: Sequence[tuple[nn.Module, bool]] = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        with torch.no_grad():
             yield
     finally:
         for module, mode in modes:

@@ -93,13 +93,6 @@ def test_checkpointing_changes_no_gradient():
     assert all(torch.equal(plain[name], recomputed[name]) for name in plain)
 
 
-@pytest.mark.slow
-def test_compiled_blocks_give_the_same_gradients():
-    plain, compiled = gradients(small()), gradients(small(compile_blocks=True))
-    for name in plain:
-        torch.testing.assert_close(compiled[name], plain[name], rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -5,6 +5,7 @@ import torch
 
 from mirl_mm import MIRL, DeepViT, ImageClassifier
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.engine.runtime import compile_training
 from mirl_mm.models.backbones.settings import ends_of_quarters
 
 SMALL = {"depth": 4, "embed_dims": 24, "num_heads": 3}
@@ -114,7 +115,9 @@ def test_bfloat16_training():
 @pytest.mark.slow
 def test_compiled_blocks_give_the_same_gradients():
     """And so does the way of GPUs, which compilers are given."""
-    plain, compiled = (loss_and_gradients(detection(compile_blocks=compiled)) for compiled in (False, True))
+    model = detection()
+    compile_training(model)
+    plain, compiled = loss_and_gradients(detection()), loss_and_gradients(model)
     for name in plain:
         torch.testing.assert_close(compiled[name], plain[name], rtol=1e-3, atol=1e-5)
 

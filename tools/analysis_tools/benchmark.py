@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none", help="measured in turns")
     parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the encoder's blocks")
+    parser.add_argument("--compile", action="store_true", help="as tools/train.py --compile does")
     parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
     parser.add_argument(
         "--clock",
@@ -161,7 +161,7 @@ def report(result: dict[str, Any]) -> str:
     where = env["gpu"] or f"{env['cpu']}, {env['threads']} threads, {env['cpu_capability']}"
     lines = [
         f"{Path(result['config']).stem}, batch {result['batch_size']}, {settings['data']} images, "
-        f"{'compiled blocks, ' if settings['compile'] else ''}{settings['clock']} clock",
+        f"{'compiled, ' if settings['compile'] else ''}{settings['clock']} clock",
         f"torch {env['torch']} on {where}; medians of {settings['iters']} steps",
         f"{'':12s}{'images/s':>10s}{'step s':>9s}{'data':>8s}{'forward':>9s}{'backward':>10s}{'optimiser':>11s}"
         f"{'memory GB':>11s}{'GFLOP/s':>10s}{'matmul':>9s}{'used':>7s}",

@@ -8,7 +8,8 @@ from .corrupt import CorruptImageHook
 from .float32_heads import Float32HeadsHook
 from .knn import KNNHook
 from .load_report import LoadReportHook
-from .monitor import GradNormHook, NonFiniteLossHook, ThroughputHook
+from .losses import LossInfoHook
+from .monitor import GradNormHook, ThroughputHook
 from .reconstruction import ReconstructionHook
 from .seed import IterationSeedHook
 
@@ -23,7 +24,7 @@ __all__ = [
     "IterationSeedHook",
     "KNNHook",
     "LoadReportHook",
-    "NonFiniteLossHook",
+    "LossInfoHook",
     "ReconstructionHook",
     "ThroughputHook",
 ]

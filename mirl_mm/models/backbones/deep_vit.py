@@ -55,8 +55,6 @@ class DeepViT(FromPretrained):
         final_norm: Whether the last block's output passes ``norm``. Without it there is no ``norm``.
         with_cp: Recompute each block's activations in the backward pass: a second forward pass buys memory for one
             block's activations at a time.
-        compile_blocks: Run the blocks through ``torch.compile``. All blocks share one compiled graph, so depth costs no
-            compile time.
         pretrained_grid: Patches (h, w) of checkpoints whose positions are to be resampled, where it is not square.
         class_token: Whether a class token goes with the patches. Without it, the checkpoint's is left out.
         window_size: Patches (rows, columns) of the windows within which blocks attend, or one number for both. Maps
@@ -86,7 +84,6 @@ class DeepViT(FromPretrained):
         drop_path_rate: float = 0.0,
         final_norm: bool = True,
         with_cp: bool = False,
-        compile_blocks: bool = False,
         pretrained_grid: Size | None = None,
         class_token: bool = True,
         window_size: int | Size | None = None,
@@ -133,9 +130,6 @@ class DeepViT(FromPretrained):
         self.norm = LayerNorm(self.embed_dims) if final_norm else nn.Identity()
         self._init_own_weights()
         self.register_load_state_dict_pre_hook(_resample_on_load)
-        if compile_blocks:
-            for block in self.blocks:
-                block.compile()
 
     def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:

@@ -119,7 +119,10 @@ class ImageClassifier(FromPretrained, BaseModel):
                     f"every image needs a label of 0..{classes - 1}, but that of {sample.get('img_path')} is {label}: "
                     "set labelled=True in the data set's config and model.head.num_classes to the number of classes"
                 )
-        return torch.tensor(labels, device=device)
+        numbers = torch.tensor(labels)
+        if device.type == "cuda":
+            numbers = numbers.pin_memory()
+        return numbers.to(device, non_blocking=True)
 
     def augment(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Erase and mix a batch while training.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
@@ -114,6 +114,10 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         for i, sample in enumerate(samples):
             sample.set_data({"losses": dict(zip(self.term_names, terms[:, i], strict=True)), "mask": masking.mask[i]})
         return samples
+
+    def project(self, norm: nn.Module, embed: nn.Module, tokens: Tensor) -> Tensor:
+        """An encoder's tokens as a decoder takes them: ``(B, N, C)`` -> ``(B, N, D)``."""
+        return embed(norm(tokens))
 
     def make_masking(self, images: Tensor, noise: Tensor | None = None) -> Masking:
         """Masks for a batch ``(B, 3, H, W)`` from ``noise`` ``(B, L)``, drawn on the images' device by default."""

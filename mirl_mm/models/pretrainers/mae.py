@@ -45,5 +45,5 @@ class MAE(MaskedPretrainer):
     def components(self, images: Tensor, masking: Masking, everywhere: bool = False) -> list[Group]:
         """One group of one prediction; see the base class."""
         x = self.backbone.embed(images, masking.ids_keep)
-        z = self.embed(self.backbone.norm(self.backbone.run_blocks(x)))
+        z = self.project(self.backbone.norm, self.embed, self.backbone.run_blocks(x))
         return [(self.decoder.forward_all(z, masking) if everywhere else self.decoder(z, masking),)]

@@ -73,11 +73,11 @@ class MIRL(MaskedPretrainer):
     def encode(self, images: Tensor, masking: Masking) -> list[Tensor]:
         """Embedded visible tokens z_0 ... z_G, each ``(B, 1 + K, D)``, class token first."""
         x = self.backbone.embed(images, masking.ids_keep)
-        embedded = [self.embeds[0](self.norms[0](x))]
+        embedded = [self.project(self.norms[0], self.embeds[0], x)]
         for g in range(1, self.num_segments + 1):
             x = self.backbone.run_blocks(x, (g - 1) * self.segment_depth, g * self.segment_depth)
             norm = self.norms[g] if g < self.num_segments else self.backbone.norm
-            embedded.append(self.embeds[g](norm(x)))
+            embedded.append(self.project(norm, self.embeds[g], x))
         return embedded
 
     def components(self, images: Tensor, masking: Masking, everywhere: bool = False) -> list[Group]:

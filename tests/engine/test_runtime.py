@@ -1,0 +1,256 @@
+"""What is compiled, that it computes the same, and that nothing is compiled twice."""
+
+import copy
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from mirl_mm import MAE, MIRL, DeepViT, ImageClassifier
+from mirl_mm.engine import runtime
+from mirl_mm.engine.launch import build_runner
+from mirl_mm.engine.runtime import SharedDropPath, check_compile, compile_training, keep_gradients, segment_bounds
+from tests.conftest import forget_runs
+from tests.training import small_config, write_class_folders, write_images
+
+
+@pytest.fixture(autouse=True)
+def _nothing_compiled():
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+def graphs() -> int:
+    """Graphs that have been compiled; there must have been no break."""
+    assert not counters["graph_break"], dict(counters["graph_break"])
+    return counters["stats"]["unique_graphs"]
+
+
+def backbone(**kwargs) -> dict:
+    arch = {"depth": 8, "embed_dims": 16, "num_heads": 2}
+    return {"type": "DeepViT", "arch": arch, "img_size": (32, 48), "patch_size": 8, **kwargs}
+
+
+def mirl(num_segments: int = 4, decoder_depth: int = 1, **kwargs) -> MIRL:
+    torch.manual_seed(0)
+    decoder = {"decoder_embed_dims": 8, "decoder_depth": decoder_depth, "decoder_num_heads": 2}
+    return MIRL(backbone(**kwargs), num_segments=num_segments, **decoder)
+
+
+def mae(**kwargs) -> MAE:
+    torch.manual_seed(0)
+    return MAE(backbone(**kwargs), decoder_embed_dims=8, decoder_depth=2, decoder_num_heads=2)
+
+
+def classifier(**kwargs) -> ImageClassifier:
+    torch.manual_seed(0)
+    return ImageClassifier(backbone(**kwargs), {"type": "LinearClsHead", "num_classes": 3, "in_channels": 16})
+
+
+def step(model, amp: bool = False) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Loss and gradients, always of the same images."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, 3, 32, 48, generator=generator)
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp):
+        if isinstance(model, ImageClassifier):
+            loss = torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 2]))
+        else:
+            loss = model(images, mode="loss", noise=torch.rand(2, 24, generator=generator))["loss"]
+    loss.backward()
+    return loss.detach(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def evaluate(model) -> None:
+    """Another batch, in the modes of validation, k-NN and reconstruction."""
+    model.eval()
+    images = torch.randn(3, 3, 32, 48)
+    with torch.no_grad():
+        model.backbone.forward_tokens(images)
+        for mode in ("predict", "tensor"):
+            model(images, mode=mode)
+    model.train()
+
+
+#: What is built, how, and the graphs that it becomes.
+MODELS = {
+    # a run of blocks, an embedding, a decoder at one length of memory and at any, target, loss
+    "mirl": (mirl, {}, 6),
+    "mirl, deep decoders": (mirl, {"decoder_depth": 2}, 6),
+    "mirl, bf16": (mirl, {}, 6),
+    "mirl, recomputed": (mirl, {"with_cp": True}, 6),
+    "mae": (mae, {}, 5),
+    "classifier": (classifier, {}, 1),
+}
+
+
+SLOW = ("mirl, deep decoders", "mirl, recomputed")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MODELS]
+)
+def test_compiled_training_is_the_same_and_compiled_once(name):
+    build, settings, expected = MODELS[name]
+    amp = name.endswith("bf16")
+    loss, gradients = step(build(**settings), amp)
+    model = build(**settings)
+    compile_training(model, backend="aot_eager")
+    for _ in range(3):
+        found, found_gradients = step(model, amp)
+        assert graphs() == expected
+        assert torch.equal(found, loss)
+        assert found_gradients.keys() == gradients.keys()
+        assert all(torch.equal(found_gradients[key], gradients[key]) for key in gradients)
+        evaluate(model)
+    assert graphs() == expected
+
+
+def test_blocks_of_different_drop_path_rates_share_a_graph():
+    model = classifier(drop_path_rate=0.5)
+    model.backbone.out_indices = (3, 7)
+    compile_training(model, backend="aot_eager")
+    for _ in range(2):
+        step(model)
+        assert graphs() == 2  # the first block drops nothing
+
+
+def test_drop_path_keeps_the_mean_and_whole_samples():
+    torch.manual_seed(0)
+    layer = SharedDropPath(0.25)
+    out = layer(torch.ones(4000, 3, 2))
+    values = out[:, 0, 0]
+    assert torch.equal(out, values[:, None, None].expand_as(out))
+    assert set(values.tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+    assert out.mean() == pytest.approx(1, abs=0.03)
+    assert torch.equal(layer.eval()(out), out)
+    assert not layer.state_dict()
+
+
+def test_a_copy_has_its_own_weights():
+    """As an average of the weights is one."""
+    model = mirl()
+    compile_training(model, backend="aot_eager")
+    average = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert torch.equal(step(average)[0], step(mirl())[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "segment_depth", "expected"),
+    [
+        ({"depth": 54}, 9, range(0, 55, 9)),  # S-54's pre-training
+        ({"depth": 48}, 8, range(0, 49, 8)),
+        ({"depth": 48}, 48, range(0, 49, 12)),  # its fine-tuning
+        ({"depth": 54}, 54, range(0, 55, 9)),
+        ({"depth": 13}, 13, (0, 6, 13)),
+        ({"depth": 54, "out_indices": (12, 26, 39, 53)}, 54, (0, 6, 13, 20, 27, 33, 40, 47, 54)),  # segmentation
+        ({"depth": 12, "window_size": 2}, 12, (0, 12)),
+        ({"depth": 48, "window_size": 2}, 48, range(0, 49, 12)),  # ViTDet: four quarters, alike
+        ({"depth": 24, "window_size": 2, "global_attn_indexes": (0, 23)}, 24, (0, 12, 24)),
+    ],
+)
+def test_where_the_encoder_is_cut(settings, segment_depth, expected):
+    arch = {"depth": settings.pop("depth"), "embed_dims": 8, "num_heads": 1}
+    with torch.device("meta"):
+        model = DeepViT(arch, class_token="window_size" not in settings, **settings)
+    assert segment_bounds(model, segment_depth) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "4 runs of 2 blocks, 4 decoders, embeddings, target and losses; without CUDA graphs (no CUDA device)"),
+        ({"with_cp": True}, "8 blocks, one by one, 4 decoders, embeddings, target and losses; without CUDA graphs "),
+    ],
+)
+def test_what_was_done_is_said(settings, said):
+    assert f"compiled for training: {said}" in str(compile_training(mirl(**settings), backend="aot_eager"))
+
+
+def test_what_a_gpu_is_given(monkeypatch):
+    """CUDA graphs where they can be, a step's beginning for them, and the reason where they can't."""
+    modes = []
+    monkeypatch.setattr(torch, "compile", lambda function, *, mode, **_: modes.append(mode) or function)
+    monkeypatch.setattr(runtime, "_no_graphs", lambda *_: "")
+    steps = []
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: steps.append(1))
+    model = mirl()
+    assert str(compile_training(model)).endswith("as CUDA graphs")
+    assert set(modes) == {"reduce-overhead"}
+    step(model)
+    evaluate(model)
+    assert len(steps) == 1
+    assert not compile_training(mirl(), cuda_graphs=False).cuda_graphs
+    with pytest.raises(ValueError, match=r"cuda_graphs=True can't be had here: with_cp=True recomputes block by block"):
+        compile_training(mirl(with_cp=True), cuda_graphs=True)
+
+
+def test_kept_gradients_stay_where_they_are():
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([parameter], lr=0.5)
+    keep_gradients(optimizer)
+    places = set()
+    for _ in range(3):
+        parameter.sum().backward()
+        parameter.sum().backward()
+        assert parameter.grad.tolist() == [2, 2]
+        places.add(parameter.grad.data_ptr())
+        optimizer.step()
+        optimizer.zero_grad()
+    assert len(places) == 1
+    assert parameter.tolist() == [-2, -2]
+
+
+@pytest.mark.parametrize("settings", ["yes", {"mode": "max-autotune"}, 1.0])
+def test_bad_settings(settings):
+    with pytest.raises(ValueError, match="compile must be True, False or a dict with backend and cuda_graphs, got"):
+        check_compile(settings)
+
+
+def test_a_model_without_our_backbone():
+    with pytest.raises(ValueError, match="compile is for models with a DeepViT as backbone, and Linear has none"):
+        compile_training(torch.nn.Linear(2, 2))
+
+
+def test_a_run_is_the_same_with_all_that_looks_in_between(tmp_path):
+    """Accumulation, validation, k-NN and reconstruction; the log says what was compiled."""
+    root = write_images(tmp_path / "data", 18)
+    (root / "val").symlink_to("train")
+    labelled = write_class_folders(tmp_path / "labelled")
+    images = {"type": "ImageFolder", "data_root": str(labelled), "labelled": True}
+    knn = {"type": "KNNHook", "train": {**images, "split": "train"}, "val": {**images, "split": "val"}, "k": 3}
+    hooks = [{**knn, "interval": 1}, {"type": "ReconstructionHook", "interval": 1, "num_images": 2}]
+    losses = {}
+    for name in ("plain", "compiled"):
+        cfg = small_config(root, tmp_path / name, optim_wrapper__accumulative_counts=2, custom_hooks=hooks)
+        cfg.compile = {"backend": "aot_eager"} if name == "compiled" else False
+        cfg.val_dataloader = {**copy.deepcopy(cfg.train_dataloader), "drop_last": False}
+        cfg.val_dataloader.dataset.split = "val"
+        cfg.val_cfg, cfg.val_evaluator = {"type": "ValLoop"}, {"type": "MaskedLoss"}
+        forget_runs()
+        runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+        runner.train()
+        losses[name] = runner.message_hub.get_scalar("train/loss").data[0].tolist()
+    assert len(losses["plain"]) == 8
+    assert losses["compiled"] == losses["plain"]
+    assert graphs() == 6
+    (log,) = (tmp_path / "compiled").glob("*/*.log")
+    assert log.read_text().count("compiled for training: 2 runs of 1 block") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [mirl, mae, classifier])
+def test_inductor_computes_the_same(build):
+    loss, gradients = step(build())
+    model = build()
+    compile_training(model)
+    for _ in range(2):
+        found, found_gradients = step(model)
+        torch.testing.assert_close(found, loss, rtol=1e-6, atol=0)
+        for name, gradient in gradients.items():
+            assert (found_gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
