@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mirl_mm.models import DeepViT
 from mirl_mm.models.layers import Size
+from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import MODELS
 
@@ -96,16 +97,21 @@ def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = No
     return {**deepcopy(dict(settings)), **size, "with_cp": False}
 
 
-def encoder_cost(settings: Mapping[str, Any]) -> EncoderCost:
-    """Cost of an encoder (:func:`encoder_settings`) on one whole image of its ``img_size``."""
+def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCost:
+    """Cost of an encoder on one whole image of its ``img_size``.
+
+    Args:
+        settings: From :func:`encoder_settings`.
+        device: Whose way is counted, ``"cpu"`` or ``"cuda"``: with relative positions, attention on a GPU is of wider
+            heads and so of more multiply-adds.
+    """
     encoder = _on_meta(settings)
     image = torch.empty(1, encoder.patch_embed.proj.in_channels, *encoder.img_size, device="meta")
     parameters = list(encoder.parameters())
-    return EncoderCost(
-        sum(p.numel() for p in parameters),
-        sum(p.numel() for p in parameters if p.requires_grad),
-        count_macs(lambda: encoder.forward_tokens(image)),
-    )
+    with meta_stands_for(device):
+        macs = count_macs(lambda: encoder.forward_tokens(image))
+    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    return EncoderCost(sum(p.numel() for p in parameters), trainable, macs)
 
 
 def is_pretrainer(model: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import SCOPE
 
@@ -65,7 +66,7 @@ def activation_bytes(model: Mapping[str, Any], images: int) -> int | None:
     return total - backbone.depth * (block - x.untyped_storage().nbytes()) + block
 
 
-def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:
+def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = "cpu") -> Memory:
     """Count what a detector or segmentor holds while it is trained.
 
     Activations are those of backbone, neck and heads, of heads on regions for as many as are sampled in an image.
@@ -74,6 +75,8 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:
     Args:
         model: The config's ``model``: a detector of mmdet or a segmentor of mmseg on a DeepViT.
         scope: The config's ``default_scope``.
+        device: Whose way is counted, ``"cpu"`` or ``"cuda"``: with relative positions, attention on a GPU keeps wider
+            heads.
 
     Raises:
         ValueError: If it is another model.
@@ -84,7 +87,7 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE) -> Memory:
         raise ValueError(f"the config's model is {model.get('type')}, no detector or segmentor with a DeepViT")
     images = 2  # batch norm wants two
     known = storages(network)
-    with torch.device("meta"):
+    with torch.device("meta"), meta_stands_for(device):
         backbone = network.backbone
         total = _backbone(backbone, images, known)
         size = (images, backbone.embed_dims, *backbone.grid)

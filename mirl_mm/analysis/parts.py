@@ -11,6 +11,7 @@ from torch import nn
 
 from mirl_mm.models import ImageClassifier
 from mirl_mm.models.layers import Size
+from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.registry import MODELS, SCOPE
 
 from .flops import Macs, count_macs, encoder_settings
@@ -35,7 +36,9 @@ class Part(NamedTuple):
     regions: int | None = None
 
 
-def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | None = None) -> list[Part]:
+def model_parts(
+    model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | None = None, device: str = "cpu"
+) -> list[Part]:
     """Cost of each part in the prediction for one image of the backbone's ``img_size``.
 
     A segmentor is counted on one window of slide inference. A detector's heads on regions are counted for as many as
@@ -45,6 +48,7 @@ def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | N
         model: The config's ``model``: a classifier of ours, a detector of mmdet or a segmentor of mmseg on a DeepViT.
         scope: The config's ``default_scope``.
         img_size: (H, W) in place of the config's.
+        device: Whose way is counted, as in :func:`~mirl_mm.analysis.encoder_cost`.
 
     Raises:
         ValueError: If there is no DeepViT.
@@ -52,7 +56,7 @@ def model_parts(model: Mapping[str, Any], scope: str = SCOPE, img_size: Size | N
     settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
     network = model_on_meta(settings, scope).eval()
     backbone = network.backbone
-    with torch.device("meta"):
+    with torch.device("meta"), meta_stands_for(device):
         images = torch.empty(1, backbone.patch_embed.proj.in_channels, *backbone.img_size)
         parts: list[Part] = []
 

@@ -129,3 +129,30 @@ def test_configs_without_a_deep_vit_are_refused(model, message):
 def test_a_task_without_pre_training_has_no_pre_training_cost():
     with pytest.raises(ValueError, match="model is a Classifier, no masked pre-trainer"):
         pretraining_macs({"type": "Classifier", "backbone": {"type": "DeepViT"}}, 1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_relative_positions_are_counted_as_the_device_computes_them(device):
+    """By hand: one block of width W with H heads of D channels on h x w places in one window.
+
+    On a CPU the tables' products and attention's two, on a GPU the same over heads of D + h + w channels, values, too.
+    """
+    W, H, h, w = 16, 2, 4, 6
+    settings = {
+        "type": "DeepViT",
+        "arch": {"depth": 1, "embed_dims": W, "num_heads": H},
+        "img_size": (8 * h, 8 * w),
+        "patch_size": 8,
+        "class_token": False,
+        "use_rel_pos": True,
+    }
+    N, D = h * w, W // H
+    terms = H * N * (h + w) * D
+    wide = {"cpu": D, "cuda": 24}[device]  # 8 + 4 + 6, up to a multiple of 8
+    found = encoder_cost(settings, device).macs
+    assert found.linear + found.attention == N * (3 * 64 * W + 12 * W * W) + terms + 2 * H * N * N * wide
+
+
+def test_another_device_is_refused():
+    with pytest.raises(ValueError, match="device must be 'cpu' or 'cuda', got 'tpu'"):
+        encoder_cost({"type": "DeepViT", "arch": {"depth": 1, "embed_dims": 8, "num_heads": 1}}, "tpu")

@@ -40,6 +40,15 @@ def test_a_segmentors_heads_and_frozen_backbone():
 
 
 @pytest.mark.det
+def test_relative_positions_are_kept_as_the_device_computes_them():
+    """On a GPU heads are widened by rows and columns; a CPU keeps them as they are."""
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    model = small_detector(HERE, HERE).model
+    cpu, cuda = (training_memory(model, "mmdet", device).activations for device in ("cpu", "cuda"))
+    assert cuda > 1.01 * cpu
+
+
+@pytest.mark.det
 def test_tool(tmp_path, monkeypatch, capsys):
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     monkeypatch.setenv("COLUMNS", "200")

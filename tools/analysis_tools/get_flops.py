@@ -29,6 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file of any task with a DeepViT")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="whose way to compute is counted")
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
     )
@@ -50,7 +51,7 @@ def main() -> None:
     shape = None if args.shape is None else tuple(args.shape)
     try:
         settings = encoder_settings(model, shape)
-        cost = encoder_cost(settings)
+        cost = encoder_cost(settings, args.device)
     except ValueError as error:
         raise SystemExit(f"{args.config}: {error}") from None
 
@@ -65,7 +66,7 @@ def main() -> None:
     if is_pretrainer(model):
         print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
     elif not is_deep_vit(model):
-        print_parts(cfg, shape)
+        print_parts(cfg, shape, args.device)
 
 
 def print_step(model: Config, shape: Size | None, batch: int) -> None:
@@ -78,7 +79,7 @@ def print_step(model: Config, shape: Size | None, batch: int) -> None:
         print(line("  the same, plainly", plain, batch), f"  (x {plain.total / ours.total:.3f})")
 
 
-def print_parts(cfg: Config, shape: Size | None) -> None:
+def print_parts(cfg: Config, shape: Size | None, device: str) -> None:
     """The parts of a classifier, detector or segmentor."""
     scope = cfg.get("default_scope", SCOPE)
     with MODELS.switch_scope_and_registry(scope) as models:
@@ -87,7 +88,7 @@ def print_parts(cfg: Config, shape: Size | None) -> None:
         print(f"\nNothing but the encoder is counted: {cfg.model.type!r} is no model that is known in scope {scope!r}")
         return
     fit_to_datasets(cfg)
-    parts = model_parts(cfg.model, scope, shape)
+    parts = model_parts(cfg.model, scope, shape, device)
     print(f"\n{cfg.model.type}, prediction")
     print(f"  {'part':34s}{'parameters':>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}")
     parameters, macs = total_cost(parts)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .attention import fused_attention
 from .attention_map_cpu import TiledMapAttention
+from .device import device_kind
 
 #: Fused kernels want heads of a multiple of this many channels (16 bytes in half precision).
 _ALIGNED = 8
@@ -42,8 +43,8 @@ def attend_map(q: Tensor, k: Tensor, v: Tensor, tables: Tables | None = None) ->
 
 
 def _in_tiles(q: Tensor) -> bool:
-    """Whether the CPU's own way is taken; ``meta`` (for counting) takes the same. Compilers want PyTorch's kernel."""
-    return q.device.type in ("cpu", "meta") and not torch.compiler.is_compiling()
+    """Whether the CPU's own way is taken. Compilers want PyTorch's kernel."""
+    return device_kind(q) == "cpu" and not torch.compiler.is_compiling()
 
 
 def append_relative(q: Tensor, k: Tensor, v: Tensor, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
