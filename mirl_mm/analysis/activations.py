@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
+
+from mirl_mm.models.layers.device import device_kind
 
 
 def kept_bytes(function: Callable[[], Any], exclude: set[int] | None = None) -> int:
@@ -29,9 +33,19 @@ def kept_bytes(function: Callable[[], Any], exclude: set[int] | None = None) -> 
             alive.append(storage)
         return tensor
 
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
+    with saved_tensors_hooks(pack, lambda tensor: tensor), _FusedOnGPU():
         alive.append(function())
     return sum(sizes.values())
+
+
+class _FusedOnGPU(TorchFunctionMode):
+    """Lets ``meta`` tensors that stand for a GPU's take a fused kernel, which keeps no scores; PyTorch writes them out."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention and args[0].device.type == "meta" and device_kind(args[0]) == "cuda":
+            return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*args, scale=kwargs.get("scale"))[0]
+        return func(*args, **kwargs)
 
 
 def storages(module: torch.nn.Module) -> set[int]:

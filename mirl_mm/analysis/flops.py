@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from mirl_mm.models import DeepViT
 from mirl_mm.models.layers import Size
@@ -23,8 +23,23 @@ from mirl_mm.registry import MODELS
 
 from .plain import PlainFormulation
 
-#: What the unfused attention multiplies with: batched products of activations. Layers with weights use others.
-_ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm)
+#: What the unfused attention multiplies with: batched products of activations, of which layers with weights use others;
+#: and our own kernel, which does not unfuse.
+_SHORT, _SHORT_BACKWARD = torch.ops.mirl_mm.short_attention, torch.ops.mirl_mm.short_attention_backward
+_ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm, _SHORT, _SHORT_BACKWARD)
+
+
+@register_flop_formula(_SHORT)
+def _short_flops(qkv: tuple[int, ...], num_heads: int, **_: Any) -> int:
+    """Queries by keys, and weights by values: ``(B, N, 3C)`` -> 2 x 2 B N^2 C."""
+    images, tokens, width = qkv
+    return 4 * images * tokens**2 * (width // 3)
+
+
+@register_flop_formula(_SHORT_BACKWARD)
+def _short_backward_flops(qkv: tuple[int, ...], grad: Any, num_heads: int, **_: Any) -> int:
+    """Two products for each of the forward pass's; the scores that are made again don't count."""
+    return 2 * _short_flops(qkv, num_heads)
 
 
 class Macs(NamedTuple):

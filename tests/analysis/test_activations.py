@@ -1,9 +1,11 @@
 """Counting what a forward pass keeps."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mirl_mm.analysis.activations import kept_bytes, storages
+from mirl_mm.models.layers.device import meta_stands_for
 
 
 def test_counts_each_storage_once_and_no_parameter():
@@ -25,3 +27,16 @@ def test_the_meta_device_gives_the_same():
         return kept_bytes(lambda: model(x), storages(model))
 
     assert count("meta") == count("cpu") > 0
+
+
+def test_a_gpus_fused_attention_keeps_no_scores():
+    """Queries, keys, values and output, and a sum for each query."""
+    q, k, v = (torch.empty(2, 3, 256, 8, device="meta", requires_grad=True) for _ in range(3))
+
+    def run() -> torch.Tensor:
+        return F.scaled_dot_product_attention(q, k, v, scale=0.5)
+
+    with meta_stands_for("cuda"):
+        kept = kept_bytes(run)
+    assert kept == 4 * (4 * 2 * 3 * 256 * 8 + 2 * 3 * 256)
+    assert kept_bytes(run) > 4 * 2 * 3 * 256 * 256

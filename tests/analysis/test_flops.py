@@ -8,6 +8,8 @@ import torch
 from mirl_mm import MIRL
 from mirl_mm.analysis import Macs, count_macs, encoder_cost, encoder_settings, pretraining_macs
 from mirl_mm.models.backbones import ARCHS
+from mirl_mm.models.layers import attention_short
+from mirl_mm.models.layers.attention import attend
 
 #: arch: (million parameters, giga multiply-adds of linears) at 224 x 224. ViT-S-54 and ViT-B-48 stand in the paper.
 PAPER = {
@@ -156,3 +158,11 @@ def test_relative_positions_are_counted_as_the_device_computes_them(device):
 def test_another_device_is_refused():
     with pytest.raises(ValueError, match="device must be 'cpu' or 'cuda', got 'tpu'"):
         encoder_cost({"type": "DeepViT", "arch": {"depth": 1, "embed_dims": 8, "num_heads": 1}}, "tpu")
+
+
+def test_the_kernel_for_few_tokens_counts_as_attention_does():
+    counts = []
+    for function in (attention_short.short_attention, lambda x, heads: attend(*x.chunk(3, dim=2), heads)):
+        qkv = torch.empty(2, 50, 96, device="meta", requires_grad=True)
+        counts.append(count_macs(lambda run=function, x=qkv: run(x, 4).sum().backward()))
+    assert counts[0] == counts[1] == Macs(0, 3 * 2 * 2 * 50**2 * 32)

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--batch-sizes", nargs="+", type=int, metavar="IMAGES", default=[1, 2, 8], help="images on a GPU"
     )
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda", help="whose way to compute is counted")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="whose way to compute is counted")
     args = parser.parse_args()
     table = Table("config", "parameters (M)", "states", "each image", *(f"batch {batch}" for batch in args.batch_sizes))
     for path in args.configs:
