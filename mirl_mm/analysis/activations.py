@@ -39,7 +39,7 @@ def kept_bytes(function: Callable[[], Any], exclude: set[int] | None = None) -> 
 
 
 class _FusedOnGPU(TorchFunctionMode):
-    """Lets ``meta`` tensors that stand for a GPU's take a fused kernel, which keeps no scores; PyTorch writes them out."""
+    """Lets ``meta`` tensors that stand for a GPU's take a fused kernel: PyTorch would write their scores out."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
