@@ -79,7 +79,7 @@ def test_page_is_up_to_date():
         ({"optim_wrapper.accumulative_counts": 1}, {"images in an update", "highest rate"}),
         ({"model.num_segments": 4}, {"segments", "blocks of a segment", "pairs of components"}),
     ],
-    ids=str,
+    ids=["rate", "epsilon", "epochs", "accumulation", "segments"],
 )
 def test_another_value_is_noticed(monkeypatch, settings, what):
     config = "pretrain/mirl_vits54_in1k.py"
