@@ -25,6 +25,7 @@ OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
 LOOPS = _child("loop", root.LOOPS, "engine")
 RUNNERS = _child("runner", root.RUNNERS, "engine")
 METRICS = _child("metric", root.METRICS, "evaluation")
+VISBACKENDS = _child("vis_backend", root.VISBACKENDS, "engine")
 PLAIN = [
     _child(getattr(root, name).name, getattr(root, name))
     for name in (
@@ -32,7 +33,6 @@ PLAIN = [
         "WEIGHT_INITIALIZERS",
         "EVALUATOR",
         "VISUALIZERS",
-        "VISBACKENDS",
         "LOG_PROCESSORS",
         "FUNCTIONS",
     )

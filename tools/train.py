@@ -10,6 +10,7 @@ tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 import argparse
 
 from mirl_mm.engine.cli import make_parser, read_config
+from mirl_mm.engine.trackers import TRACKERS
 from mirl_mm.engine.training import prepare_training, run_training
 
 
@@ -32,7 +33,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="bfloat16 mixed precision, whatever the config says")
     parser.add_argument("--compile", action="store_true", help="torch.compile what is trained, on a GPU as CUDA graphs")
     parser.add_argument("--fsdp", action="store_true", help="share the model out to the processes (docs/scaling.md)")
-    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events, too")
+    parser.add_argument(
+        "--tracker",
+        nargs="+",
+        choices=TRACKERS,
+        default=[],
+        metavar="NAME",
+        help=f"report to {', '.join(TRACKERS)}, too",
+    )
     return parser.parse_args()
 
 
@@ -48,7 +56,7 @@ def main() -> None:
         amp=args.amp,
         compile=args.compile,
         fsdp=args.fsdp,
-        tensorboard=args.tensorboard,
+        trackers=args.tracker,
         pretrained=args.pretrained,
         load_from=args.load_from,
         resume=args.resume,

@@ -23,7 +23,7 @@ env_cfg = dict(
     dist_cfg=dict(backend="nccl"),  # tools/train.py takes gloo on a machine without a GPU
 )
 
-# For TensorBoard, add dict(type="TensorboardVisBackend") to vis_backends, or call tools/train.py with --tensorboard.
+# Others: --tracker of tools/train.py, docs/configs.md.
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
 
 log_processor = dict(window_size=50, mean_pattern=r".*(loss|pair|time|img_per_s).*")

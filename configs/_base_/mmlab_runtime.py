@@ -24,7 +24,7 @@ env_cfg = dict(
     dist_cfg=dict(backend="nccl"),  # tools/train.py takes gloo on a machine without a GPU
 )
 
-# For TensorBoard, add dict(type="TensorboardVisBackend") to vis_backends, or call tools/train.py with --tensorboard.
+# Others: --tracker of tools/train.py, docs/configs.md.
 visualizer = dict(vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
 
 log_processor = dict(by_epoch=False, window_size=50)

@@ -8,6 +8,7 @@ from .optim_wrapper import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
 from .schedulers import WarmupCosineLR, WarmupPolyLR, WarmupStepLR
 from .sharded import ShardedRunner
+from .trackers import MLflowTracker, WandbTracker
 
 __all__ = [
     "LARS",
@@ -16,8 +17,10 @@ __all__ = [
     "EMAValLoop",
     "GroupedOptimWrapperConstructor",
     "LayerDecayOptimWrapperConstructor",
+    "MLflowTracker",
     "ModelEMAHook",
     "ShardedRunner",
+    "WandbTracker",
     "WarmupCosineLR",
     "WarmupEMA",
     "WarmupPolyLR",

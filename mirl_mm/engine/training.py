@@ -12,6 +12,7 @@ from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 
 from .launch import build_runner, drop_validation, finish_processes, set_pretrained
 from .length import set_length
+from .trackers import add_trackers
 
 
 def prepare_training(
@@ -24,7 +25,7 @@ def prepare_training(
     amp: bool = False,
     compile: bool = False,
     fsdp: bool = False,
-    tensorboard: bool = False,
+    trackers: str | Sequence[str] = (),
     pretrained: str | Path | None = None,
     load_from: str | Path | None = None,
     resume: bool | str | Path = False,
@@ -40,14 +41,15 @@ def prepare_training(
         amp: bfloat16 mixed precision, whatever the config says.
         compile: Compile what is trained: :func:`~mirl_mm.engine.runtime.compile_training`.
         fsdp: Share the model out to the processes.
-        tensorboard: Write TensorBoard events, too.
+        trackers: Names of :data:`~mirl_mm.engine.trackers.TRACKERS` to report to.
         pretrained: Checkpoint from whose weights the backbone starts.
         load_from: Checkpoint from whose weights the whole model starts.
         resume: A checkpoint to go on from; True for the last one in the work dir, from the start if there is none.
 
     Raises:
         FileNotFoundError: If a checkpoint is missing.
-        ValueError: If it is none, or for a length that can't be.
+        ModuleNotFoundError: If a tracker's package is.
+        ValueError: If it is none, for an unknown tracker, or for a length that can't be.
     """
     if not validate:
         drop_validation(cfg)
@@ -57,8 +59,7 @@ def prepare_training(
         cfg.compile = cfg.get("compile") or True
     if fsdp:
         cfg.runner_type = "mirl_mm.ShardedRunner"
-    if tensorboard:
-        cfg.visualizer.vis_backends.append({"type": "TensorboardVisBackend"})
+    add_trackers(cfg, trackers)
     if pretrained:
         set_pretrained(cfg, str(pretrained))
     if load_from:

@@ -58,8 +58,8 @@ def test_test_gives_the_loss_of_each_pair(trained):
 
 
 def test_tensorboard_and_amp(trained):
-    arguments = [trained / "config.py", "--work-dir", trained / "board", "--tensorboard", "--amp", "--no-validate"]
-    call("train.py", *arguments)
+    arguments = [trained / "config.py", "--work-dir", trained / "board", "--amp", "--no-validate"]
+    call("train.py", *arguments, "--tracker", "tensorboard")
     assert list((trained / "board").glob("*/vis_data/events.out.tfevents*"))
     saved = (trained / "board/config.py").read_text()
     assert "Bf16OptimWrapper" in saved

@@ -13,6 +13,6 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=800, val_interval=20)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
-# Pictures of what has been learnt so far: vis_data/vis_image in the run's folder, and TensorBoard.
+# Pictures of what has been learnt so far: vis_data/vis_image in the run's folder, and the trackers.
 # For images with labels there is KNNHook besides, which logs what the features are worth: see docs/probing.md.
 custom_hooks = [dict(type="ReconstructionHook", interval=20, num_images=8)]
