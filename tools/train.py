@@ -9,6 +9,7 @@ tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 
 import argparse
 
+from mirl_mm.engine.batch_size import AUTO
 from mirl_mm.engine.cli import make_parser, read_config
 from mirl_mm.engine.trackers import TRACKERS
 from mirl_mm.engine.training import prepare_training, run_training
@@ -18,6 +19,12 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--epochs", type=int, metavar="N", help="length of the training; schedule and intervals follow")
     parser.add_argument("--iters", type=int, metavar="N", help="the same in iterations, for configs that count them")
+    parser.add_argument(
+        "--batch-size",
+        type=batch_size,
+        metavar="N",
+        help="images of a step in each process; auto: as many as fit the memory, with the config's images per update",
+    )
     parser.add_argument("--no-validate", action="store_true", help="train without a validation set")
     parser.add_argument(
         "--resume",
@@ -44,6 +51,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def batch_size(text: str) -> int | str:
+    return text if text == AUTO else int(text)
+
+
 def main() -> None:
     args = parse_args()
     cfg = read_config(args)
@@ -52,6 +63,7 @@ def main() -> None:
         epochs=args.epochs,
         iters=args.iters,
         given=args.cfg_options,
+        batch_size=args.batch_size,
         validate=not args.no_validate,
         amp=args.amp,
         compile=args.compile,

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.visualization import BaseVisBackend, MLflowVisBackend, WandbVisBackend
 
@@ -152,3 +153,7 @@ class MLflowTracker(_KeepsRun, MLflowVisBackend):
     def current_run(self) -> str:
         """The run's id."""
         return self._mlflow.active_run().info.run_id
+
+    def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs: Any) -> None:
+        """As mmengine's, with the ending without which MLflow takes no picture, one for each step."""
+        super().add_image(f"{name}_{step}.png", image, step, **kwargs)

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 
+from .batch_size import AUTO, fit_batch_size, set_batch_size
 from .launch import build_runner, drop_validation, finish_processes, set_pretrained
 from .length import set_length
 from .trackers import add_trackers
@@ -21,6 +22,7 @@ def prepare_training(
     epochs: int | None = None,
     iters: int | None = None,
     given: Mapping[str, Any] | None = None,
+    batch_size: int | str | None = None,
     validate: bool = True,
     amp: bool = False,
     compile: bool = False,
@@ -37,6 +39,8 @@ def prepare_training(
         epochs: Length of the training. See :func:`~mirl_mm.engine.length.set_length`, also for the next two.
         iters: The same in iterations.
         given: What was set in ``cfg`` by name, dotted keys to values, and does not follow the length.
+        batch_size: Images of a step in each process, or ``"auto"``: as many as fit the memory, see
+            :func:`~mirl_mm.engine.batch_size.fit_batch_size`.
         validate: Whether there is a validation.
         amp: bfloat16 mixed precision, whatever the config says.
         compile: Compile what is trained: :func:`~mirl_mm.engine.runtime.compile_training`.
@@ -49,7 +53,8 @@ def prepare_training(
     Raises:
         FileNotFoundError: If a checkpoint is missing.
         ModuleNotFoundError: If a tracker's package is.
-        ValueError: If it is none, for an unknown tracker, or for a length that can't be.
+        ValueError: If it is none, for an unknown tracker, or for a length or a batch size that can't be.
+        RuntimeError: With ``batch_size="auto"``, if the smallest step doesn't fit.
     """
     if not validate:
         drop_validation(cfg)
@@ -68,7 +73,11 @@ def prepare_training(
     if resume:
         cfg.load_from = latest_checkpoint(cfg.work_dir) if resume is True else str(check_checkpoint(resume))
         cfg.resume = cfg.load_from is not None
+    if batch_size is not None and batch_size != AUTO:
+        set_batch_size(cfg, int(batch_size))
     set_length(cfg, epochs, iters, given)
+    if batch_size == AUTO:
+        fit_batch_size(cfg)
 
 
 def run_training(cfg: Config, hooks: Sequence[Hook] = ()) -> None:

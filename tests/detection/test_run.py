@@ -12,6 +12,7 @@ from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.length import set_length
 from mirl_mm.registry import MODELS
+from tests.batch import pretend, tried
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.mmlab import state, train
@@ -253,3 +254,10 @@ def test_other_detectors_learn_in_bfloat16(name, shapes, tmp_path, monkeypatch):
     assert boxes and {priors.dtype for priors in boxes} == {torch.float32}
     assert all(parameter.isfinite().all() for parameter in model.parameters())
     assert (tmp_path / "run/iter_2.pth").exists()
+
+
+def test_batch_sizes_are_tried(shapes, tmp_path, monkeypatch):
+    """With real steps, in which the images' objects are used up; only the memory is made up."""
+    pretend(monkeypatch, lambda size: size)
+    _, *tries = tried(small_detector(shapes, tmp_path / "x"), tmp_path, images=4, free=100)
+    assert [(each["size"], each["fits"]) for each in tries] == [(1, True), (2, True), (4, True)]

@@ -47,7 +47,7 @@ def shorter(arguments: list[str], folder: Path) -> list[str]:
     """The arguments, and what makes the command end soon: one epoch or two steps of training, few images."""
     if arguments[0] != "tools/train.py":
         return arguments + SHORTER.get(arguments[0], [])
-    for flag in ("--epochs", "--iters"):
+    for flag in ("--epochs", "--iters", "--batch-size"):
         if flag in arguments:
             at = arguments.index(flag)
             arguments = arguments[:at] + arguments[at + 2 :]

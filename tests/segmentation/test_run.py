@@ -10,6 +10,7 @@ from PIL import Image
 
 from mirl_mm.datasets.shapes import CLASSES as OBJECTS
 from mirl_mm.engine.launch import build_runner, load_config, start_processes
+from tests.batch import pretend, tried
 from tests.conftest import forget_runs
 from tests.mmlab import state, train
 from tests.segmentation.small import small_segmentor
@@ -193,3 +194,11 @@ def test_as_many_classes_under_other_names(trained, tmp_path):
     assert "1 of 9 classes of test_dataloader are OTHER ones than the checkpoint's: label 0 is 'backdrop' here" in log
     with pytest.raises(ValueError, match="test_dataloader has the checkpoint's classes in another order: label 0 is"):
         evaluate_under_names(trained, tmp_path, CLASSES[::-1])
+
+
+def test_a_single_image_is_no_size_with_batch_norm_behind_pooling(shapes, tmp_path, monkeypatch):
+    pretend(monkeypatch, lambda size: size)
+    first, *tries = tried(small_segmentor(shapes, tmp_path / "x"), tmp_path, images=4, free=100)
+    assert first["batch_norm"]
+    assert [(each["size"], each["fits"]) for each in tries] == [(1, False), (2, True), (4, True)]
+    assert "Expected more than 1 value per channel" in tries[0]["error"]
