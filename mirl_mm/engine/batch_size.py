@@ -158,6 +158,7 @@ def trial_config(cfg: Config, work_dir: Path) -> Config:
     trial.work_dir, trial.launcher, trial.runner_type = str(work_dir), "none", "Runner"
     trial.load_from, trial.resume, trial.log_level = None, False, "WARNING"
     trial.param_scheduler, trial.custom_hooks = None, [each for each in cfg.get("custom_hooks") or [] if _holds(each)]
+    trial.compile = None  # each size would be compiled anew
     trial.visualizer = {"type": "Visualizer", "vis_backends": []}
     (trial.model.get("backbone") or {}).pop("init_cfg", None)
     return trial
