@@ -24,6 +24,7 @@ OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
 LOOPS = _child("loop", root.LOOPS, "engine")
 RUNNERS = _child("runner", root.RUNNERS, "engine")
+TASK_UTILS = _child("task util", root.TASK_UTILS, "detection")
 METRICS = _child("metric", root.METRICS, "evaluation")
 VISBACKENDS = _child("vis_backend", root.VISBACKENDS, "engine")
 PLAIN = [

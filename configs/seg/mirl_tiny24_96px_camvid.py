@@ -49,7 +49,13 @@ model = dict(
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="mirl_mm.LoadAnnotations"),
-    dict(type="RandomResize", scale=scale, ratio_range=(0.75, 2.0), keep_ratio=True),
+    dict(
+        type="RandomResize",
+        resize_type="mirl_mm.CentredResize",  # labels, too
+        scale=scale,
+        ratio_range=(0.75, 2.0),
+        keep_ratio=True,
+    ),
     dict(type="RandomCrop", crop_size=img_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PhotoMetricDistortion"),

@@ -12,9 +12,20 @@ except ImportError as error:
         "python -m mirl_mm check_env says what is missing"
     ) from error
 
+from .assigner import MaxIoUAssigner
+from .cascade import CascadeRoIHead
 from .dataset import CocoDataset
+from .loading import LoadPolygons
 from .mask_head import FCNMaskHead
 from .metric import CocoMetric
 from .tta import DetTTAModel
 
-__all__ = ["CocoDataset", "CocoMetric", "DetTTAModel", "FCNMaskHead"]
+__all__ = [
+    "CascadeRoIHead",
+    "CocoDataset",
+    "CocoMetric",
+    "DetTTAModel",
+    "FCNMaskHead",
+    "LoadPolygons",
+    "MaxIoUAssigner",
+]

@@ -35,7 +35,7 @@ class LayerDecayOptimWrapperConstructor(GroupedOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: ``optimizer`` and the wrapper's own settings.
-        paramwise_cfg: ``layer_decay``, in (0, 1], ``bias_decay`` and ``custom_keys`` as in
+        paramwise_cfg: ``layer_decay``, in (0, 1], ``bias_decay``, ``ln2d_decay`` and ``custom_keys`` as in
             :class:`~mirl_mm.engine.GroupedOptimWrapperConstructor`; the factors of the latter come on top.
 
     Raises:
@@ -43,7 +43,7 @@ class LayerDecayOptimWrapperConstructor(GroupedOptimWrapperConstructor):
             backbone's parameter that has no layer.
     """
 
-    known_keys = ("layer_decay", "bias_decay", "custom_keys")
+    known_keys = ("layer_decay", "bias_decay", "ln2d_decay", "custom_keys")
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         super().__init__(optim_wrapper_cfg, paramwise_cfg)

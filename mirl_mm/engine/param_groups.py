@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import MMLogger
 from mmengine.model import BaseAveragedModel, is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from timm.layers import LayerNorm2d
 from torch import nn
 
 from mirl_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
@@ -33,14 +34,16 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optim_wrapper_cfg: ``optimizer`` and the wrapper's own settings.
         paramwise_cfg: ``custom_keys``, a dict from a regular expression to ``lr_mult`` and ``decay_mult``: the first
             that is found in a parameter's name counts; ``bias_decay=True`` gives weight decay to all but norms
-            (detectron2's rule for ViTDet, ``weight_decay_norm=0``).
+            (detectron2's rule for ViTDet, ``weight_decay_norm=0``), with ``ln2d_decay=True`` to ``LN2d`` norms, too:
+            what detectron2 takes for norms (``solver/build.py``, ``norm_module_types``) are torch's classes, and the
+            LayerNorm of its necks and heads (``layers/batch_norm.py``) is none of them.
 
     Raises:
         ValueError: For an unknown key of ``paramwise_cfg`` or an expression that matches no parameter.
     """
 
     #: What ``paramwise_cfg`` may have.
-    known_keys: tuple[str, ...] = ("bias_decay", "custom_keys")
+    known_keys: tuple[str, ...] = ("bias_decay", "ln2d_decay", "custom_keys")
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
@@ -72,7 +75,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def _settings(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Setting]]:
         custom: dict[str, dict[str, Any]] = self.paramwise_cfg.get("custom_keys", {})
         unused = set(custom)
-        self._norms = names_of_norms(model)
+        self._norms = names_of_norms(model, but=LayerNorm2d if self.paramwise_cfg.get("ln2d_decay") else ())
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -103,11 +106,11 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         MMLogger.get_current_instance().info("\n".join([title, *rows]))
 
 
-def names_of_norms(model: nn.Module) -> set[str]:
-    """Names of the parameters that belong to normalisation layers of any kind."""
+def names_of_norms(model: nn.Module, but: type[nn.Module] | tuple[()] = ()) -> set[str]:
+    """Names of the parameters that belong to normalisation layers of any kind, ``but`` one."""
     return {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in model.named_modules()
-        if isinstance(module, _NORMS)
+        if isinstance(module, _NORMS) and not isinstance(module, but)
         for name, _ in module.named_parameters(recurse=False)
     }

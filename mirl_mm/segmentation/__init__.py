@@ -16,6 +16,6 @@ from .dataset import ADE20KDataset
 from .encoder_decoder import EncoderDecoder
 from .linear_head import LinearHead
 from .metric import IoUMetric
-from .transforms import LoadAnnotations
+from .transforms import CentredResize, LoadAnnotations
 
-__all__ = ["ADE20KDataset", "EncoderDecoder", "IoUMetric", "LinearHead", "LoadAnnotations"]
+__all__ = ["ADE20KDataset", "CentredResize", "EncoderDecoder", "IoUMetric", "LinearHead", "LoadAnnotations"]

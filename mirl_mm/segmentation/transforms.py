@@ -1,5 +1,7 @@
-"""Masks as they are read for training and evaluation."""
+"""Masks as they are read for training and evaluation, and resized with their images."""
 
+import mmcv
+from mmcv.transforms import Resize as MMCVResize
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
 from mirl_mm.datasets.masks import check_size, read_mask
@@ -28,3 +30,21 @@ class LoadAnnotations(MMSegLoadAnnotations):
             check_size(values.shape, results["ori_shape"][:2], path, results["img_path"])
         results["gt_seg_map"] = results["mask_rules"].labels(values, path)
         results["seg_fields"].append("gt_seg_map")
+
+
+@TRANSFORMS.register_module()
+class CentredResize(MMCVResize):
+    """mmcv's ``Resize`` (same arguments, keys and images) which leaves labels where the image's objects are.
+
+    Each pixel of the new map gets the label under its centre: Pillow's nearest. OpenCV's, which mmcv's default backend
+    takes, is that under the pixel's upper left corner, while its bilinear images are centred: labels then lie half a
+    pixel, on average over scales, to the right of the image and below it. As part of a random resize:
+    ``dict(type="RandomResize", resize_type="mirl_mm.CentredResize", ...)``.
+    """
+
+    def _resize_seg(self, results: dict) -> None:
+        if results.get("gt_seg_map") is not None:
+            size = results["img_shape"][::-1]
+            results["gt_seg_map"] = mmcv.imresize(
+                results["gt_seg_map"], size, interpolation="nearest", backend="pillow"
+            )

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from mmdet.structures.mask import PolygonMasks
 
 from mirl_mm.datasets import Draw
 from mirl_mm.datasets.shapes import CLASSES
@@ -17,6 +18,11 @@ from tests.training import ROOT
 def settings(shapes, tmp_path, **options) -> dict:
     cfg = small_detector(shapes, tmp_path).train_dataloader.dataset.to_dict()
     return {**cfg, "_scope_": "mmdet", **options}
+
+
+def recipes_pipeline(config: dict) -> dict:
+    steps = load_config(ROOT / "configs/det/mirl_vitb_coco.py").train_dataloader.dataset.pipeline
+    return {**config, "pipeline": [config["pipeline"][0], steps[1].to_dict(), *config["pipeline"][2:]]}
 
 
 def edit(shapes, tmp_path, change) -> str:
@@ -136,3 +142,25 @@ def test_an_image_without_objects_is_background(shapes, tmp_path):
     config["pipeline"].insert(-1, {**filter_step, "min_gt_bbox_wh": (1000, 1000)})
     dataset = DATASETS.build(config)
     assert len(dataset[0]["data_samples"].gt_instances) == 0
+
+
+def test_run_lengths_of_another_size(shapes, tmp_path):
+    def change(content):
+        content["annotations"][0]["segmentation"]["size"] = [32, 128]
+
+    dataset = DATASETS.build(recipes_pipeline(settings(shapes, tmp_path, ann_file=edit(shapes, tmp_path, change))))
+    with pytest.raises(
+        ValueError, match=r"00000000.jpg' has run lengths of \(32, 128\) \(H, W\), the image is \(64, 64\)"
+    ):
+        [dataset[i] for i in range(len(dataset))]
+
+
+def test_masks_are_polygons(shapes, tmp_path):
+    """Of Shapes' run lengths; what the model gets of them are the same pixels."""
+    config = settings(shapes, tmp_path)
+    bitmaps = DATASETS.build({**config, "pipeline": [config["pipeline"][i] for i in (0, 1, -1)]})
+    polygons = recipes_pipeline(config)
+    polygons = DATASETS.build({**polygons, "pipeline": [polygons["pipeline"][i] for i in (0, 1, -1)]})
+    for theirs, ours in zip(bitmaps, polygons, strict=True):
+        theirs, ours = (each["data_samples"].gt_instances.masks for each in (theirs, ours))
+        assert isinstance(ours, PolygonMasks) and np.array_equal(theirs.to_ndarray(), ours.to_ndarray())

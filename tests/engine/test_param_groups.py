@@ -40,7 +40,9 @@ def test_custom_keys(model):
 def test_errors(model):
     with pytest.raises(ValueError, match=r"\['mask_tokne'\] match no trainable parameter"):
         build(model, custom_keys={"mask_tokne": {}})
-    with pytest.raises(ValueError, match=r"knows 'bias_decay', 'custom_keys' only, got \['norm_decay_mult'\]"):
+    with pytest.raises(
+        ValueError, match=r"knows 'bias_decay', 'ln2d_decay', 'custom_keys' only, got \['norm_decay_mult'\]"
+    ):
         build(model, norm_decay_mult=0.0)
 
 

@@ -7,7 +7,13 @@ scale = (2048, 512)
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="mirl_mm.LoadAnnotations"),  # mmseg's, checking each mask
-    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(
+        type="RandomResize",
+        resize_type="mirl_mm.CentredResize",  # labels, too
+        scale=scale,
+        ratio_range=(0.5, 2.0),
+        keep_ratio=True,
+    ),
     dict(type="RandomCrop", crop_size=(512, 512), cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PhotoMetricDistortion"),

@@ -6,7 +6,13 @@ scale = (2560, 640)
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="mirl_mm.LoadAnnotations"),
-    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(
+        type="RandomResize",
+        resize_type="mirl_mm.CentredResize",  # labels, too
+        scale=scale,
+        ratio_range=(0.5, 2.0),
+        keep_ratio=True,
+    ),
     dict(type="RandomCrop", crop_size=(640, 640), cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PhotoMetricDistortion"),

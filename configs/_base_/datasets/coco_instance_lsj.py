@@ -1,18 +1,18 @@
 # COCO 2017, boxes and masks, with ViTDet's large-scale jitter: flip, resize by 0.1 to 2 of what fits 1024 x 1024, crop.
 # Images are padded to 1024 x 1024 by the model, after normalisation. Resizing is Pillow's, which smooths where it
-# shrinks, as in detectron2.
+# shrinks, as in detectron2. Masks are polygons, and boxes theirs after the crop: exact, as in detectron2.
 data_root = "data/coco"
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+    dict(type="mirl_mm.LoadPolygons", with_bbox=True, with_mask=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="RandomResize", scale=(1024, 1024), ratio_range=(0.1, 2.0), keep_ratio=True, backend="pillow"),
     dict(
         type="RandomCrop", crop_type="absolute", crop_size=(1024, 1024), recompute_bbox=True, allow_negative_crop=True
     ),
-    # An image without objects left stays: all of it is background.
-    dict(type="FilterAnnotations", min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True, keep_empty=False),
+    # An image without objects left stays: all of it is background. An object that was cut off has a box of no size.
+    dict(type="FilterAnnotations", min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [

@@ -1,16 +1,18 @@
 # Cascade Mask R-CNN as in ViTDet: Mask R-CNN with three box heads, each for a higher overlap, boxes regressed for all
-# classes alike. detectron2 gives the features a third of each stage's gradient, and the heads the whole of it; under
-# Adam, to which a loss's factor is nothing, this is a weight of a third for each stage. mmdet has a mask head in every
-# stage and averages the three, where ViTDet has one.
+# classes alike. The later stages relabel the first one's sample, and one mask head learns from it. detectron2 gives the
+# features a third of each stage's gradient, and the heads the whole of it; under Adam, to which a loss's factor is
+# nothing, this is a weight of a third for each stage. That of the masks, one of the first stage's losses, is 1 in all.
 _base_ = "./mask_rcnn_vitdet.py"
 
 _norm_cfg = dict(type="mirl_mm.LN2d", eps=1e-6)
+_sampler = dict(type="RandomSampler", num=512, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True)
+_all = dict(type="PseudoSampler")  # of the boxes that the stage before has moved
 
 model = dict(
     type="CascadeRCNN",
     roi_head=dict(
         _delete_=True,
-        type="CascadeRoIHead",
+        type="mirl_mm.CascadeRoIHead",
         num_stages=3,
         stage_loss_weights=[1 / 3] * 3,
         bbox_roi_extractor=dict(
@@ -48,7 +50,7 @@ model = dict(
             conv_out_channels=256,
             num_classes=80,
             norm_cfg=_norm_cfg,
-            loss_mask=dict(type="CrossEntropyLoss", use_mask=True, loss_weight=1.0),
+            loss_mask=dict(type="CrossEntropyLoss", use_mask=True, loss_weight=3.0),
         ),
     ),
     train_cfg=dict(
@@ -62,12 +64,12 @@ model = dict(
                     match_low_quality=False,
                     ignore_iof_thr=-1,
                 ),
-                sampler=dict(type="RandomSampler", num=512, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True),
+                sampler=sampler,
                 mask_size=28,
                 pos_weight=-1,
                 debug=False,
             )
-            for overlap in (0.5, 0.6, 0.7)
+            for overlap, sampler in ((0.5, _sampler), (0.6, _all), (0.7, _all))
         ]
     ),
 )

@@ -57,10 +57,10 @@ model = dict(
     train_cfg=dict(
         rpn=dict(
             assigner=dict(
-                type="MaxIoUAssigner",
+                type="mirl_mm.MaxIoUAssigner",  # mmdet's with detectron2's rule for an object's best anchors
                 pos_iou_thr=0.7,
                 neg_iou_thr=0.3,
-                min_pos_iou=0.3,
+                min_pos_iou=1e-12,  # they are positive however little they overlap it
                 match_low_quality=True,
                 ignore_iof_thr=-1,
             ),

@@ -6,8 +6,9 @@ optim_wrapper = dict(
     type="mirl_mm.Bf16OptimWrapper",
     optimizer=dict(type="AdamW", lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1),
     constructor="mirl_mm.LayerDecayOptimWrapperConstructor",
-    # Without weight decay are norms and absolute positions only: in detectron2 biases do have it.
-    paramwise_cfg=dict(layer_decay=0.7, bias_decay=True),
+    # Without weight decay are the encoder's norms and the absolute positions only: in detectron2 biases do have it, and
+    # so do LayerNorms of neck and heads, whose class its exemption of norms misses.
+    paramwise_cfg=dict(layer_decay=0.7, bias_decay=True, ln2d_decay=True),
 )
 auto_scale_lr = dict(enable=True, base_batch_size=64)
 
