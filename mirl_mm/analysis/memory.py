@@ -122,9 +122,11 @@ def _region_heads(network: Any, width: int, known: set[int]) -> int:
     stages = settings if isinstance(settings, list) else [settings]
     for kind in ("bbox", "mask"):
         heads, extractors = (listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
+        number = 0
         for head, extractor, setting in zip(heads, extractors, stages[: len(heads)], strict=True):
+            number = setting.sampler.get("num", number)  # without one, all boxes of the stage before
             share = setting.sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
             side = extractor.roi_layers[0].output_size[0]
-            x = torch.empty(int(setting.sampler.num * share), width, side, side, requires_grad=True)
+            x = torch.empty(int(number * share), width, side, side, requires_grad=True)
             total += kept_bytes(partial(head, x), known)
     return total

@@ -118,9 +118,9 @@ def test_boxes_and_masks_are_scaled_exactly(scale):
 @pytest.mark.parametrize("scale", [0.31, 0.71, 1.37])
 def test_they_lie_where_the_image_shows_them(scale, flip, form):
     """Flipped, resized and cropped; the image is the witness, whose grey values are read to parts of a pixel."""
-    whole = 0
+    offsets = []  # of objects that no crop has cut
     window = tuple(int(0.7 * scale * side) for side in SIZE[::-1])
-    for seed, box in enumerate(rectangles()[:10]):
+    for seed, box in enumerate(rectangles()[:20]):
         np.random.seed(seed)
         crop = {"RandomFlip": {"prob": flip}, "RandomCrop": {"crop_size": window}}
         image, found, _ = through_the_recipe([instance(box, form, False)], scale, **crop)
@@ -129,12 +129,13 @@ def test_they_lie_where_the_image_shows_them(scale, flip, form):
             continue
         left, top, right, bottom = found.bboxes.tensor[0].numpy()
         if min(left, top) > 1 and right < image.shape[1] - 1 and bottom < image.shape[0] - 1:
-            whole += 1
-            assert centres(image[None])[0] == pytest.approx([(left + right) / 2, (top + bottom) / 2], abs=0.05)
+            offsets.append(np.array([left + right, top + bottom]) / 2 - centres(image[None])[0])
             assert (right - left) * (bottom - top) == pytest.approx(image.sum(), rel=0.01)
         shown = image > 0.5  # at most a row and a column are on the other side of a rounding
-        assert (found.masks.to_ndarray()[0] != shown).sum() < shown.any(0).sum() + shown.any(1).sum()
-    assert whole
+        assert (found.masks.to_ndarray()[0] != shown).sum() <= shown.any(0).sum() + shown.any(1).sum()
+    assert len(offsets) > 2
+    # The ramp that an enlarged edge has is sampled at whole pixels: that moves single centres, not their mean.
+    assert np.abs(offsets).max() < 0.15 and np.abs(np.mean(offsets, axis=0)).max() < 0.05
 
 
 def test_mmdets_own_bitmaps_are_half_a_pixel_off():
