@@ -73,9 +73,9 @@ def through_the_recipe(instances: list[dict], scale: float, **settings):
 
 def centres(masks: np.ndarray) -> np.ndarray:
     """``(N, 2)``, x and y; the first pixel's own is 0.5."""
-    weights = masks / masks.sum((1, 2), keepdims=True)
+    columns, rows = masks.sum(1, dtype=float), masks.sum(2, dtype=float)
     x, y = np.arange(masks.shape[2]) + 0.5, np.arange(masks.shape[1]) + 0.5
-    return np.stack([(weights.sum(1) * x).sum(1), (weights.sum(2) * y).sum(1)], axis=1)
+    return np.stack([columns @ x, rows @ y], axis=1) / rows.sum(1, keepdims=True)
 
 
 def middles(boxes: np.ndarray) -> np.ndarray:
@@ -159,5 +159,5 @@ def test_predicted_masks_are_pasted_into_their_boxes(scale):
     logits[:, :, 7:21, 7:21] = 9
     meta = {"scale_factor": (scale, scale), "ori_shape": SIZE, "img_shape": [round(side * scale) for side in SIZE]}
     (found,) = head.predict_by_feat([logits], [found], [meta], ConfigDict(mask_thr_binary=0.5), rescale=True)
-    offsets = centres(found.masks.numpy().astype(float)) - middles(boxes)
+    offsets = centres(found.masks.numpy()) - middles(boxes)
     assert np.abs(offsets.mean(0)).max() < 0.05 and np.abs(offsets).max() <= 0.5
