@@ -1,4 +1,4 @@
-"""How a model's training is run: compiled, in parts that suit it, and on a GPU as CUDA graphs. No model knows of it.
+"""How a model's training is run: compiled, in parts that suit it, or as CUDA graphs. No model knows of it.
 
 Whole runs of blocks, decoders and losses are compiled each as one graph, and alike parts share it: launching 54 blocks
 one by one from Python took longer than a GPU took to compute them (docs/speed.md). Gradients leave the graphs before
@@ -47,9 +47,7 @@ class Compiled(NamedTuple):
         return f"compiled for training: {', '.join(self.parts)}; {graphs}{f' ({self.why})' if self.why else ''}"
 
 
-def compile_training(
-    model: nn.Module, backend: str | Callable = "inductor", cuda_graphs: bool | None = None
-) -> Compiled:
+def compile_training(model: nn.Module, backend: str | Callable = "inductor", cuda_graphs: bool = False) -> Compiled:
     """Let the parts of a model on a :class:`~mirl_mm.DeepViT` be compiled when they are first trained; in place.
 
     =============================  ===========================  ===========
@@ -68,7 +66,7 @@ def compile_training(
     Args:
         model: On its device, without DDP around it.
         backend: Of ``torch.compile``.
-        cuda_graphs: False: none. Default: by the table, on a CUDA device.
+        cuda_graphs: Run the parts as CUDA graphs. Not by default, as no GPU has tried them yet.
 
     Raises:
         ValueError: If the model has no DeepViT, or if ``cuda_graphs=True`` is asked for where there are none.
@@ -80,12 +78,11 @@ def compile_training(
     hindrance = by_blocks or _no_graphs(model, backend)
     if cuda_graphs and hindrance:
         raise ValueError(f"compile.cuda_graphs=True can't be had here: {hindrance}. Leave it out")
-    graphs = cuda_graphs is not False and not hindrance
     # DDP would have dynamo cut each graph where a bucket of gradients is full.
     torch._dynamo.config.optimize_ddp = False
 
     def compiled(function: Callable) -> Callable:
-        return torch.compile(function, backend=backend, mode="reduce-overhead" if graphs else None)
+        return torch.compile(function, backend=backend, mode="reduce-overhead" if cuda_graphs else None)
 
     _share_drop_path(backbone)
     parts = []
@@ -105,9 +102,9 @@ def compile_training(
         for name in ("project", "target", "terms"):
             _while_training(model, name, compiled)
         parts += [_number(len(decoders), "decoder"), "embeddings, target and losses"]
-    if graphs:
+    if cuda_graphs:
         model.register_forward_pre_hook(_begin_step)
-    return Compiled(tuple(parts), graphs, "" if graphs else hindrance or "cuda_graphs=False")
+    return Compiled(tuple(parts), cuda_graphs, hindrance)
 
 
 def segment_bounds(backbone: DeepViT, segment_depth: int) -> list[int]:

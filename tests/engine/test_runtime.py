@@ -172,20 +172,20 @@ def test_what_was_done_is_said(settings, said):
     assert f"compiled for training: {said}" in str(compile_training(mirl(**settings), backend="aot_eager"))
 
 
-def test_what_a_gpu_is_given(monkeypatch):
-    """CUDA graphs where they can be, a step's beginning for them, and the reason where they can't."""
+def test_what_cuda_graphs_are_given(monkeypatch):
+    """A step's beginning for them, and the reason where they can't be had; none unless they are asked for."""
     modes = []
     monkeypatch.setattr(torch, "compile", lambda function, *, mode, **_: modes.append(mode) or function)
     monkeypatch.setattr(runtime, "_no_graphs", lambda *_: "")
     steps = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: steps.append(1))
     model = mirl()
-    assert str(compile_training(model)).endswith("as CUDA graphs")
+    assert str(compile_training(model, cuda_graphs=True)).endswith("as CUDA graphs")
     assert set(modes) == {"reduce-overhead"}
     step(model)
     evaluate(model)
     assert len(steps) == 1
-    assert not compile_training(mirl(), cuda_graphs=False).cuda_graphs
+    assert str(compile_training(mirl())).endswith("without CUDA graphs")
     with pytest.raises(ValueError, match=r"cuda_graphs=True can't be had here: with_cp=True recomputes block by block"):
         compile_training(mirl(with_cp=True), cuda_graphs=True)
 
