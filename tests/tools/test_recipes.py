@@ -39,6 +39,17 @@ def test_page(write):
     assert f"| rate: [`b`](../configs/cls/b.py) | 0.1 | {link} | `lr` |" in text
 
 
+def test_a_group_of_its_own_configs(write, tmp_path):
+    write(SAME)
+    content = yaml.safe_load((tmp_path / "one.yml").read_text())
+    content["groups"] = {"First": {"configs": ["cls/b.py"], "rows": [SAME, OWN]}}
+    (tmp_path / "one.yml").write_text(yaml.safe_dump(content))
+    text = tool.page(tool.load())
+    assert "**The same: First**, of [`b`](../configs/cls/b.py)" in text
+    assert "| rate: [`b`](../configs/cls/b.py) | 0.1 | nobody has one | `lr` |" in text
+    assert "| rate | 0.1 | [Code" in text
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

@@ -4,7 +4,7 @@ A table (YAML) holds one task: `title`, `about`, `configs` (those that its rows 
 and commit, or package and version) and `groups` of rows. A row says `what` it is and where it is found (`at`, which
 tests/recipes.py reads), and one of: `value` and `source`, where ours is the original's; `ours`, `original`, `source`
 and `why`, where it is another; `ours` and `why`, where there is no original. A source is an original's name, a file of
-it and a line. A row may have `configs` of its own.
+it and a line. A row may have `configs` of its own, and so may a group: then its rows are under `rows`.
 
 python tools/misc/recipes.py
 python tools/misc/recipes.py --check
@@ -70,7 +70,13 @@ class Row(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     why: str
     configs: tuple[str, ...]
-    shared: bool
+
+
+class Group(NamedTuple):
+    """Rows of one kind, and the configs that they hold for unless they say so themselves."""
+
+    configs: tuple[str, ...]
+    rows: list[Row]
 
 
 class Table(NamedTuple):
@@ -80,7 +86,12 @@ class Table(NamedTuple):
     title: str
     about: str
     configs: tuple[str, ...]
-    groups: dict[str, list[Row]]
+    groups: dict[str, Group]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of all groups."""
+        return [row for group in self.groups.values() for row in group.rows]
 
 
 def parse_args() -> argparse.Namespace:
@@ -117,10 +128,11 @@ def read(name: str) -> Table:
     """One table."""
     content = yaml.safe_load((FOLDER / f"{name}.yml").read_text())
     configs, urls = tuple(content["configs"]), {key: address(each) for key, each in content["originals"].items()}
-    groups = {
-        title: [row(f"docs/recipes/{name}.yml, {each.get('what')!r}", each, configs, urls) for each in rows]
-        for title, rows in content["groups"].items()
-    }
+    groups = {}
+    for title, group in content["groups"].items():
+        rows, own = (group, configs) if isinstance(group, list) else (group["rows"], tuple(group["configs"]))
+        where = f"docs/recipes/{name}.yml, {title}"
+        groups[title] = Group(own, [row(f"{where}, {each.get('what')!r}", each, own, urls) for each in rows])
     return Table(name, content["title"], content["about"].strip(), configs, groups)
 
 
@@ -146,7 +158,7 @@ def row(where: str, entry: dict, configs: tuple[str, ...], urls: dict[str, tuple
     sources = entry.get("source", [])
     cited = tuple(cite(where, each, urls) for each in ([sources] if isinstance(sources, str) else sources))
     named = tuple(entry.get("configs", configs))
-    return Row(entry["what"], entry["at"], ours, original, cited, entry.get("why", ""), named, named == configs)
+    return Row(entry["what"], entry["at"], ours, original, cited, entry.get("why", ""), named)
 
 
 def cite(where: str, source: str, urls: dict[str, tuple[str, str]]) -> tuple[str, str]:
@@ -172,7 +184,7 @@ def flat(value: Any) -> list[Any]:
 
 def page(tables: list[Table]) -> str:
     """The whole page."""
-    rows = [each for table in tables for group in table.groups.values() for each in group]
+    rows = [each for table in tables for each in table.rows]
     same = sum(not each.why for each in rows)
     own = sum(not each.sources for each in rows)
     counts = {"values": len(rows), "same": same, "own": own, "different": len(rows) - same - own}
@@ -181,28 +193,31 @@ def page(tables: list[Table]) -> str:
 
 def section(table: Table) -> str:
     """A task: what differs, what is our own, and then what is the same, group by group."""
-    rows = [each for group in table.groups.values() for each in group]
+    rows = table.rows
     parts = [f"## {table.title}", table.about, f"Configs: {names(table.configs)}."]
     different = [
-        [label(each), show(each.ours), show(each.original), each.why, links(each), key(each)]
+        [label(each, table.configs), show(each.ours), show(each.original), each.why, links(each), key(each)]
         for each in rows
         if each.why and each.sources
     ]
-    own = [[label(each), show(each.ours), each.why, key(each)] for each in rows if not each.sources]
+    own = [[label(each, table.configs), show(each.ours), each.why, key(each)] for each in rows if not each.sources]
     if different:
         parts += ["**What differs**", grid(["", "ours", "original", "why", "original's line", "key"], different)]
     if own:
         parts += ["**What has no original**", grid(["", "ours", "why", "key"], own)]
     for title, group in table.groups.items():
-        same = [[label(each), show(each.ours), links(each), key(each)] for each in group if not each.why]
+        same = [
+            [label(each, group.configs), show(each.ours), links(each), key(each)] for each in group.rows if not each.why
+        ]
         if same:
-            parts += [f"**The same: {title}**", grid(["", "value", "original's line", "key"], same)]
+            of = "" if group.configs == table.configs else f", of {names(group.configs)}"
+            parts += [f"**The same: {title}**{of}", grid(["", "value", "original's line", "key"], same)]
     return "\n\n".join(parts) + "\n"
 
 
-def label(entry: Row) -> str:
-    """What a row is, and which configs it holds for if not all."""
-    return entry.what if entry.shared else f"{entry.what}: {names(entry.configs)}"
+def label(entry: Row, configs: tuple[str, ...]) -> str:
+    """What a row is, and which configs it holds for if not all of these."""
+    return entry.what if entry.configs == configs else f"{entry.what}: {names(entry.configs)}"
 
 
 def names(configs: tuple[str, ...]) -> str:
