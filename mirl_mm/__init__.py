@@ -22,6 +22,9 @@ _LAZY = {
     "FeatureInferencer": "mirl_mm.apis",
     "ReconstructInferencer": "mirl_mm.apis",
     "SegmentInferencer": "mirl_mm.apis",
+    "Run": "mirl_mm.apis.run",
+    "pretrain": "mirl_mm.apis.training",
+    "train": "mirl_mm.apis.training",
 }
 __all__ = ["__version__", *_LAZY]
 

@@ -28,6 +28,32 @@ def config_path(name: str | Path) -> Path:
     return FOLDER / str(name).removeprefix(PREFIX) if str(name).startswith(PREFIX) else Path(name)
 
 
+def find_config(name: str | Path) -> str:
+    """A config by a short name: ``cls/mirl_vits_in1k`` is one of this package's, unless there is such a file.
+
+    Args:
+        name: A path, or a path below this package's ``configs``; with ``mirl_mm::`` before it or not, with ``.py``
+            after it or not.
+
+    Returns:
+        A path, or a name that begins with ``mirl_mm::``.
+
+    Raises:
+        FileNotFoundError: If there is none, with those that are called alike.
+    """
+    text = str(name)
+    candidates = [text, f"{text}.py"]
+    candidates += [] if text.startswith(PREFIX) else [PREFIX + each for each in candidates]
+    found = next((each for each in candidates if config_path(each).is_file()), None)
+    if found is None:
+        known = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.glob("*/*.py"))
+        known = [each for each in known if not each.startswith("_")]
+        wanted = text.removeprefix(PREFIX).removesuffix(".py")
+        near = get_close_matches(wanted, known, n=5, cutoff=0.5) or known
+        raise FileNotFoundError(f"no config {text!r}: did you mean {' or '.join(near)}? A path will do, too")
+    return found
+
+
 def read_config(name: str | Path) -> Config:
     """Read a config file with all that it inherits.
 

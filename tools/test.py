@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args)
+    cfg = read_config(args, ["test_dataloader"])
     file_kind(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.per_class:

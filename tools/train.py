@@ -57,7 +57,7 @@ def batch_size(text: str) -> int | str:
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args)
+    cfg = read_config(args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"])
     prepare_training(
         cfg,
         epochs=args.epochs,

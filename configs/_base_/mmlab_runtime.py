@@ -7,7 +7,7 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     iteration_seed=dict(type="mirl_mm.IterationSeedHook"),
-    logger=dict(type="LoggerHook", interval=50),
+    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
     accumulation=dict(type="mirl_mm.EpochAccumulationHook"),
     grad_norm=dict(type="mirl_mm.GradNormHook"),

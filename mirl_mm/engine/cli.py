@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -9,8 +10,9 @@ from mmengine.config import Config, DictAction
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.config import config_path
 
+from .data_folder import use_folder
 from .dataset_facts import set_classes
-from .launch import load_config, set_data_root
+from .launch import LOADERS, load_config
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -34,19 +36,26 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def read_config(args: argparse.Namespace) -> Config:
-    """The config that the common options ask for."""
+def read_config(args: argparse.Namespace, loaders: Sequence[str] = LOADERS) -> Config:
+    """The config that the common options ask for.
+
+    Args:
+        args: Of a parser of :func:`make_parser`.
+        loaders: Names of the data loaders that will be used.
+    """
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(default_work_dir(args.config))
-    set_data(cfg, args)
+    set_data(cfg, args, Path(cfg.work_dir) / "data", loaders)
     return cfg
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options that name other data than the config's."""
-    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument(
+        "--data-root", help="folder of the data, in place of the config's; docs/data.md shows what it may hold"
+    )
     parser.add_argument(
         "--classes",
         nargs="+",
@@ -55,11 +64,18 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def set_data(cfg: Config, args: argparse.Namespace) -> None:
-    """Do what :func:`add_data_options` was asked for."""
+def set_data(cfg: Config, args: argparse.Namespace, out_dir: Path, loaders: Sequence[str] = LOADERS) -> None:
+    """Do what :func:`add_data_options` was asked for.
+
+    Args:
+        cfg: The config; changed in place.
+        args: Of the parser.
+        out_dir: For lists and converted annotations of a folder of another layout than the config's.
+        loaders: Names of the data loaders that will be used.
+    """
     if args.data_root:
-        set_data_root(cfg, args.data_root)
-    if args.classes:
+        use_folder(cfg, args.data_root, out_dir, loaders, args.classes or ())
+    elif args.classes:
         set_classes(cfg, args.classes)
 
 

@@ -16,6 +16,7 @@ from mirl_mm.config import read_config
 from mirl_mm.datasets import preflight
 from mirl_mm.registry import RUNNERS
 
+from .brief import with_brief_console
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .options import check_options
 from .runtime import check_compile, compile_runner
@@ -41,12 +42,13 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     return cfg
 
 
-def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
+def build_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Runner:
     """Build mmengine's runner after checking the data and completing the config.
 
     Args:
         cfg: The config.
         loaders: Names of the data loaders that the run will use; only their folders are checked.
+        brief: See :func:`~mirl_mm.engine.brief.with_brief_console`.
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
@@ -55,7 +57,8 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     prepare(cfg, loaders)
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
-    runner = RUNNERS.get(cfg.get("runner_type", "Runner")).from_cfg(cfg)
+    kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
+    runner = (with_brief_console(kind) if brief else kind).from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
         if compiling is not None:

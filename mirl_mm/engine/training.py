@@ -13,6 +13,7 @@ from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
 from .batch_size import AUTO, fit_batch_size, set_batch_size
 from .launch import build_runner, drop_validation, finish_processes, set_pretrained
 from .length import set_length
+from .summary import training_summary
 from .trackers import add_trackers
 
 
@@ -80,16 +81,18 @@ def prepare_training(
         fit_batch_size(cfg)
 
 
-def run_training(cfg: Config, hooks: Sequence[Hook] = ()) -> None:
-    """Train a config from the start to the end of all its processes.
+def run_training(cfg: Config, hooks: Sequence[Hook] = (), brief: bool = False) -> None:
+    """Train a config from the start to the end of all its processes; its settings are summed up in the log.
 
     Args:
         cfg: The config; completed in place by :func:`~mirl_mm.engine.launch.build_runner`, whose errors are raised.
         hooks: What goes along without being part of the config.
+        brief: Whether environment, config and list of hooks go to the log file alone, and not to the console, too.
     """
-    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"], brief)
     for hook in hooks:
         runner.register_hook(hook)
+    runner.logger.info(training_summary(runner))
     runner.train()
     del runner
     finish_processes()

@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 
 from .scalars import Scalars, loss_names, term_title
 
+#: What validations are read by, for each task: of a classifier, a detector, a segmentor.
+MAIN_METRICS = ("ema/accuracy/top1", "accuracy/top1", "coco/bbox_mAP", "coco/segm_mAP", "mIoU")
+
 _COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 
 
@@ -43,6 +46,40 @@ def plot_curves(runs: Mapping[str, Scalars], keys: Sequence[str] = (), title: st
         axis.legend()
     for axis in axes[len(panels) :]:
         axis.remove()
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, whatever its settings for plots are."""
+
+    def _repr_png_(self) -> bytes:
+        return encode_figure(self)
+
+
+def plot_run(run: Scalars, keys: Sequence[str] = (), title: str = "") -> Figure:
+    """One run at a glance: the loss and each pair's term, beside them what is measured in validations.
+
+    Args:
+        run: What it has logged.
+        keys: What to plot in the second panel. Default: accuracy, precision or IoU, as far as there are.
+        title: Goes on top.
+
+    Raises:
+        ValueError: If something was not logged, naming what there is.
+    """
+    losses = loss_names([run])
+    metrics = list(keys) or [key for key in MAIN_METRICS if key in run.val]
+    _check_keys({"": run}, [*losses, *metrics])
+    panels = [panel for panel in (losses, metrics) if panel]
+    figure = Picture(figsize=(5.5 * len(panels) + 1, 3.6), layout="constrained", dpi=80)
+    for axis, names in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
+        for name, colour in zip(names, _COLOURS * len(names), strict=False):
+            _draw(axis, run, name, term_title(name), colour, thick=name == "loss")
+        axis.set(xlabel="iteration")
+        axis.grid(alpha=0.25)
+        axis.legend()
     if title:
         figure.suptitle(title)
     return figure

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+#: What a record of a validation has besides what was measured.
+_OTHER = ("step", "time", "data_time")
+
 Points = list[tuple[int, float]]  # (training iteration, value), by rising iteration
 
 
@@ -58,6 +61,30 @@ def log_files(path: str | Path) -> list[Path]:
         f"no scalars.json in {str(path)!r}, its vis_data or <time>/vis_data: give a work dir of tools/train.py, whose "
         "visualizer has a LocalVisBackend (the default)"
     )
+
+
+def read_validations(path: str | Path) -> dict[int, dict[str, float]]:
+    """What a run measured in validations, by the epoch or iteration after which it did.
+
+    Args:
+        path: See :func:`read_scalars`.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        ValueError: If a line is no record of scalars.
+    """
+    found: dict[int, tuple[int, dict[str, float]]] = {}
+    for file in log_files(path):
+        records = _records(file)
+        first = next((record["step"] for record in records if "iter" in record), None)
+        if first is not None:  # what an earlier file has from here on no longer counts
+            found = {step: entry for step, entry in found.items() if entry[0] < first}
+        last = 0
+        for record in records:
+            last = record["step"] if "iter" in record else last
+            if "iter" not in record:
+                found[record["step"]] = last, {name: record[name] for name in record if name not in _OTHER}
+    return {step: values for step, (_, values) in found.items()}
 
 
 def loss_names(scalars: Sequence[Scalars]) -> list[str]:

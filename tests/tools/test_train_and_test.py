@@ -86,7 +86,7 @@ def test_missing_folder(trained):
 
 def test_empty_folder(trained, tmp_path):
     (tmp_path / "train").mkdir()
-    refuse(trained / "config.py", "--data-root", tmp_path, match="train_dataloader: folder '.*train' holds no files")
+    refuse(trained / "config.py", "--data-root", tmp_path, match="folder '.*' holds no files")
     assert not (trained / "refused").exists()
 
 

@@ -31,7 +31,7 @@ from mirl_mm.visualization.sheet import Entry, contact_sheet
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file")
-    parser.add_argument("--out-dir", type=Path, default="browse", help="where the pictures go")
+    parser.add_argument("--out-dir", type=Path, default=Path("browse"), help="where the pictures go")
     add_data_options(parser)
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="whose pipeline")
     parser.add_argument("--num-images", type=int, default=16, help="images, evenly spread over the data set")
@@ -54,7 +54,7 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = load_config(args.config, args.cfg_options)
-        set_data(cfg, args)
+        set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
         dataset = build_dataset(cfg, args.split)
         entries = list(draw_entries(dataset, looks_of(cfg, dataset), args))
     except (OSError, ValueError, ImportError, CorruptImageError) as error:

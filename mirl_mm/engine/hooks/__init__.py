@@ -7,6 +7,7 @@ from .classes import ClassCheckHook
 from .corrupt import CorruptImageHook
 from .float32_heads import Float32HeadsHook
 from .knn import KNNHook
+from .live import LiveCurvesHook
 from .load_report import LoadReportHook
 from .losses import LossInfoHook
 from .monitor import GradNormHook, ThroughputHook
@@ -23,6 +24,7 @@ __all__ = [
     "GradNormHook",
     "IterationSeedHook",
     "KNNHook",
+    "LiveCurvesHook",
     "LoadReportHook",
     "LossInfoHook",
     "ReconstructionHook",

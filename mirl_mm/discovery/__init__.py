@@ -1,0 +1,51 @@
+"""Data sets found in a folder: where images, labels and splits are, and what the classes are called.
+
+A folder is only read; lists and converted annotations go where the request says.
+"""
+
+from collections.abc import Callable, Mapping
+
+from .boxes import VOC_LAYOUT, YOLO_LAYOUT, find_voc, find_yolo
+from .coco import COCO_LAYOUT, class_names, find_coco
+from .folders import class_folders_of, find_class_folders, find_images
+from .found import Found, NothingFoundError, Request, Split, nothing_found, shorten
+from .mask_values import class_file, read_names
+from .masks import find_masks
+
+__all__ = [
+    "FINDERS",
+    "Found",
+    "NothingFoundError",
+    "Request",
+    "Split",
+    "class_file",
+    "class_folders_of",
+    "class_names",
+    "find_objects",
+    "read_names",
+    "shorten",
+]
+
+
+def find_objects(request: Request) -> Found:
+    """Objects with boxes, or boxes and masks: COCO's format, else YOLO's, else Pascal VOC's.
+
+    Raises:
+        NothingFoundError: If there are none.
+    """
+    tried: list[str] = []
+    for find in (find_coco, find_yolo, find_voc):
+        try:
+            return find(request)
+        except NothingFoundError as error:
+            tried += error.tried
+    raise nothing_found(request.root, "annotated objects", [COCO_LAYOUT, YOLO_LAYOUT, VOC_LAYOUT], tried)
+
+
+#: By what a task learns from.
+FINDERS: Mapping[str, Callable[[Request], Found]] = {
+    "images": find_images,
+    "classes": find_class_folders,
+    "objects": find_objects,
+    "masks": find_masks,
+}

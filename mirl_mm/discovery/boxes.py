@@ -1,0 +1,135 @@
+"""Objects in YOLO's and Pascal VOC's format: found, and converted to COCO's."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from mirl_mm.datasets.converters import voc_to_coco, yolo_to_coco
+from mirl_mm.datasets.converters.summary import Converted
+from mirl_mm.datasets.converters.voc import read_voc
+from mirl_mm.datasets.image_folder import EXTENSIONS
+
+from .coco import Annotated, found_in_coco
+from .found import Found, Request, nothing_found
+from .splits import NAMES, split_folders
+
+YOLO_LAYOUT = "YOLO: data.yaml (names and train, val, test), or classes.txt, images/ and labels/"
+VOC_LAYOUT = (
+    "Pascal VOC: Annotations/*.xml, JPEGImages/ and maybe ImageSets/Main/train.txt, val.txt; or *.xml beside the "
+    "images, in train/ and valid/ or in one folder"
+)
+_XML_FOLDERS = ("Annotations", "annotations", "labels", "xml", "")
+_IMAGE_FOLDERS = ("JPEGImages", "images", "")
+
+
+def find_yolo(request: Request) -> Found:
+    """YOLO's text files, converted into ``request.out_dir``.
+
+    Raises:
+        NothingFoundError: If there are none.
+        AnnotationError: If one can't be converted.
+    """
+    root = request.root
+    source = _yolo_source(root, request.names)
+    if source is None:
+        raise nothing_found(root, "objects in YOLO's format", [YOLO_LAYOUT])
+    made = yolo_to_coco(source, request.out_dir, classes=request.names)
+    base = next(iter(made.values())).root
+    files = {name: _annotated(each) for name, each in made.items()}
+    if "train" not in files:
+        files["train"] = files.pop("all" if "all" in files else next(iter(files)))
+    notes = [f"YOLO's text files converted to COCO's format in '{request.out_dir}'"]
+    notes += dict.fromkeys(note for each in made.values() for note in each.notes)
+    return found_in_coco("YOLO labels", files, request.below(os.path.relpath(base, root)), notes)
+
+
+def find_voc(request: Request) -> Found:
+    """Pascal VOC's XML files, converted into ``request.out_dir``.
+
+    Raises:
+        NothingFoundError: If there are none.
+        AnnotationError: If one can't be converted.
+    """
+    root, out_dir = request.root, request.out_dir
+    inner = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    if len(inner) == 1 and not _voc_places(root):
+        return find_voc(request.below(inner[0].name))
+    places = _voc_places(root)
+    if not places:
+        raise nothing_found(root, "objects in Pascal VOC's format", [VOC_LAYOUT])
+    classes = request.names or sorted({item.name for place in places.values() for item in place.objects()})
+    files, notes = {}, [f"Pascal VOC's XML files converted to COCO's format in '{request.out_dir}'"]
+    zero_based = any(min(item.box[:2]) < 1 for place in places.values() for item in place.objects())
+    if zero_based:
+        notes.append("boxes that begin at 0 show that edges are counted from 0, not pixels from 1 as VOC has it")
+    for name, place in places.items():
+        own_dir = out_dir / name if name in NAMES else out_dir
+        convert = partial(voc_to_coco, place.root, own_dir, classes=classes, zero_based=zero_based)
+        made = convert(annotations=place.xml, images=place.images, lists=place.lists, splits=place.splits)
+        prefix = request.relative(place.root)
+        for split, each in made.items():
+            files[name if split == "all" else split] = _annotated(each)._replace(prefix=prefix)
+    if "train" not in files:
+        files["train"] = files.pop("trainval" if "trainval" in files else "all")
+    return found_in_coco("Pascal VOC annotations", files, request, notes)
+
+
+class _Place(NamedTuple):
+    """XML files and their images, of one split or of several that lists name."""
+
+    root: Path
+    xml: str
+    images: str
+    lists: str = "ImageSets/Main"
+    splits: tuple[str, ...] = ()
+
+    def objects(self) -> list:
+        """Of all files."""
+        return [item for path in (self.root / self.xml).rglob("*.xml") for item in read_voc(path).objects]
+
+
+def _voc_places(root: Path) -> Mapping[str, _Place]:
+    """By split; ``all`` where there is but one."""
+    for folders in (split_folders(root), {"all": root}):
+        places = {name: place for name, folder in folders.items() if (place := _voc_place(folder)) is not None}
+        if places.keys() & {"train", "all"}:
+            return places
+    return {}
+
+
+def _voc_place(folder: Path) -> _Place | None:
+    xml = next((name for name in _XML_FOLDERS if any((folder / name).glob("*.xml"))), None)
+    images = next((name for name in _IMAGE_FOLDERS if _has_images(folder / name)), None)
+    if xml is None or images is None:
+        return None
+    listed = {path.stem for path in (folder / "ImageSets/Main").glob("*.txt")}
+    named: tuple[str, ...] = tuple(name for name in ("train", "val", "test") if name in listed)
+    if "train" not in named:
+        named = ("trainval",) if "trainval" in listed else ()
+    return _Place(folder, xml or ".", images or ".", splits=named)
+
+
+def _has_images(folder: Path) -> bool:
+    return folder.is_dir() and any(path.suffix.lower() in EXTENSIONS for path in folder.iterdir())
+
+
+def _yolo_source(root: Path, names: Sequence[str]) -> Path | None:
+    for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")], key=lambda path: path.name != "data.yaml"):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue
+        if isinstance(content, dict) and "names" in content and any(name in content for name in NAMES):
+            return path
+    named = bool(names) or any((root / name).is_file() for name in ("classes.txt", "labels/classes.txt"))
+    labels = (root / "labels").is_dir() or any(root.glob("*.txt"))
+    return root if named and labels and not (root / "masks").is_dir() else None
+
+
+def _annotated(made: Converted) -> Annotated:
+    return Annotated(made.path, json.loads(made.path.read_text(encoding="utf-8")), "")

@@ -1,0 +1,154 @@
+"""Annotation files in COCO's format: which there are, what they hold, and where their images lie."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.file_backend import AtomicLocalBackend
+
+from .found import Found, Request, Split, nothing_found
+from .splits import held_out_note, hold_out, split_of
+
+COCO_LAYOUT = (
+    "COCO: annotations/*.json (or *.json beside the images), with train and val in the files' or folders' names, as "
+    "train/_annotations.coco.json"
+)
+#: Files of COCO's that speak of other things than objects.
+_OTHER = ("captions", "keypoints", "panoptic", "stuff", "image_info")
+_SPOT_CHECKS = 16
+
+
+class Annotated(NamedTuple):
+    """A split's annotation file.
+
+    Attributes:
+        path: The file.
+        content: What is in it.
+        prefix: Folder of its images, relative to the data set's.
+    """
+
+    path: Path
+    content: Mapping[str, Any]
+    prefix: str
+
+
+def find_coco(request: Request) -> Found:
+    """Annotation files in COCO's format, in the folder or one or two below it.
+
+    Raises:
+        NothingFoundError: If there is none, images are missing, or it can't be told which file is for training.
+    """
+    root = request.root
+    tried: list[str] = []
+    files: dict[str, Annotated] = {}
+    unnamed: list[Annotated] = []
+    for path in _candidates(root):
+        content = _objects(path)
+        if content is None:
+            continue
+        split = split_of(path.stem) or split_of(path.parent.name)
+        prefix = _image_folder(request, path, content, split)
+        if prefix is None:
+            first = content["images"][0].get("file_name")
+            tried.append(f"'{path}' is in COCO's format, but its images, such as '{first}', are in no folder here.")
+        elif split is None:
+            unnamed.append(Annotated(path, content, prefix))
+        else:
+            files.setdefault(split, Annotated(path, content, prefix))
+    if "train" not in files and len(unnamed) == 1:
+        files["train"] = unnamed[0]
+    if "train" not in files:
+        names = [str(each.path) for each in (*files.values(), *unnamed)]
+        tried += [f"Of {', '.join(names)} it can't be told which is for training: name it train."] if names else []
+        raise nothing_found(root, "objects in COCO's format", [COCO_LAYOUT], tried)
+    return found_in_coco("COCO annotations", files, request)
+
+
+def found_in_coco(what: str, files: Mapping[str, Annotated], request: Request, notes: Sequence[str] = ()) -> Found:
+    """A data set of annotation files. Of one alone, a share of the images is held out, in two files that are written.
+
+    Args:
+        what: The layout's name.
+        files: Those of ``train`` and maybe ``val`` and ``test``.
+        request: Whose folder is the data set's.
+        notes: What else is worth knowing.
+    """
+    root, notes = request.root, list(notes)
+    evaluated = [name for name in ("val", "test") if name in files and files[name].content.get("annotations")]
+    files = {name: files[name] for name in ("train", *evaluated)}
+    if not evaluated:
+        total = len(files["train"].content["images"])
+        files = _hold_out(files["train"], request)
+        held = len(files["val"].content["images"]) if "val" in files else 0
+        notes.append(held_out_note(held, total, request.seed))
+    splits = {}
+    for name, file in files.items():
+        settings = {
+            "data_root": request.data_root,
+            "ann_file": request.relative(file.path),
+            "data_prefix": {"img": file.prefix},
+        }
+        splits[name] = Split(settings, len(file.content["images"]), f"'{file.path}', images in '{root / file.prefix}'")
+    annotations = files["train"].content.get("annotations") or []
+    masks = bool(annotations) and all(each.get("segmentation") for each in annotations)
+    return Found(what, splits, class_names(files["train"].content), masks, notes)
+
+
+def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The categories, without the one that some exports put over all others and that no object has."""
+    used = {each["category_id"] for each in content.get("annotations") or []}
+    parents = {each.get("supercategory") for each in content["categories"]}
+    kept = [each for each in content["categories"] if each["id"] in used or each["name"] not in parents]
+    return tuple(each["name"] for each in kept or content["categories"])
+
+
+def _candidates(root: Path) -> list[Path]:
+    paths = [*root.glob("*.json"), *root.glob("*/*.json"), *root.glob("*/annotations/*.json")]
+    return sorted(path for path in paths if not any(word in path.stem for word in _OTHER))
+
+
+def _objects(path: Path) -> dict[str, Any] | None:
+    """A file's content if it is in COCO's format; None if it is something else."""
+    try:
+        content = read_annotations(str(path))
+    except ValueError:
+        return None
+    known = all("id" in each and "name" in each for each in content["categories"])
+    return content if known and content["categories"] and "file_name" in content["images"][0] else None
+
+
+def _image_folder(request: Request, path: Path, content: Mapping[str, Any], split: str | None) -> str | None:
+    """The folder of a file's images, relative to the root: the first of the likely ones that has them."""
+    root, images = request.root, content["images"]
+    some = [str(image.get("file_name")) for image in images[:: max(len(images) // _SPOT_CHECKS, 1)]]
+    last = path.stem.rpartition("_")[2]  # train2017 of instances_train2017
+    below = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
+    named = [entry for entry in below if split and split_of(entry.name) == split]
+    likely = [path.parent, root / last, root / "images" / last]
+    likely += [each for folder in named for each in (folder, folder / "images")]
+    likely += [root / "images" / (split or ""), root / "images", root, path.parent / "images", *below]
+    for folder in likely:
+        if all((folder / name).is_file() for name in some):
+            return request.relative(folder)
+    return None
+
+
+def _hold_out(file: Annotated, request: Request) -> dict[str, Annotated]:
+    """A file in two, each with all categories."""
+    images = file.content["images"]
+    parts = dict(zip(("train", "val"), hold_out([None] * len(images), request.share, request.seed), strict=True))
+    if not parts["val"]:
+        return {"train": file}
+    annotations = file.content.get("annotations") or []
+    made = {}
+    for name, numbers in parts.items():
+        chosen = [images[i] for i in numbers]
+        ids = {image["id"] for image in chosen}
+        kept = [each for each in annotations if each.get("image_id") in ids]
+        content = {**file.content, "images": chosen, "annotations": kept}
+        path = request.out_dir / f"{name}.json"
+        AtomicLocalBackend().put_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), path)
+        made[name] = Annotated(path, content, file.prefix)
+    return made

@@ -1,0 +1,28 @@
+"""A console for those who watch a training, beside the log file that has everything."""
+
+import logging
+from typing import Any
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+#: How those records of mmengine's runner begin that are pages long: environment, config, order of hooks.
+_LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed")
+
+
+def with_brief_console(kind: type[Runner]) -> type[Runner]:
+    """The same runner, whose environment, config and list of hooks are in the log file only."""
+
+    class BriefRunner(kind):  # type: ignore[misc, valid-type]
+        def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+            logger = super().build_logger(*args, **kwargs)
+            for handler in console_handlers(logger):
+                handler.addFilter(lambda record: not record.getMessage().startswith(_LONG))
+            return logger
+
+    return BriefRunner
+
+
+def console_handlers(logger: logging.Logger) -> list[logging.Handler]:
+    """Those that write to the terminal, or into a notebook."""
+    return [each for each in logger.handlers if type(each) is logging.StreamHandler]

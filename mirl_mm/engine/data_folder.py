@@ -1,0 +1,179 @@
+"""Another folder of data for a config: its own layout if the folder has it, else whatever is found there."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+
+from mirl_mm.datasets import preflight
+from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.datasets.labels import read_classes
+from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders_of, class_names, read_names, shorten
+from mirl_mm.registry import DATASETS, SCOPE
+
+from .boxes_only import leave_out_masks
+from .dataset_facts import dataset_classes, fit_to_datasets, inner_datasets, set_classes
+from .launch import LOADERS, drop_validation, set_data_root
+
+#: What a data set of this type learns from.
+_KINDS = {"CocoDataset": "objects", "ADE20KDataset": "masks"}
+#: Splits in the order in which each loader takes them.
+_SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val", "train")}
+
+
+def use_folder(
+    cfg: Config,
+    data_root: str,
+    out_dir: str | Path,
+    loaders: Sequence[str] = LOADERS,
+    classes: Sequence[str] = (),
+    val_share: float = 0.1,
+    seed: int = 0,
+) -> None:
+    """Point a config's data sets to a folder, and its classes to those in it; what is found is printed.
+
+    Where the folder has what the config names (``train`` and ``val``, COCO's files, ADE20K's folders), that is taken.
+    Else it is looked for by :mod:`mirl_mm.discovery`: the layouts of other tools are known, too, and where there is
+    nothing to validate on, a share of the images is held out, or the training goes without. Classes that the config
+    names stay if the data has them. For objects without masks, the mask head is left
+    out.
+
+    Args:
+        cfg: The config; changed in place.
+        data_root: The folder; it is only read.
+        out_dir: For lists and converted annotations, if such are needed.
+        loaders: Names of the data loaders that will be used.
+        classes: The data's classes in the order of their labels, or one ``.txt`` file; None: those that are found.
+        val_share: What is held out for validation where there is none, in [0, 1).
+        seed: By which it is drawn.
+
+    Raises:
+        NothingFoundError: If the folder has nothing that the task could learn from.
+        ValueError: If a loader's data sets are in several folders; for a share out of range.
+    """
+    kind = _kind(cfg)
+    if kind is None or not Path(data_root).is_dir():
+        set_data_root(cfg, data_root)
+        found = None
+    else:
+        names = _given(classes, data_root) or (_named(cfg) if kind == "masks" else ()) or ()
+        request = Request(data_root, Path(out_dir).absolute(), val_share, seed, tuple(names))
+        found = None if _fits(cfg, data_root, loaders) else FINDERS[kind](request)
+        if found is not None:
+            print_log("\n".join(found.lines(data_root)), logger="current")
+            set_data_root(cfg, data_root)
+            _apply(cfg, found)
+        else:
+            set_data_root(cfg, data_root)
+            found = _facts(cfg, kind, loaders)
+    if classes:
+        set_classes(cfg, classes)
+    elif found is not None and found.classes and not _keeps(cfg, kind, found.classes):
+        if not found.splits:  # else it has been said
+            print_log(f"classes of '{data_root}': {shorten(found.classes)}", logger="current")
+        set_classes(cfg, found.classes)
+    if found is not None and not found.masks:
+        leave_out_masks(cfg)
+
+
+def fit_batch(cfg: Config) -> None:
+    """Make a batch no larger than there are images to train with, and even, as mixup takes pairs; says so."""
+    loader = cfg.train_dataloader
+    preflight({"train_dataloader": loader})
+    fit_to_datasets(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", SCOPE)):
+        images = len(DATASETS.build(loader.dataset))
+    if loader.get("drop_last") and loader.batch_size > images:
+        batch = images - images % 2 if images > 1 else 1
+        print_log(f"batch_size = {batch} (was {loader.batch_size}), as there are {images} images", logger="current")
+        loader.batch_size = batch
+
+
+def _kind(cfg: Config) -> str | None:
+    """What the config's data sets learn from; None if they are of other types, or lists say what is to be taken."""
+    kinds = set()
+    for loader in filter(cfg.get, LOADERS):
+        for dataset in inner_datasets(cfg[loader].dataset):
+            name = str(dataset.get("type")).rpartition(".")[2]
+            labelled = "classes" if dataset.get("labelled") else "images"
+            listed = bool(dataset.get("list_file"))
+            kinds.add(_KINDS.get(name) or (labelled if name == "ImageFolder" and not listed else None))
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _fits(cfg: Config, data_root: str, loaders: Sequence[str]) -> bool:
+    """Whether the folder has what the config names."""
+    tried = copy.deepcopy(cfg)
+    set_data_root(tried, data_root)
+    try:
+        preflight({name: tried.get(name) for name in loaders})
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _facts(cfg: Config, kind: str | None, loaders: Sequence[str]) -> Found | None:
+    """Classes, and whether there are masks, of a folder with the config's own layout; read in moments."""
+    held = next((name for name in ("val_dataloader", "test_dataloader", "train_dataloader") if name in loaders), None)
+    dataset = next(inner_datasets((cfg.get(held) or {}).get("dataset")), None) if held else None
+    if dataset is None:
+        return None
+    root = Path(dataset["data_root"])
+    if kind == "classes":
+        train = next(inner_datasets((cfg.get("train_dataloader") or {}).get("dataset")), dataset)
+        folders = [root / (each.get("split") or "") for each in (train, dataset)]
+        classes = next((found for folder in folders if folder.is_dir() and (found := class_folders_of(folder))), ())
+        return Found(kind, {}, classes if len(classes) > 1 else None)
+    if kind == "objects":  # of the validation: COCO's file for training takes a while to read
+        content = read_annotations(str(root / dataset["ann_file"]))
+        annotations = content.get("annotations") or []
+        masks = not annotations or any(each.get("segmentation") for each in annotations)
+        return Found(kind, {}, class_names(content), masks)
+    file = class_file([root]) if kind == "masks" else None
+    return None if file is None else Found("masks", {}, read_names(file))
+
+
+def _apply(cfg: Config, found: Found) -> None:
+    """Let each loader take its split."""
+    for loader in filter(cfg.get, LOADERS):
+        split = next((found.splits[name] for name in _SPLITS[loader.split("_")[0]] if name in found.splits), None)
+        if split is None:
+            drop_validation(cfg)
+            continue
+        for dataset in inner_datasets(cfg[loader].dataset):
+            dataset.update(copy.deepcopy(dict(split.settings)))
+
+
+def _given(classes: Sequence[str], data_root: str) -> Sequence[str]:
+    """The names, read from the file if it is one."""
+    return read_classes(classes[0], data_root) if len(classes) == 1 and classes[0].endswith(".txt") else classes
+
+
+def _named(cfg: Config) -> tuple[str, ...] | None:
+    """The classes that the config names."""
+    return dataset_classes(cfg)
+
+
+def _keeps(cfg: Config, kind: str | None, found: Sequence[str]) -> bool:
+    """Whether the config's own classes, or those that its type of data set has, fit the data."""
+    if kind == "classes":
+        heads = (cfg.model.get("head") or {}).get("num_classes")
+        named = _named(cfg)
+        return set(named) == set(found) if named else heads == len(found)
+    named = _named(cfg) or _default_classes(cfg)
+    if kind == "objects":
+        return bool(named) and set(named) <= set(found)
+    return tuple(named) == tuple(found)
+
+
+def _default_classes(cfg: Config) -> tuple[str, ...]:
+    """Those of the data set's type, such as COCO's 80."""
+    loader = next(filter(cfg.get, LOADERS))
+    dataset: Mapping[str, Any] = next(inner_datasets(cfg[loader].dataset))
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", SCOPE)):
+        kind = DATASETS.get(dataset["type"])
+    return tuple(getattr(kind, "METAINFO", {}).get("classes", ()))

@@ -1,0 +1,91 @@
+"""What a training is going to do, in a few lines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.device import get_device
+from mmengine.runner import Runner
+
+from mirl_mm.config import FOLDER, PREFIX
+from mirl_mm.text import counted
+
+from .dataset_facts import inner_datasets
+from .hooks.bare import bare_model
+
+
+def training_summary(runner: Runner) -> str:
+    """Settings of a training that is about to start, as they were resolved: a line for each kind.
+
+    Args:
+        runner: It has its data sets.
+    """
+    cfg = runner.cfg
+    lines = {
+        "config": f"{_name(cfg.filename)}; all settings are saved in '{runner.work_dir}'",
+        "data": _data(runner),
+        "model": _model(runner),
+        "start": _start(runner),
+        "length": _length(runner),
+        "updates": _updates(runner),
+    }
+    width = max(map(len, lines))
+    return "\n".join(["training", *(f"  {name:<{width}}  {line}" for name, line in lines.items())])
+
+
+def _name(file: str | None) -> str:
+    path = Path(file or "given in Python")
+    return PREFIX + path.relative_to(FOLDER).as_posix() if path.is_relative_to(FOLDER) else f"'{path}'"
+
+
+def _data(runner: Runner) -> str:
+    train = runner.train_loop.dataloader.dataset
+    classes = (getattr(train, "metainfo", None) or {}).get("classes")
+    root = next(inner_datasets(runner.cfg.train_dataloader.dataset)).get("data_root") or "."
+    parts = [f"{counted(len(train), 'image')} of '{root}'"]
+    if classes:
+        parts.append(counted(len(classes), "class", "classes"))
+    val = runner.val_loop
+    parts.append(f"validated on {len(val.dataloader.dataset):,}" if val is not None else "no validation")
+    return ", ".join(parts)
+
+
+def _model(runner: Runner) -> str:
+    model = bare_model(runner)
+    backbone: Mapping[str, Any] = runner.cfg.model.get("backbone") or {}
+    arch = backbone.get("arch")
+    size = backbone.get("img_size")
+    parts = [type(model).__name__]
+    if isinstance(arch, Mapping):
+        parts.append(f"{arch.get('depth')} blocks of width {arch.get('embed_dims')}")
+    elif arch:
+        parts.append(str(arch))
+    if size:
+        parts.append("x".join(map(str, size)) + " pixels" if isinstance(size, (list, tuple)) else f"{size} pixels")
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    return ", ".join([*parts, f"{millions:.3g} M parameters"])
+
+
+def _start(runner: Runner) -> str:
+    if runner.cfg.get("load_from"):
+        return f"{'resumed from' if runner.cfg.get('resume') else 'all weights of'} {runner.cfg.load_from}"
+    init = (runner.cfg.model.get("backbone") or {}).get("init_cfg")
+    checkpoint = init.get("checkpoint") if isinstance(init, Mapping) else None
+    return f"backbone of {checkpoint}" if checkpoint else "random weights"
+
+
+def _length(runner: Runner) -> str:
+    loop = runner.train_loop
+    epochs = f"{counted(loop.max_epochs, 'epoch')}, " if "max_epochs" in runner.cfg.train_cfg else ""
+    return f"{epochs}{counted(loop.max_iters, 'iteration')}, seed {runner.seed}"
+
+
+def _updates(runner: Runner) -> str:
+    cfg = runner.cfg
+    steps = cfg.optim_wrapper.get("accumulative_counts", 1)
+    batch = cfg.train_dataloader.batch_size * runner.world_size
+    images = f"{batch} images" + (f" x {steps} steps" if steps > 1 else "")
+    optimizer = cfg.optim_wrapper.optimizer
+    precision = "bfloat16" if "Bf16" in str(cfg.optim_wrapper.get("type")) else "float32"
+    machine = get_device() + (f" x {runner.world_size}" if runner.world_size > 1 else "")
+    return f"{images}, {optimizer.type} at {optimizer.lr:.3g}, {precision}, on {machine}"
