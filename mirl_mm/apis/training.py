@@ -117,7 +117,16 @@ def train(
         set_classes(cfg, classes)
     fit_batch(cfg)
     _keep_best(cfg)
-    prepare_training(cfg, amp=amp, pretrained=_weights(pretrained), load_from=_weights(load_from), resume=resume)
+    prepare_training(
+        cfg,
+        epochs=epochs,
+        iters=iters,
+        given=asked,
+        amp=amp,
+        pretrained=_weights(pretrained),
+        load_from=_weights(load_from),
+        resume=resume,
+    )
     run_training(cfg, [LiveCurvesHook()], brief=True)
     return Run(cfg.work_dir)
 
