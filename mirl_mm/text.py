@@ -1,5 +1,13 @@
 """Words for messages."""
 
+import os
+
+
+def short_path(path: str | os.PathLike[str]) -> str:
+    """A path as one would type it: relative if it is below the working folder."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if relative.startswith(os.pardir) else relative
+
 
 def counted(number: int, one: str, several: str | None = None) -> str:
     """Such as ``"1 box"`` and ``"1,200 boxes"``.

@@ -1,5 +1,7 @@
 """COCO-format data for detectors: mmdet's data set, seeded by the sampler and strict about its file."""
 
+import contextlib
+import io
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +53,8 @@ class CocoDataset(MMDetCocoDataset):
             print_log(warning, logger="current", level=logging.WARNING)
         coco = COCO()
         coco.dataset = {**content, "categories": kept, "annotations": content.get("annotations", [])}
-        coco.createIndex()
+        with contextlib.redirect_stdout(io.StringIO()):  # which only says that it does
+            coco.createIndex()
         coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
         return coco
 

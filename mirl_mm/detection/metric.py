@@ -1,9 +1,12 @@
 """COCO's twelve numbers under their names."""
 
+import contextlib
+import io
 from collections.abc import Sequence
 from typing import Any
 
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
+from mmengine.logging import print_log
 
 from mirl_mm.registry import METRICS
 
@@ -20,7 +23,8 @@ class CocoMetric(MMDetCocoMetric):
 
     mmdet reports the six precisions, and counts recalls at 100, 300 and 1000 detections, under these names whatever
     ``proposal_nums`` is. COCO's recalls are at 1, 10 and 100. Detectors without a single detection get 0 rather than no
-    metric at all. Labels are taken in the order of the data set's classes, as in our ``CocoDataset``.
+    metric at all. What pycocotools prints besides its numbers is left out, and the numbers are in the log file,
+    too. Labels are taken in the order of the data set's classes, as in our ``CocoDataset``.
 
     Args:
         proposal_nums: Numbers of detections per image at which recalls are taken; precisions are at the last.
@@ -40,7 +44,12 @@ class CocoMetric(MMDetCocoMetric):
         """Compute the metrics."""
         if self._coco_api is not None and self.cat_ids is None:
             self._order_categories()
-        metrics = super().compute_metrics(results)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            metrics = super().compute_metrics(results)
+        numbers = [line for line in printed.getvalue().splitlines() if line.startswith(" Average")]
+        if numbers:
+            print_log("\n".join([f"COCO's numbers, {' and '.join(self.metrics)}:", *numbers]), logger="current")
         if self.format_only:
             return metrics
         renamed: dict[str, float] = {}

@@ -13,6 +13,7 @@ from mirl_mm.datasets.converters import voc_to_coco, yolo_to_coco
 from mirl_mm.datasets.converters.summary import Converted
 from mirl_mm.datasets.converters.voc import read_voc
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.text import short_path
 
 from .coco import Annotated, found_in_coco
 from .found import Found, Request, nothing_found
@@ -43,7 +44,7 @@ def find_yolo(request: Request) -> Found:
     files = {name: _annotated(each) for name, each in made.items()}
     if "train" not in files:
         files["train"] = files.pop("all" if "all" in files else next(iter(files)))
-    notes = [f"YOLO's text files converted to COCO's format in '{request.out_dir}'"]
+    notes = [f"YOLO's text files converted to COCO's format in '{short_path(request.out_dir)}'"]
     notes += dict.fromkeys(note for each in made.values() for note in each.notes)
     return found_in_coco("YOLO labels", files, request.below(os.path.relpath(base, root)), notes)
 
@@ -63,7 +64,7 @@ def find_voc(request: Request) -> Found:
     if not places:
         raise nothing_found(root, "objects in Pascal VOC's format", [VOC_LAYOUT])
     classes = request.names or sorted({item.name for place in places.values() for item in place.objects()})
-    files, notes = {}, [f"Pascal VOC's XML files converted to COCO's format in '{request.out_dir}'"]
+    files, notes = {}, [f"Pascal VOC's XML files converted to COCO's format in '{short_path(request.out_dir)}'"]
     zero_based = any(min(item.box[:2]) < 1 for place in places.values() for item in place.objects())
     if zero_based:
         notes.append("boxes that begin at 0 show that edges are counted from 0, not pixels from 1 as VOC has it")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mirl_mm.datasets.coco_checks import read_annotations
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
 from .splits import held_out_note, hold_out, split_of
@@ -90,7 +91,9 @@ def found_in_coco(what: str, files: Mapping[str, Annotated], request: Request, n
             "ann_file": request.relative(file.path),
             "data_prefix": {"img": file.prefix},
         }
-        splits[name] = Split(settings, len(file.content["images"]), f"'{file.path}', images in '{root / file.prefix}'")
+        splits[name] = Split(
+            settings, len(file.content["images"]), f"'{short_path(file.path)}', images in '{root / file.prefix}'"
+        )
     annotations = files["train"].content.get("annotations") or []
     masks = bool(annotations) and all(each.get("segmentation") for each in annotations)
     return Found(what, splits, class_names(files["train"].content), masks, notes)

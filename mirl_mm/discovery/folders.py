@@ -7,6 +7,7 @@ from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.listing import list_images
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
 from .splits import NAMES, held_out_note, hold_out, split_folders
@@ -83,7 +84,9 @@ def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
         if numbers:
             path = request.out_dir / f"{name}.txt"
             AtomicLocalBackend().put_text("".join(f"{files[i]} {labels[i]}\n" for i in numbers), path)
-            splits[name] = Split({**common, "list_file": str(path)}, len(numbers), f"'{train}', listed in '{path}'")
+            splits[name] = Split(
+                {**common, "list_file": str(path)}, len(numbers), f"'{train}', listed in '{short_path(path)}'"
+            )
     notes = [held_out_note(len(parts["val"]), len(files), request.seed)]
     return Found("class folders", splits, classes, notes=notes)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.file_backend import AtomicLocalBackend
-from mirl_mm.text import counted
+from mirl_mm.text import counted, short_path
 
 from .found import Found, Request, Split, nothing_found
 from .mask_values import MaskValues, binary_masks, understand_values
@@ -56,7 +56,7 @@ def find_masks(request: Request) -> Found:
     notes = [values.note]
     if values.binary:
         found = {name: _made_binary(pairs, out_dir / "masks" / name) for name, pairs in found.items()}
-        notes.append(f"their 255 is written as 1 in '{out_dir / 'masks'}'")
+        notes.append(f"their 255 is written as 1 in '{short_path(out_dir / 'masks')}'")
     for name, pairs in found.items():
         if pairs.left_out:
             notes.append(f"{name}: {counted(pairs.left_out, 'image')} without mask left out")
@@ -91,7 +91,7 @@ def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values:
         "reduce_zero_label": values.reduce_zero_label,
     }
     number = len(pairs.names if names is None else names)
-    return Split(settings, number, f"'{pairs.images}' and '{pairs.masks}'")
+    return Split(settings, number, f"'{short_path(pairs.images)}' and '{short_path(pairs.masks)}'")
 
 
 def _made_binary(pairs: _Pairs, out_dir: Path) -> _Pairs:

@@ -8,6 +8,8 @@ from mmengine.runner import Runner
 
 #: How those records of mmengine's runner begin that are pages long: environment, config, order of hooks.
 _LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed")
+#: Of lines that nobody could act on: mmengine's about itself.
+_OF_NO_USE = ("Distributed training is not used", "deprecated in future")
 
 
 def with_brief_console(kind: type[Runner]) -> type[Runner]:
@@ -17,10 +19,15 @@ def with_brief_console(kind: type[Runner]) -> type[Runner]:
         def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
             logger = super().build_logger(*args, **kwargs)
             for handler in console_handlers(logger):
-                handler.addFilter(lambda record: not record.getMessage().startswith(_LONG))
+                handler.addFilter(_is_for_people)
             return logger
 
     return BriefRunner
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return not message.startswith(_LONG) and not any(words in message for words in _OF_NO_USE)
 
 
 def console_handlers(logger: logging.Logger) -> list[logging.Handler]:

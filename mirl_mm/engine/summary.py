@@ -8,7 +8,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mirl_mm.config import FOLDER, PREFIX
-from mirl_mm.text import counted
+from mirl_mm.text import counted, short_path
 
 from .dataset_facts import inner_datasets
 from .hooks.bare import bare_model
@@ -22,7 +22,7 @@ def training_summary(runner: Runner) -> str:
     """
     cfg = runner.cfg
     lines = {
-        "config": f"{_name(cfg.filename)}; all settings are saved in '{runner.work_dir}'",
+        "config": f"{_name(cfg.filename)}; all settings are saved in '{short_path(runner.work_dir)}'",
         "data": _data(runner),
         "model": _model(runner),
         "start": _start(runner),
@@ -68,10 +68,10 @@ def _model(runner: Runner) -> str:
 
 def _start(runner: Runner) -> str:
     if runner.cfg.get("load_from"):
-        return f"{'resumed from' if runner.cfg.get('resume') else 'all weights of'} {runner.cfg.load_from}"
+        return f"{'resumed from' if runner.cfg.get('resume') else 'all weights of'} {short_path(runner.cfg.load_from)}"
     init = (runner.cfg.model.get("backbone") or {}).get("init_cfg")
     checkpoint = init.get("checkpoint") if isinstance(init, Mapping) else None
-    return f"backbone of {checkpoint}" if checkpoint else "random weights"
+    return f"backbone of {short_path(checkpoint)}" if checkpoint else "random weights"
 
 
 def _length(runner: Runner) -> str:

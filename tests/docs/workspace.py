@@ -113,7 +113,8 @@ def _coco(folder: Path, source: Path) -> None:
 
 def _masks(folder: Path, source: Path) -> None:
     """ADE20K's layout in ``data/ade`` and ``data/camvid``; ``data/street`` as the example config has it."""
-    shutil.copytree(source, folder / "data/ade/ADEChallengeData2016")
+    # ADE20K has no file of names; the values are taken for its 150 classes.
+    shutil.copytree(source, folder / "data/ade/ADEChallengeData2016", ignore=shutil.ignore_patterns("classes.txt"))
     (folder / "data/ade/annotations").symlink_to("ADEChallengeData2016/annotations")
     (folder / "data/camvid").symlink_to(folder / "data/ade/ADEChallengeData2016")
     names = [f"class {i}" for i in range(150)]
