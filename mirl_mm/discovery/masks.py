@@ -130,8 +130,10 @@ def _pair(images: Path, masks: Path, tried: list[str]) -> _Pairs | None:
     if not images.is_dir() or not masks.is_dir():
         return None
     stems = _stems(masks, _MASK_ENDINGS)
-    candidates = _stems(images, EXTENSIONS)
     same = images == masks
+    candidates = _stems(images, EXTENSIONS)
+    if not same:  # masks may lie in a folder within
+        candidates = {name: path for name, path in candidates.items() if not path.is_relative_to(masks)}
     for suffix in _SUFFIXES[same:]:
         # In one folder, masks are no images: what ends in the suffix is left aside.
         own = {name: path for name, path in candidates.items() if not (same and name.endswith(suffix))}

@@ -28,7 +28,8 @@ def leave_out_masks(cfg: Config) -> None:
         _leave_out(pipeline)
     for name in ("val_evaluator", "test_evaluator"):
         metrics: Any = cfg.get(name) or []
-        for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
+        listed: Any = [metrics] if isinstance(metrics, Mapping) else metrics
+        for metric in listed:
             if "segm" in (metric.get("metric") or ()):
                 metric["metric"] = ["bbox"]
     print_log("the objects have no masks: the mask head is left out, boxes are learnt", logger="current")

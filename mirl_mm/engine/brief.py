@@ -15,7 +15,7 @@ _OF_NO_USE = ("Distributed training is not used", "deprecated in future")
 def with_brief_console(kind: type[Runner]) -> type[Runner]:
     """The same runner, whose environment, config and list of hooks are in the log file only."""
 
-    class BriefRunner(kind):  # type: ignore[misc, valid-type]
+    class BriefRunner(kind):
         def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
             logger = super().build_logger(*args, **kwargs)
             for handler in console_handlers(logger):

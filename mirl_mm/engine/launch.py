@@ -48,7 +48,7 @@ def build_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Ru
     Args:
         cfg: The config.
         loaders: Names of the data loaders that the run will use; only their folders are checked.
-        brief: See :func:`~mirl_mm.engine.brief.with_brief_console`.
+        brief: Whether environment, config and list of hooks go to the log file alone, not to the console.
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).

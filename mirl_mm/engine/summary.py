@@ -18,7 +18,7 @@ def training_summary(runner: Runner) -> str:
     """Settings of a training that is about to start, as they were resolved: a line for each kind.
 
     Args:
-        runner: It has its data sets.
+        runner: Its training loop is built, by which nothing else is.
     """
     cfg = runner.cfg
     lines = {
@@ -45,8 +45,7 @@ def _data(runner: Runner) -> str:
     parts = [f"{counted(len(train), 'image')} of '{root}'"]
     if classes:
         parts.append(counted(len(classes), "class", "classes"))
-    val = runner.val_loop
-    parts.append(f"validated on {len(val.dataloader.dataset):,}" if val is not None else "no validation")
+    parts.append("with validation" if runner._val_loop is not None else "no validation")
     return ", ".join(parts)
 
 

@@ -51,7 +51,7 @@ def plot_curves(runs: Mapping[str, Scalars], keys: Sequence[str] = (), title: st
     return figure
 
 
-class Picture(Figure):
+class _Picture(Figure):
     """A figure that a notebook shows, whatever its settings for plots are."""
 
     def _repr_png_(self) -> bytes:
@@ -73,7 +73,7 @@ def plot_run(run: Scalars, keys: Sequence[str] = (), title: str = "") -> Figure:
     metrics = list(keys) or [key for key in MAIN_METRICS if key in run.val]
     _check_keys({"": run}, [*losses, *metrics])
     panels = [panel for panel in (losses, metrics) if panel]
-    figure = Picture(figsize=(5.5 * len(panels) + 1, 3.6), layout="constrained", dpi=80)
+    figure = _Picture(figsize=(5.5 * len(panels) + 1, 3.6), layout="constrained", dpi=80)
     for axis, names in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
         for name, colour in zip(names, _COLOURS * len(names), strict=False):
             _draw(axis, run, name, term_title(name), colour, thick=name == "loss")

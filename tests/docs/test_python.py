@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmengine.config import Config
 
 from mirl_mm.engine.launch import load_config
+from mirl_mm.engine.length import set_length
 from mirl_mm.engine.options import check_options
 from tests.docs.fences import Fence, fences
 from tests.docs.running import in_workspace
@@ -45,8 +48,14 @@ def test_runs(fence: Fence, workspace, monkeypatch):
     for name in re.findall(r'"([^"\n]+\.pth)"', fence.text):
         provide(workspace, name)
     in_workspace(monkeypatch, workspace)
+    monkeypatch.setattr("mirl_mm.engine.training.set_length", briefly)
     text = re.sub(r'"cuda(:0)?"', '"cpu"', fence.text)
     exec(compile(text, fence.place, "exec"), {"__name__": "docs"})
+
+
+def briefly(cfg: Config, *asked: Any) -> None:
+    """In place of another length: one epoch, or two iterations."""
+    set_length(cfg, **({"epochs": 1} if "max_epochs" in cfg.train_cfg else {"iters": 2}))
 
 
 @pytest.mark.parametrize("fence", parameters([fence for fence in CONFIGS if not fence.marks]))

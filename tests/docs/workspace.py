@@ -52,8 +52,10 @@ def make_workspace(folder: Path) -> Path:
         if named := re.match(r"# (\w+/\w+\.py)\n", fence.text):
             (folder / named[1]).parent.mkdir(exist_ok=True)
             (folder / named[1]).write_text(fence.text)
+    (folder / "new").symlink_to("photos")
     for run in ("a", "b", "pretrain/mirl_vits54_in1k", "x"):
         _log(folder / "work_dirs" / run)
+    (folder / "work_dirs/pretrain/mirl_vits54_in1k/mirl_vits54_in1k.py").write_text("")
     return folder
 
 
@@ -80,7 +82,7 @@ def _image_folders(folder: Path) -> None:
     names = [f"class{i:02d}" for i in range(CLASSES)]
     write_class_folders(folder / "FOLDER", train=3 * CLASSES, val=CLASSES, classes=names)
     (folder / "data").mkdir()
-    for name in ("data/imagenet", "tiny20", "photos1000", "my_photos"):
+    for name in ("data/imagenet", "tiny20", "photos1000", "my_photos", "flowers"):
         (folder / name).symlink_to(folder / "FOLDER")
     rng = np.random.default_rng(2)
     (folder / "photos").mkdir()
@@ -109,6 +111,7 @@ def _coco(folder: Path, source: Path) -> None:
         content["categories"] = [{"id": i, "name": name} for i, name in enumerate(("apple", "banana", "cherry"), 1)]
         (fruit / f"{split}.json").write_text(json.dumps(content))
     shutil.copy(folder / "data/coco/annotations/instances_train2017.json", folder)
+    (folder / "fruit").symlink_to(fruit)
 
 
 def _masks(folder: Path, source: Path) -> None:
