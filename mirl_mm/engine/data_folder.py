@@ -16,8 +16,8 @@ from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders
 from mirl_mm.registry import DATASETS, SCOPE
 
 from .boxes_only import leave_out_masks
-from .dataset_facts import dataset_classes, fit_to_datasets, inner_datasets, set_classes
-from .launch import LOADERS, drop_validation, set_data_root
+from .dataset_facts import dataset_classes, inner_datasets, set_classes
+from .launch import LOADERS, drop_validation, prepare, set_data_root
 
 #: What a data set of this type learns from.
 _KINDS = {"CocoDataset": "objects", "ADE20KDataset": "masks"}
@@ -83,8 +83,7 @@ def use_folder(
 def fit_batch(cfg: Config) -> None:
     """Make a batch no larger than there are images to train with, and even, as mixup takes pairs; says so."""
     loader = cfg.train_dataloader
-    preflight({"train_dataloader": loader})
-    fit_to_datasets(cfg)
+    prepare(cfg, ["train_dataloader"])
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", SCOPE)):
         images = len(DATASETS.build(loader.dataset))
     if loader.get("drop_last") and loader.batch_size > images:
