@@ -48,7 +48,7 @@ def _shrink(node: Any) -> None:
             node[key] = CLASSES
         elif key in _WIDTHS:
             node[key] = [WIDTH] * len(value) if isinstance(value, list) else min(value, WIDTH)
-        elif key == "size" and isinstance(value, int):
+        elif key in ("size", "pad_size_divisor") and isinstance(value, int):
             node[key] = _side(value)
         elif isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_large, value)):
             node[key] = type(value)(map(_side, value))
