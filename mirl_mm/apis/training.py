@@ -11,8 +11,9 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
 from mirl_mm.config import find_config
+from mirl_mm.engine.batch_size import AUTO, set_batch_size
 from mirl_mm.engine.cli import default_work_dir
-from mirl_mm.engine.data_folder import fit_batch, use_folder
+from mirl_mm.engine.data_folder import limit_batch, use_folder
 from mirl_mm.engine.dataset_facts import set_classes
 from mirl_mm.engine.hooks.live import LiveCurvesHook
 from mirl_mm.engine.launch import load_config
@@ -63,13 +64,14 @@ def train(
     load_from: Run | str | Path | None = None,
     epochs: int | None = None,
     iters: int | None = None,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     classes: Sequence[str] = (),
     val_share: float = 0.1,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
     seed: int | None = None,
     amp: bool = False,
+    trackers: str | Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
 ) -> Run:
     """Train any config on a folder of data; what ``tools/train.py`` does with the same config and options.
@@ -84,13 +86,15 @@ def train(
         load_from: From whose weights the whole model starts.
         epochs: Length of the training; the schedule follows. None: the config's.
         iters: The same in iterations, for configs that count them.
-        batch_size: Images at a time; the learning rate follows. None: the config's.
+        batch_size: Images at a time; the learning rate follows. ``"auto"``: as many as fit the memory, with the update of
+            the config. None: the config's.
         classes: Names in the order of their labels; default: those of the data.
         val_share: Part of the images held out for validation where the data has no split for it; 0: no validation then.
         work_dir: Where all results go; default: ``work_dirs/<task>/<config's name>``.
         resume: Go on from the last checkpoint in the work dir, if there is one; or from the one given.
         seed: Of weights, order and augmentation; default: the config's, 0.
         amp: bfloat16 mixed precision, whatever the config says.
+        trackers: Where the run is reported to besides, such as ``"tensorboard"``.
         overrides: Dotted keys of the config to other values, such as ``{"optim_wrapper.optimizer.lr": 1e-4}``.
 
     Returns:
@@ -107,22 +111,24 @@ def train(
     cfg = load_config(name, asked)
     cfg.launcher = "none"
     cfg.work_dir = os.fspath(work_dir or cfg.get("work_dir") or default_work_dir(name))
-    if batch_size is not None:
-        cfg.train_dataloader.batch_size = batch_size
+    if batch_size is not None and batch_size != AUTO:
+        set_batch_size(cfg, int(batch_size))
     if seed is not None:
         cfg.setdefault("randomness", {})["seed"] = seed
     if data_root is not None:
         use_folder(cfg, os.fspath(data_root), Path(cfg.work_dir) / "data", _USED, classes, val_share)
     elif classes:
         set_classes(cfg, classes)
-    fit_batch(cfg)
+    limit_batch(cfg)
     _keep_best(cfg)
     prepare_training(
         cfg,
         epochs=epochs,
         iters=iters,
         given=asked,
+        batch_size=AUTO if batch_size == AUTO else None,
         amp=amp,
+        trackers=trackers,
         pretrained=_weights(pretrained),
         load_from=_weights(load_from),
         resume=resume,

@@ -80,7 +80,7 @@ def use_folder(
         leave_out_masks(cfg)
 
 
-def fit_batch(cfg: Config) -> None:
+def limit_batch(cfg: Config) -> None:
     """Make a batch no larger than there are images to train with, and even, as mixup takes pairs; says so."""
     loader = cfg.train_dataloader
     prepare(cfg, ["train_dataloader"])
