@@ -86,8 +86,8 @@ def train(
         load_from: From whose weights the whole model starts.
         epochs: Length of the training; the schedule follows. None: the config's.
         iters: The same in iterations, for configs that count them.
-        batch_size: Images at a time; the learning rate follows. ``"auto"``: as many as fit the memory, with the update of
-            the config. None: the config's.
+        batch_size: Images at a time; the learning rate follows. ``"auto"``: as many as fit the memory, the update being
+            the config's. None: the config's.
         classes: Names in the order of their labels; default: those of the data.
         val_share: Part of the images held out for validation where the data has no split for it; 0: no validation then.
         work_dir: Where all results go; default: ``work_dirs/<task>/<config's name>``.
