@@ -51,5 +51,7 @@ def shorter(arguments: list[str], folder: Path) -> list[str]:
         if flag in arguments:
             at = arguments.index(flag)
             arguments = arguments[:at] + arguments[at + 2 :]
+    # A warm-up of whole epochs is as long as the one that is left.
+    arguments = [word for word in arguments if not word.startswith("param_scheduler.warmup=")]
     by_epoch = "max_epochs" in Config.fromfile(folder / arguments[1]).get("train_cfg", {})
     return arguments + (["--epochs", "1"] if by_epoch else ["--iters", "2"])
