@@ -40,7 +40,7 @@ def wheel(checkout) -> Path:
     """Built from the source distribution, as package indexes' users and pip do."""
     name = run(sys.executable, "-c", BUILD.format("sdist", "dist"), cwd=checkout).splitlines()[-1]
     with tarfile.open(checkout / "dist" / name) as archive:
-        archive.extractall(checkout.parent, filter="data")
+        archive.extractall(checkout.parent)
     source = checkout.parent / name.removesuffix(".tar.gz")
     return source / "dist" / run(sys.executable, "-c", BUILD.format("wheel", "dist"), cwd=source).splitlines()[-1]
 

@@ -76,12 +76,12 @@ def test_detectors_heads_by_hand():
 
 
 @pytest.mark.det
-def test_a_cascade_has_its_heads_three_times_and_gfl_none_of_them():
+def test_a_cascade_has_its_box_head_three_times_and_gfl_no_such_heads():
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     cfg = small_detector("mirl_vitb_cascade_coco")
     names = [part.name for part in model_parts(cfg.model, cfg.default_scope)]
-    heads = [f"roi_head.{kind}_head.{i}" for kind in ("bbox", "mask") for i in range(3)]
-    assert names == ["backbone", "neck", "rpn_head", *heads]
+    heads = [f"roi_head.bbox_head.{i}" for i in range(3)]
+    assert names == ["backbone", "neck", "rpn_head", *heads, "roi_head.mask_head"]
     cfg = small_detector("mirl_vitb_gfl_coco")
     names = [part.name for part in model_parts(cfg.model, cfg.default_scope)]
     assert names == ["backbone", "neck", "bbox_head"]

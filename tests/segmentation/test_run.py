@@ -9,6 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mirl_mm.datasets.shapes import CLASSES as OBJECTS
+from mirl_mm.discovery.found import NothingFoundError
 from mirl_mm.engine.launch import build_runner, load_config, start_processes
 from tests.batch import pretend, tried
 from tests.conftest import forget_runs
@@ -136,7 +137,7 @@ def test_missing_masks_stop_the_tool_at_once(trained, shapes, tmp_path):
         call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", "nowhere")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/images").symlink_to(shapes / "images")
-    with pytest.raises(FileNotFoundError, match=r"train_dataloader: mask folder .*annotations/training' is missing"):
+    with pytest.raises(NothingFoundError, match=r"/data' has no pairs of image and mask in a layout that is known"):
         call("train.py", trained / "config.py", "--work-dir", tmp_path, "--data-root", tmp_path / "data")
 
 
