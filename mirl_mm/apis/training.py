@@ -1,7 +1,9 @@
 """Training in Python, by the configs and the runner of the command line."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,22 @@ def pretrain(data_root: str | Path, arch: str = "vit-s", **kwargs: Any) -> Run:
     return train(RECIPES[arch], data_root, **kwargs)
 
 
+@contextmanager
+def _flags_as_arguments() -> Iterator[None]:
+    """Let errors that the command line's tools raise, too, name the argument where they name a flag."""
+    try:
+        yield
+    except ValueError as error:
+        error.args = (re.sub(r"--([a-z]+(?:-[a-z]+)*)", _argument, str(error)),)
+        raise
+
+
+def _argument(flag: re.Match) -> str:
+    name = flag[1].replace("-", "_")
+    return {"cfg_options": "overrides", "tracker": "trackers"}.get(name, name)
+
+
+@_flags_as_arguments()
 def train(
     config: str | Path,
     data_root: str | Path | None = None,

@@ -10,7 +10,7 @@ from .coco import COCO_LAYOUT, class_names, find_coco
 from .folders import class_folders_of, find_class_folders, find_images
 from .found import Found, NothingFoundError, Request, Split, nothing_found, shorten
 from .mask_values import class_file, read_names
-from .masks import find_masks
+from .masks import find_masks, has_pairs
 
 __all__ = [
     "FINDERS",
@@ -39,6 +39,8 @@ def find_objects(request: Request) -> Found:
             return find(request)
         except NothingFoundError as error:
             tried += error.tried
+    if has_pairs(request.root):
+        tried.append("It has images and masks: a segmentor learns from these (configs/seg), a detector needs boxes.")
     raise nothing_found(request.root, "annotated objects", [COCO_LAYOUT, YOLO_LAYOUT, VOC_LAYOUT], tried)
 
 

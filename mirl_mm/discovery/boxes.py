@@ -12,6 +12,7 @@ import yaml
 from mirl_mm.datasets.converters import voc_to_coco, yolo_to_coco
 from mirl_mm.datasets.converters.summary import Converted
 from mirl_mm.datasets.converters.voc import read_voc
+from mirl_mm.datasets.converters.yolo_layout import find_layout, label_path
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.text import short_path
 
@@ -127,9 +128,11 @@ def _yolo_source(root: Path, names: Sequence[str]) -> Path | None:
             continue
         if isinstance(content, dict) and "names" in content and any(name in content for name in NAMES):
             return path
-    named = bool(names) or any((root / name).is_file() for name in ("classes.txt", "labels/classes.txt"))
-    labels = (root / "labels").is_dir() or any(root.glob("*.txt"))
-    return root if named and labels and not (root / "masks").is_dir() else None
+    try:
+        splits = find_layout(root, names).splits.values()
+    except (FileNotFoundError, ValueError):  # no classes, or no images
+        return None
+    return root if any(label_path(image).is_file() for split in splits for image in split.images) else None
 
 
 def _annotated(made: Converted) -> Annotated:

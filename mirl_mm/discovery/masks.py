@@ -76,6 +76,11 @@ def find_masks(request: Request) -> Found:
     return Found("images and masks", splits, values.classes, notes=notes)
 
 
+def has_pairs(root: Path) -> bool:
+    """Whether a folder has pairs of image and mask to train with."""
+    return "train" in _find_pairs(root, [])
+
+
 def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values: MaskValues, path: Path) -> Split:
     if names is not None:
         AtomicLocalBackend().put_text("".join(f"{name}\n" for name in names), path)

@@ -162,13 +162,15 @@ def test_a_folder_of_none_of_these(config, tmp_path):
     assert not (tmp_path / "work_dirs").exists()
 
 
-def test_names_that_are_none():
+def test_names_that_are_none(shapes):
     with pytest.raises(FileNotFoundError, match=r"no config 'cls/mirl_vitz_in1k': did you mean cls/mirl_vits_in1k or"):
         mirl_mm.train("cls/mirl_vitz_in1k", "photos")
     with pytest.raises(ValueError, match=r"no recipe pre-trains 'vit-x': choose one of tiny-24, vit-s,"):
         mirl_mm.pretrain("photos", arch="vit-x")
     with pytest.raises(FileNotFoundError, match=r"data_root 'photos' is no folder"):
         mirl_mm.pretrain("photos", epochs=1)
+    with pytest.raises(ValueError, match=r"^epochs 0: a training has at least 1"):
+        mirl_mm.pretrain(shapes / "folder", epochs=0)
     with pytest.raises(FileNotFoundError, match=r"'photos' is no folder of a training"):
         mirl_mm.Run("photos")
 

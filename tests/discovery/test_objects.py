@@ -8,7 +8,7 @@ import pytest
 
 from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.discovery import NothingFoundError, Request, find_objects
-from tests.layouts import write_flat_coco, write_roboflow, write_voc, write_yolo
+from tests.layouts import write_flat_coco, write_pairs, write_roboflow, write_voc, write_yolo
 
 
 def look(folder: Path, out_dir: Path, **more):
@@ -103,6 +103,15 @@ def test_a_folder_of_none_of_these(shapes, tmp_path):
     assert message.startswith(f"'{shapes / 'folder'}' has no annotated objects in a layout that is known. Looked for:")
     for name in ("COCO: ", "YOLO: ", "Pascal VOC: ", "It holds train/, val/."):
         assert name in message
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_masks_are_no_boxes(shapes, tmp_path, names):
+    folder = write_pairs(shapes, tmp_path / "data")
+    if names:  # which YOLO's folders have, too
+        (folder / "classes.txt").write_text("a\nb\n")
+    with pytest.raises(NothingFoundError, match="It has images and masks: a segmentor learns from these"):
+        find_objects(Request(str(folder), tmp_path / "out"))
 
 
 def test_annotations_without_their_images(shapes, tmp_path):
