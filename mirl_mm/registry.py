@@ -28,7 +28,7 @@ TASK_UTILS = _child("task util", root.TASK_UTILS, "detection")
 METRICS = _child("metric", root.METRICS, "evaluation")
 VISBACKENDS = _child("vis_backend", root.VISBACKENDS, "engine")
 PLAIN = [
-    _child(getattr(root, name).name, getattr(root, name))
+    _child(getattr(root, name).name, getattr(root, name), "registry")
     for name in (
         "MODEL_WRAPPERS",
         "WEIGHT_INITIALIZERS",
@@ -37,5 +37,5 @@ PLAIN = [
         "LOG_PROCESSORS",
         "FUNCTIONS",
     )
-]  # nothing of ours is in these; without a child, mmengine warns at every look-up from our scope
+]  # nothing of ours is in these; without a child and a place to import, mmengine warns at look-ups from our scope
 INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")
