@@ -4,9 +4,23 @@
 ``mirl_mm.`` prefix on the type) and no ``custom_imports`` for our own parts.
 """
 
+from importlib import import_module
+
 from mmengine import registry as root
 
 SCOPE = "mirl_mm"
+#: What registers our parts for another package's scope, and says what is missing.
+PARTS = {"mmdet": "mirl_mm.detection", "mmseg": "mirl_mm.segmentation"}
+
+
+def import_parts(scope: str) -> None:
+    """Register what a scope's configs need of ours and of that package.
+
+    Raises:
+        ImportError: For detection without mmdet, or segmentation without mmseg.
+    """
+    if scope in PARTS:
+        import_module(PARTS[scope])
 
 
 def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:

@@ -44,6 +44,12 @@ _CFG = {
     "classifier": "head",
 }
 
+#: Arguments that an exported file may give to ``timm.create_model``.
+_ARGUMENTS = {
+    *("depth", "embed_dim", "num_heads", "mlp_ratio", "patch_size", "img_size", "in_chans"),
+    *("num_classes", "global_pool", "final_norm", "fc_norm"),
+}
+
 default_cfgs = generate_default_cfgs({name: dict(_CFG) for name in NAMES.values()})
 
 #: ``checkpoint_filter_fn`` resamples positions; MIRL's and MAE's way is without antialiasing.
@@ -67,12 +73,16 @@ def load(path: str | Path, **changes: Any) -> nn.Module:
             said = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{str(path)!r} is no whole safetensors file ({error})") from error
-    if "timm_model" not in said:
+    try:
+        options = json.loads(said.get("timm_arguments", "null"))
+        ours = said.get("timm_model") in NAMES.values() and options.keys() <= _ARGUMENTS
+    except (ValueError, AttributeError, RecursionError):  # no JSON, or no table
+        ours = False
+    if not ours:  # timm.create_model would also take addresses, folders and files of weights
         raise ValueError(
             f"{str(path)!r} does not say which model of timm it is for: write it with "
             "tools/model_converters/export_weights.py --layout timm"
         )
-    options = json.loads(said["timm_arguments"])
     file_cfg = {"file": str(path), "num_classes": options.get("num_classes", _CFG["num_classes"])}
     return timm.create_model(said["timm_model"], pretrained=True, pretrained_cfg_overlay=file_cfg, **options | changes)
 

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mmengine.infer import BaseInferencer
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mirl_mm.checkpoint.read import Weights, read_any
+from mirl_mm.checkpoint import Weights, read_any
+from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.config import read_config
 from mirl_mm.datasets.randomness import draw, seeded
@@ -31,7 +33,8 @@ class ImageInferencer(BaseInferencer):
     """Base of this package's inferencers.
 
     They are made from a checkpoint of ``tools/train.py``, which has its config in it, or from a config and weights; and
-    called with images::
+    called with images. Of a checkpoint's own config, registered parts alone are built; see
+    :func:`~mirl_mm.checkpoint.own_config.own_config`::
 
         infer = SomeInferencer("work_dirs/x/epoch_12.pth")
         result = infer("photos/*.jpg", batch_size=8, out_dir="out")
@@ -54,6 +57,9 @@ class ImageInferencer(BaseInferencer):
 
     #: Where names without prefix are looked up if the config has no ``default_scope``.
     default_scope = SCOPE
+    #: Around all that is built from the config; for one that came with the checkpoint it is
+    #: :func:`~mirl_mm.checkpoint.own_config.building`.
+    guard: Callable[[], AbstractContextManager] = nullcontext
     visualize_kwargs = {"out_dir", "draw", "keep_pictures"}
     postprocess_kwargs = {"plain"}
 
@@ -209,13 +215,12 @@ class ImageInferencer(BaseInferencer):
         loaded = read_any(weights)
         self.check_weights(loaded, weights)
         if not cfg:
-            if loaded.cfg is None:
-                raise ValueError(f"checkpoint {weights!r} holds no config: give the config file as model (--config)")
-            cfg.update(loaded.cfg._cfg_dict)
+            cfg.update(own_config(loaded, weights))
+            self.guard = partial(building, weights, loaded.state)
         self.progress = loaded.progress
         self.meta = loaded.meta
-        self.adjust_config(cfg)
-        with self.within_scope(cfg):
+        with self.guard(), self.within_scope(cfg):
+            self.adjust_config(cfg)
             model = MODELS.build(cfg.model)
         report = compare(model, loaded.state)
         if not report.complete:
@@ -228,7 +233,8 @@ class ImageInferencer(BaseInferencer):
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
         """The config's test pipeline."""
-        return self.image_pipeline(pipeline_steps(cfg))
+        with self.guard():
+            return self.image_pipeline(pipeline_steps(cfg))
 
     @staticmethod
     def image_pipeline(steps: Sequence[dict | Step]) -> Callable[[np.ndarray | str], dict]:

@@ -1,24 +1,21 @@
 """The inferencer for a model."""
 
-from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mirl_mm.checkpoint.read import read_any
+from mirl_mm.checkpoint import read_any
+from mirl_mm.checkpoint.own_config import own_config
 from mirl_mm.config import read_config
 from mirl_mm.models.classifiers import ImageClassifier
 from mirl_mm.models.pretrainers import MaskedPretrainer
-from mirl_mm.registry import SCOPE
+from mirl_mm.registry import PARTS, SCOPE, import_parts
 
 from .base import ImageInferencer
 from .classify import ClassifyInferencer
 from .detect import DetectInferencer
 from .reconstruct import ReconstructInferencer
 from .segment import SegmentInferencer
-
-#: What registers the models of a config's scope, and says what is missing.
-_PARTS = {"mmdet": "mirl_mm.detection", "mmseg": "mirl_mm.segmentation"}
 
 
 def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> type[ImageInferencer]:
@@ -33,9 +30,9 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
         ValueError: For a checkpoint without config, or of a model that does none of this.
         ImportError: For a detector without mmdet, or a segmentor without mmseg.
     """
-    cfg = read_config(config) if config else read_any(checkpoint).cfg
-    if cfg is None or "model" not in cfg:
-        raise ValueError(f"checkpoint '{checkpoint}' holds no config: give the config file by --config")
+    cfg = read_config(config) if config else own_config(read_any(checkpoint), checkpoint)
+    if not cfg.get("model"):
+        raise ValueError(f"the config of '{checkpoint}' has no model: give that of its training by --config")
     kind = _model_class(cfg)
     if issubclass(kind, MaskedPretrainer):
         return ReconstructInferencer
@@ -58,12 +55,11 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
 def _scope(cfg: Config | ConfigDict) -> str:
     """Whose names the config's are."""
     prefix, dot, _ = str(cfg.model.type).partition(".")
-    return prefix if dot and prefix in _PARTS else cfg.get("default_scope") or SCOPE
+    return prefix if dot and prefix in PARTS else cfg.get("default_scope") or SCOPE
 
 
 def _model_class(cfg: Config | ConfigDict) -> type:
-    if _scope(cfg) in _PARTS:
-        import_module(_PARTS[_scope(cfg)])
+    import_parts(_scope(cfg))
     kind = ImageInferencer.model_class(cfg)
     if not isinstance(kind, type):
         raise ValueError(f"there is no model {cfg.model.type!r}: give the config file by --config, if it imports one")

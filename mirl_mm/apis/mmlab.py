@@ -58,18 +58,19 @@ class MMLabInferencer(ImageInferencer):
         model = super()._init_model(cfg, weights, device)
         self.augmented: Any = None  # the model in its test-time augmentation
         if self.tta:
-            with self.within_scope(cfg):
-                self.augmented = MODELS.build({**cfg.tta_model, "module": model}).to(device).eval()
+            with self.guard(), self.within_scope(cfg):
+                augmented = MODELS.build({**cfg.tta_model, "module": model})
+            self.augmented = augmented.to(device).eval()
         return model
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
         """The config's test pipeline, or that of its test-time augmentation, for paths and arrays."""
         steps = cfg.get("tta_pipeline") if self.tta else pipeline_steps(cfg)
-        if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
-            raise ValueError(
-                f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
-            )
-        with self.within_scope(cfg):
+        with self.guard(), self.within_scope(cfg):
+            if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
+                raise ValueError(
+                    f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
+                )
             self._load, *rest = Compose(_without_annotations(steps)).transforms
 
         def run(image: np.ndarray | str) -> dict:

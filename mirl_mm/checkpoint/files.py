@@ -1,20 +1,35 @@
 """What is in a weight file of any kind, read without running anything that the file names."""
 
-import pickletools
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+from safetensors import safe_open
+from torch import Tensor
+from torch.serialization import safe_globals
 
-from .latest import check_checkpoint
 from .pickles import plain_values, read_pickle
+from .scan import scan
+from .whole import check_checkpoint, records, table_of
 
 #: How PyTorch's files before 1.6 begin: a pickled number.
 _OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PICKLE = b"\x80"
 _ZIP = b"PK\x03\x04"
+#: What torch's restricted reader lets make tensors, and what of it weights need.
+_SPECIAL = re.compile(r"torch\._utils\._rebuild_.*|torch\..*Tensor|torch\.serialization\._get_layout")
+_USUAL = {f"torch._utils._rebuild_{what}" for what in ("tensor", "tensor_v2", "parameter", "parameter_with_state")}
+#: Names of PyTorch's kinds of memory, and the bytes of a number there.
+_ELEMENTS = {
+    **dict.fromkeys(("UntypedStorage", "ByteStorage", "CharStorage", "BoolStorage"), 1),
+    **dict.fromkeys(("ShortStorage", "HalfStorage", "BFloat16Storage"), 2),
+    **dict.fromkeys(("IntStorage", "FloatStorage"), 4),
+    **dict.fromkeys(("LongStorage", "DoubleStorage", "ComplexFloatStorage"), 8),
+    "ComplexDoubleStorage": 16,
+}
+_TORCH_SAYS = "WeightsUnpickler error:"
+_SMALL = 1 << 20  # bytes; up to here a tensor may be one value, repeated
 _LONGEST_HEADER = 1 << 30  # bytes; the eight first ones of a safetensors file say how long its table is
 
 
@@ -40,11 +55,11 @@ class _Arguments(_Inert):
 def file_kind(path: str | Path) -> str:
     """The kind of a weight file: ``"torch"``, ``"old torch"`` (before 1.6), ``"safetensors"`` or ``"pickle"``.
 
-    The ending of its name does not matter. Only the file's ends are read.
+    The ending of its name does not matter. PyTorch's zip files are checked: :func:`.whole.check_checkpoint`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is another kind of file, or a truncated one of PyTorch.
+        ValueError: If it is another kind of file, or a damaged one of PyTorch.
     """
     path = Path(path)
     if not path.is_file():
@@ -92,22 +107,71 @@ def read_file(path: str | Path) -> dict[Any, Any]:
 
 def _read_torch(path: Path, old: bool) -> dict[Any, Any]:
     try:
-        names = _globals_of_old_file(path) if old else get_unsafe_globals_in_checkpoint(path)
+        names = (_scan_old if old else scan_file)(path)
         with safe_globals([(_Arguments if name == "argparse.Namespace" else _Inert, name) for name in names]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except Exception as error:  # zip, pickle and torch have an exception type each
-        lines = str(error).splitlines() or [type(error).__name__]
-        reason = next((line for line in lines if "GLOBAL" in line), lines[0])  # after torch's advice to trust the file
-        raise ValueError(f"{str(path)!r} can't be read as a checkpoint: {reason}") from error
+        raise ValueError(f"{str(path)!r} can't be read as a checkpoint: {reason(error)}") from error
     content = content if isinstance(content, dict) else {}
     return {key: value.values if isinstance(value, _Arguments) else value for key, value in content.items()}
 
 
-def _globals_of_old_file(path: Path) -> list[str]:
-    """Names in the four pickles (magic number, version, machine, content) with which a file before the zips begins."""
+def scan_file(path: Path) -> set[str]:
+    """Names in a whole file of PyTorch, once it is sure that reading it does no harm.
+
+    Raises:
+        ValueError: If it describes what no weights are; other exceptions if it is damaged.
+    """
+    parts = records(path)
+    found = scan(*table_of(path))
+    for key, (kind, number) in found.storages.items():
+        if parts.get(f"data/{key}", -1) < number * _element_size(kind):
+            raise ValueError(f"a tensor's {number} numbers are not all there")
+    return _checked(found.names)
+
+
+def _scan_old(path: Path) -> set[str]:
+    """The same of a file before the zips, which begins with four pickles: magic number, version, machine, content."""
+    size = path.stat().st_size
     with open(path, "rb") as file:
-        instructions = [found for _ in range(4) for found in pickletools.genops(file)]
-    return [str(argument).replace(" ", ".") for code, argument, _ in instructions if code.name == "GLOBAL"]
+        found = [scan(file, size) for _ in range(4)]
+    if any(number * _element_size(kind) > size for each in found for kind, number in each.storages.values()):
+        raise ValueError("a tensor is larger than the file")
+    return _checked({name for each in found for name in each.names})
+
+
+def _element_size(kind: str) -> int:
+    """Bytes of an element of ``torch.FloatStorage`` and the like."""
+    size = _ELEMENTS.get(kind.rpartition(".")[2])
+    if size is None:
+        raise ValueError(f"it holds numbers of the special kind {kind[:60]}, no weights")
+    return size
+
+
+def _checked(names: set[str]) -> set[str]:
+    """Refuse tensors that are not simply numbers in memory: torch makes some of them of sizes alone."""
+    special = {name for name in names if _SPECIAL.fullmatch(name)} - _USUAL
+    if special:
+        raise ValueError(f"it holds special tensors, no weights: {', '.join(sorted(special))}")
+    return names
+
+
+def reason(error: Exception) -> str:
+    """One line of an exception; of torch's advice to trust a file, what was wrong."""
+    lines = [line.strip() for line in str(error).rpartition(_TORCH_SAYS)[2].splitlines() if line.strip()]
+    return next((line for line in lines if "GLOBAL" in line), (lines or [type(error).__name__])[0])[:500]
+
+
+def check_tensor(name: str, tensor: Tensor) -> None:
+    """Make sure that a tensor is numbers in memory, each of which the file holds.
+
+    Raises:
+        ValueError: If it is sparse, quantised, without values (on the device meta), or larger than its memory.
+    """
+    plain = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_nested)
+    if not plain or tensor.numel() * tensor.element_size() > max(tensor.untyped_storage().nbytes(), _SMALL):
+        kind = "no plain numbers" if not plain else "larger than what the file holds of it"
+        raise ValueError(f"its tensor {name[:100]!r} is {kind}")
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -115,5 +179,5 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
             return {"state_dict": state, "metadata": file.metadata() or {}}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{str(path)!r} can't be read as a safetensors file: {error}") from error
+    except Exception as error:  # SafetensorError, and others for types that torch lacks
+        raise ValueError(f"{str(path)!r} can't be read as a safetensors file: {reason(error)}") from error

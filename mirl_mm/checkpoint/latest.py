@@ -1,8 +1,9 @@
 """Finding the checkpoint to go on from."""
 
 import re
-import zipfile
 from pathlib import Path
+
+from .whole import check_checkpoint
 
 _NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
 
@@ -30,21 +31,3 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     if found is None:
         raise FileNotFoundError(f"{pointer} names {named}, which is gone: resume from another with --resume CHECKPOINT")
     return str(check_checkpoint(found))
-
-
-def check_checkpoint(path: str | Path) -> Path:
-    """Make sure that a file is a whole checkpoint of ``torch.save`` (a zip file), without reading its tensors.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated or something else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint {str(path)!r}")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is no whole PyTorch checkpoint: truncated, or another kind "
-            "of file. Copy it again, or take the one before it"
-        )
-    return path

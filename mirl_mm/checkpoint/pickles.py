@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .scan import scan
+
 #: Types that ``args`` may hold.
 PLAIN = (str, int, float, bool, type(None))
 
@@ -25,7 +27,7 @@ class _Sealed(type):
         raise pickle.UnpicklingError(f"the file tries to set {cls.__name__}.{name}")
 
 
-class _DType(metaclass=_Sealed):
+class DType(metaclass=_Sealed):
     """Stands for ``numpy.dtype``: numbers of one to eight bytes, nothing else."""
 
     __slots__ = ("order", "spec")
@@ -43,16 +45,27 @@ class _DType(metaclass=_Sealed):
         self.order = state[1]
 
 
-class _NDArray(metaclass=_Sealed):
+class NDArray(metaclass=_Sealed):
     """Stands for ``numpy.ndarray``; ``value`` is the array once its state has been read."""
 
     value: np.ndarray | None = None
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array, read-only.
+
+        Raises:
+            pickle.UnpicklingError: If the file gave it no values.
+        """
+        if self.value is None:
+            raise pickle.UnpicklingError("an array has no values")
+        return self.value
 
     def __setstate__(self, state: Any) -> None:
         try:
             _, shape, dtype, fortran, raw = state
             plain = isinstance(raw, bytes) and all(type(size) is int and size >= 0 for size in shape)
-            if not (plain and isinstance(dtype, _DType)):
+            if not (plain and isinstance(dtype, DType)):
                 raise TypeError("not an array of numbers")
             flat = np.frombuffer(raw, np.dtype(dtype.order + dtype.spec))
             self.value = flat.reshape(shape, order="F" if fortran is True else "C")
@@ -64,16 +77,16 @@ class _Reconstruct(metaclass=_Sealed):
     """Stands for NumPy's ``_reconstruct``: makes an array that waits for its state."""
 
     def __new__(cls, *_: Any) -> Any:
-        """An empty :class:`_NDArray`."""
-        return _NDArray()
+        """An empty :class:`NDArray`."""
+        return NDArray()
 
 
 class _FromBuffer(metaclass=_Sealed):
     """Stands for NumPy's ``_frombuffer``, by which pickles of protocol 5 make arrays."""
 
     def __new__(cls, raw: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
-        """The array, as an :class:`_NDArray`."""
-        array = _NDArray()
+        """The array, as an :class:`NDArray`."""
+        array = NDArray()
         array.__setstate__((1, shape, dtype, order == "F", bytes(raw) if isinstance(raw, bytearray) else raw))
         return array
 
@@ -99,16 +112,20 @@ class _Namespace(metaclass=_Sealed):
         self.values = plain_values(state)
 
 
+#: What arrays of NumPy need, under the names of NumPy 1, too.
+NUMPY: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
+    ("numpy", "ndarray"): NDArray,
+    ("numpy", "dtype"): DType,
+}
 _ALLOWED: dict[tuple[str, str], Any] = {
+    **NUMPY,
     ("collections", "OrderedDict"): dict,
     ("builtins", "tuple"): tuple,
     ("__builtin__", "tuple"): tuple,
-    ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
     ("numpy.core.numeric", "_frombuffer"): _FromBuffer,
     ("numpy._core.numeric", "_frombuffer"): _FromBuffer,
-    ("numpy", "ndarray"): _NDArray,
-    ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _Encode,
     ("argparse", "Namespace"): _Namespace,
 }
@@ -139,6 +156,8 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
+            scan(file, Path(path).stat().st_size)
+            file.seek(0)
             content = _Unpickler(file).load()
         if not isinstance(content, dict):
             raise pickle.UnpicklingError(f"a {type(content).__name__}, not a table of weights")
@@ -146,7 +165,9 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     except EOFError as error:
         raise ValueError(f"{str(path)!r} can't be read as a pickle of weights: it is truncated") from error
     except Exception as error:  # a damaged pickle raises almost anything
-        raise ValueError(f"{str(path)!r} can't be read as a pickle of weights: {error}") from error
+        short = re.search("exhausted|not enough data|remain", str(error))  # pickletools' words
+        what = "it is truncated" if short else str(error)[:500] or type(error).__name__
+        raise ValueError(f"{str(path)!r} can't be read as a pickle of weights: {what}") from error
 
 
 def plain_values(table: dict) -> dict[str, Any]:
@@ -164,12 +185,10 @@ def _is_plain(value: Any, depth: int = 4) -> bool:
 
 def _arrays(content: Any, depth: int = 2) -> Any:
     """Values in place of what stood for them, down to the entries of inner tables, where weights are."""
-    if isinstance(content, tuple) and len(content) == 2 and isinstance(content[1], _NDArray):
+    if isinstance(content, tuple) and len(content) == 2 and isinstance(content[1], NDArray):
         content = content[1]
-    if isinstance(content, _NDArray):
-        if content.value is None:
-            raise pickle.UnpicklingError("an array has no values")
-        return content.value
+    if isinstance(content, NDArray):
+        return content.array
     if isinstance(content, _Namespace):
         return dict(content.values)
     if isinstance(content, dict) and depth:

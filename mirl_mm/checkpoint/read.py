@@ -1,6 +1,5 @@
 """Reading weights of any origin: files of any kind, names of any known layout."""
 
-import ast
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,8 @@ import numpy as np
 from mmengine.config import Config
 from torch import Tensor
 
-from .files import file_kind, read_file
+from .config_text import parse_config
+from .files import check_tensor, file_kind, read_file
 from .layouts import recognise, strip_wrappers, torch_axes
 from .pickles import plain_values
 
@@ -19,6 +19,8 @@ _STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 #: Plain values at the top of a checkpoint that say what it is, and tables of more.
 _FACTS = ("epoch", "iteration", "arch", "architecture")
 _TABLES = ("args", "metadata", "meta")
+#: Tensors may share their numbers, as tied weights do: bytes that a file of so many may stand for.
+_TIMES, _ALWAYS = 4, 64 << 20
 
 
 class Weights(NamedTuple):
@@ -67,7 +69,13 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
     kind = file_kind(path)
     key = next((key for key in _STATES if isinstance(content.get(key), dict)), None)
     arrays = np.ndarray if kind == "pickle" else Tensor
-    state: Any = {name: value for name, value in content.get(key, content).items() if isinstance(value, arrays)}
+    try:
+        limit = _TIMES * Path(path).stat().st_size + _ALWAYS
+        state: Any = _tensors(content.get(key, content), arrays, limit)
+        ema_state = content.get("ema_state_dict")
+        ema_state = _tensors(ema_state, arrays, limit) if isinstance(ema_state, dict) else None
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} can't be used: {error}") from error
     if not state:
         raise ValueError(f"{str(path)!r} holds no weights: expected a state dict, or one under 'state_dict' or 'model'")
     tensors = strip_wrappers(state)
@@ -92,9 +100,25 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
         kind,
         layout.name,
         meta,
-        (*(str(name) for name in content if name not in kept), *left_out),
-        content.get("ema_state_dict"),
+        (*(str(name)[:100] for name in content if name not in kept), *left_out),
+        ema_state,
     )
+
+
+def _tensors(table: Mapping[Any, Any], kind: type, limit: int) -> dict[str, Any]:
+    """The tensors or arrays of a table that have a name.
+
+    Raises:
+        ValueError: For a tensor that is no plain numbers, or if all of them have more than ``limit`` bytes.
+    """
+    named = ((name, value) for name, value in table.items() if isinstance(name, str))
+    found: dict[str, Any] = {name: value for name, value in named if isinstance(value, kind)}
+    for name, value in found.items():
+        if isinstance(value, Tensor):
+            check_tensor(name, value)
+    if sum(value.nbytes for value in found.values()) > limit:
+        raise ValueError("its tensors are many times larger than the file")
+    return found
 
 
 def _plain_meta(content: Mapping[Any, Any]) -> dict[str, Any]:
@@ -103,15 +127,23 @@ def _plain_meta(content: Mapping[Any, Any]) -> dict[str, Any]:
     for table in _TABLES:
         if isinstance(content.get(table), dict):
             meta |= plain_values(content[table])
+    if not _is_dataset_meta(meta.get("dataset_meta")):
+        meta.pop("dataset_meta", None)
     return meta
+
+
+def _is_dataset_meta(value: Any) -> bool:
+    """Whether it is a table whose classes, if it has any, are names."""
+    classes = value.get("classes", ()) if isinstance(value, dict) else None
+    return isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes)
 
 
 def _progress(meta: Mapping[str, Any]) -> str:
     """``epoch 12``; ``iteration 5000`` of a run that counted no epochs, for which mmengine writes epoch 0."""
     epoch, iteration = meta.get("epoch"), meta.get("iter", meta.get("iteration"))
     if iteration is not None and epoch in (None, 0, "0"):  # text where a file was imported
-        return f"iteration {iteration}"
-    return "" if epoch is None else f"epoch {epoch}"
+        return f"iteration {str(iteration)[:20]}"
+    return "" if epoch is None else f"epoch {str(epoch)[:20]}"
 
 
 def _config(text: Any) -> Config | None:
@@ -121,34 +153,7 @@ def _config(text: Any) -> Config | None:
     with suppress(ValueError):
         cfg = parse_config(text)
         # Earlier versions' --compile was a setting of the backbone.
-        (cfg.get("model", {}).get("backbone") or {}).pop("compile_blocks", None)
+        if isinstance(cfg.get("model"), dict) and isinstance(cfg.model.get("backbone"), dict):
+            cfg.model.backbone.pop("compile_blocks", None)
         return cfg
     return None
-
-
-def parse_config(text: str) -> Config:
-    """A config from the text of one that has been resolved: only values and ``dict(...)``, nothing is run.
-
-    Raises:
-        ValueError: If there is more in it than values.
-    """
-    try:
-        assignments = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
-        return Config({node.targets[0].id: _value(node.value) for node in assignments})  # type: ignore[attr-defined]
-    except (ValueError, SyntaxError, AttributeError) as error:
-        raise ValueError(
-            f"the checkpoint's config is not a table of plain values ({error}): give the config file itself"
-        ) from error
-
-
-def _value(node: ast.expr) -> Any:
-    """As ``ast.literal_eval``, and ``dict(key=value)``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
-        return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
-    if isinstance(node, ast.List):
-        return [_value(item) for item in node.elts]
-    if isinstance(node, ast.Tuple):
-        return tuple(_value(item) for item in node.elts)
-    return ast.literal_eval(node)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from mmengine.config import Config
 from mmengine.model import ImgDataPreprocessor
 from torch import nn
 
-from mirl_mm.checkpoint.read import Weights, read_any
+from mirl_mm.checkpoint import Weights, read_any
+from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.config import read_config
-from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.datasets.transforms.pipeline import Step, build_pipeline
 from mirl_mm.models.backbones import DeepViT
 from mirl_mm.registry import MODELS, SCOPE
 
@@ -82,7 +84,8 @@ def load_encoder(
     if not state:
         found = ", ".join(sorted({key.partition(".")[0] for key in weights.state})[:5])
         raise ValueError(f"checkpoint {str(path)!r} has no backbone (its tensors begin with {found})")
-    encoder = _build(cfg, name or str(path))
+    with building(path, weights.state) if config is None else nullcontext():
+        encoder = _build(cfg, name or str(path))
     report = compare(encoder.backbone, state)
     if report.new or report.missing or report.mismatched or report.unexpected:
         raise ValueError(
@@ -109,8 +112,10 @@ def random_encoder(
         FileNotFoundError: If a file is missing.
         ValueError: If the checkpoint can't be read, or there is no config.
     """
-    cfg = _find_config(read_any(path), path, config)
-    with torch.random.fork_rng(devices=[]):
+    weights = read_any(path)
+    cfg = _find_config(weights, path, config)
+    guard = building(path, weights.state) if config is None else nullcontext()
+    with torch.random.fork_rng(devices=[]), guard:
         torch.default_generator.manual_seed(seed)
         return _build(cfg, name)
 
@@ -150,12 +155,7 @@ def _find_config(weights: Weights, path: str | Path, config: str | Path | Mappin
         return config._cfg_dict
     if config is not None:
         return read_config(config)
-    if weights.cfg is None:
-        raise ValueError(
-            f"checkpoint {str(path)!r} holds no config, so its encoder's heads and image size are not known: give its "
-            "config file (--config)"
-        )
-    return weights.cfg
+    return own_config(weights, path)
 
 
 def _build(cfg: Config, name: str) -> FrozenEncoder:
@@ -169,4 +169,6 @@ def _build(cfg: Config, name: str) -> FrozenEncoder:
     statistics = model.get("data_preprocessor") or {}
     preprocess = ImgDataPreprocessor(mean=statistics.get("mean"), std=statistics.get("std"))
     segments = model.get("num_segments", 6) if model.get("type", "").endswith("MIRL") else None
-    return FrozenEncoder(name, backbone, preprocess, evaluation_pipeline(cfg, backbone.img_size), segments)
+    pipeline = evaluation_pipeline(cfg, backbone.img_size)
+    build_pipeline(pipeline)  # raises here, and not when images are there
+    return FrozenEncoder(name, backbone, preprocess, pipeline, segments)

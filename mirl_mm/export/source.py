@@ -1,7 +1,9 @@
 """What an export starts from: a checkpoint of ``tools/train.py``, and the model that it belongs to."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mirl_mm.checkpoint import read_any
+from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.config import read_config
 from mirl_mm.models import DeepViT, ImageClassifier
@@ -28,6 +31,7 @@ class Source(NamedTuple):
         model: The model's config.
         progress: How far training was, e.g. ``epoch 12``; empty if it isn't known.
         weights: Which weights ``state`` are, in words.
+        guard: Around what is built: of the config that came with a checkpoint, registered parts only.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Source(NamedTuple):
     model: ConfigDict
     progress: str
     weights: str
+    guard: Callable[[], AbstractContextManager] = nullcontext
 
     @property
     def has_classifier(self) -> bool:
@@ -84,12 +89,15 @@ class Source(NamedTuple):
             raise ValueError(f"the backbone of {self.name} is {given.get('type')}: only a DeepViT can be exported")
         cfg = {**_without_init(given), "with_cp": False, "drop_path_rate": 0.0}
         if "img_size" in changes:
-            with torch.device("meta"):
+            with self.guard(), torch.device("meta"):
                 cfg["pretrained_grid"] = MODELS.build(cfg).position_grid  # that of the file's positions
         return cfg | changes
 
     def _build(self, cfg: dict, state: dict[str, Tensor]) -> Any:
-        with torch.device("meta"):  # nothing is initialised in vain: the file's tensors become the model's
+        with (
+            self.guard(),
+            torch.device("meta"),
+        ):  # nothing is initialised in vain: the file's tensors become the model's
             model = MODELS.build(cfg)
         report = compare(model, state)
         if report.new or report.missing or report.mismatched or report.unexpected:
@@ -132,15 +140,11 @@ def open_source(path: str | Path, weights: str = "model", config: str | Path | N
         state, kind = _as_trained(read.ema_state), "the weights as trained, not their average"
     else:
         state, kind = read.state, "the moving average (EMA) of the weights"
-    if config is not None:
-        cfg = read_config(config)
-    elif read.cfg is not None:
-        cfg = read.cfg
-    else:
-        raise ValueError(f"{str(path)!r} holds no config: give the config file of its model (--config)")
+    cfg = own_config(read, path) if config is None else read_config(config)
     if not cfg.get("model"):
         raise ValueError(f"the config of {name} has no model: give that of its training (--config)")
-    return Source(name, state, cfg.model, read.progress, kind)
+    guard = partial(building, path, read.state) if config is None else nullcontext
+    return Source(name, state, cfg.model, read.progress, kind, guard)
 
 
 def _as_trained(ema_state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -74,7 +74,7 @@ def test_the_model_decides_the_inferencer(checkpoints, tmp_path):
     for text, message in (
         ("model = dict(type='DeepViT')", "the model is DeepViT: neither a pre-trainer, a classifier"),
         ("model = dict(type='Nonsense')", "there is no model 'Nonsense'"),
-        ("lr = 1", "holds no config"),
+        ("lr = 1", "has no model: give that of its training"),
     ):
         config.write_text(text)
         with pytest.raises(ValueError, match=message):

@@ -47,7 +47,7 @@ def test_pictures_of_a_glob(trained):
         ("run/epoch_9.pth", "data", "no checkpoint"),
         ("run/epoch_1.pth", "data/*.bmp", "no files match the glob"),
         ("run/epoch_1.pth", "data", "the config has neither test_dataloader nor val_dataloader"),
-        ("backbone.pth", "data", "holds no config: give the config file by --config"),
+        ("backbone.pth", "data", "holds no config: give the config file of its model"),
     ],
 )
 def test_errors_are_said_plainly(trained, monkeypatch, checkpoint, images, message):
