@@ -10,7 +10,7 @@ TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help env check lint format test test-all test-matrix demo docs linkcheck lock clean
+.PHONY: help env check lint format test test-all test-matrix demo gpu-report docs linkcheck lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -54,6 +54,9 @@ matrix-%:
 
 demo: env  ## Pre-train on generated images, fine-tune for three tasks, and show all of it on a page
 	@$(BIN)/python tools/demo.py
+
+gpu-report: env  ## Measure all that a GPU can show, in 7 minutes; GPU_REPORT_ARGS=--rehearse needs none
+	@$(BIN)/python tools/analysis_tools/gpu_report.py $(GPU_REPORT_ARGS)
 
 docs: env  ## Build the documentation into build/docs/html; warnings are errors
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --quiet -d build/docs/doctrees docs build/docs/html

@@ -55,18 +55,57 @@ def time_step(
     reading.
     """
     ticks = [tick(clock)]
+    for _ in _parts_of_step(model, variant, batches):
+        ticks.append(tick(clock))
+    return StepTimes(*(end - start for start, end in pairwise(ticks)))
+
+
+def run_step(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]]) -> None:
+    """The step of :func:`time_step`, without a clock: nothing waits for the device."""
+    for _ in _parts_of_step(model, variant, batches):
+        pass
+
+
+def _parts_of_step(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]]) -> Iterator[None]:
+    """Stops after each of the parts of :class:`StepTimes`."""
     batch = model.data_preprocessor(next(batches), True)
     batch.pop("data_samples", None)
-    ticks.append(tick(clock))
+    yield
     with variant.optim_wrapper.optim_context(model):
         loss = variant.loss(**batch)
-    ticks.append(tick(clock))
+    yield
     variant.optim_wrapper.backward(loss)
-    ticks.append(tick(clock))
+    yield
     variant.optim_wrapper.step()
     variant.optim_wrapper.zero_grad()
-    ticks.append(tick(clock))
-    return StepTimes(*(end - start for start, end in pairwise(ticks)))
+    yield
+
+
+def steady_seconds(
+    run: Callable[[], Any], seconds: float, least: int = 3, clock: Clock = time.perf_counter
+) -> list[float]:
+    """Seconds of one ``run()`` among others that follow at once: the host goes on while the device computes.
+
+    Args:
+        run: What is timed; what happens at its first call alone, such as compiling, has to be over.
+        seconds: How long all takes, about.
+        least: Calls of each group at least.
+        clock: Seconds.
+
+    Returns:
+        Averages of three groups of calls.
+    """
+    start = tick(clock)
+    run()
+    one = tick(clock) - start
+    calls = max(least, round(seconds / 3 / max(one, 1e-9)))
+    averages = []
+    for _ in range(3):
+        start = tick(clock)
+        for _ in range(calls):
+            run()
+        averages.append((tick(clock) - start) / calls)
+    return averages
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device, size: int, clock: Clock = time.perf_counter) -> float:

@@ -49,7 +49,7 @@ class TrainingBench:
         self.seed = seed
         self.device = torch.device(get_device())
         torch.manual_seed(seed)
-        self.model: MaskedPretrainer = MODELS.build(deepcopy(cfg.model.to_dict())).to(self.device).train()
+        self.model: MaskedPretrainer = MODELS.build(deepcopy(self.cfg.model.to_dict())).to(self.device).train()
         if compile:
             compile_training(self.model)
         with DefaultScope.overwrite_default_scope(SCOPE):

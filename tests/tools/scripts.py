@@ -1,4 +1,4 @@
-"""Load what the tools import from beside them: the scripts of tools/misc, which are no package, and tools/demo."""
+"""Load what the tools import from beside them: scripts of tools/misc, which are no package, the demo, the report."""
 
 import importlib
 import sys
@@ -17,6 +17,11 @@ def load_script(name: str) -> ModuleType:
 def load_demo(name: str) -> ModuleType:
     """Import a part of the demo as tools/demo.py does."""
     return _load(TOOLS, f"demo.{name}")
+
+
+def load_report(name: str) -> ModuleType:
+    """Import a part of the GPU's report as tools/analysis_tools/gpu_report.py does."""
+    return _load(TOOLS / "analysis_tools", f"gpu_report.{name}")
 
 
 def _load(folder: Path, name: str) -> ModuleType:

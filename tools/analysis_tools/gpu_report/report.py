@@ -1,0 +1,103 @@
+"""The report made of the parts' records: JSON, Markdown, and tables for the screen."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as ScreenTable
+
+from mirl_mm.file_backend import AtomicLocalBackend
+
+from .plan import PARTS
+from .record import DONE, LEFT_OUT, RUNNING, read_record
+from .tables import Table, failures, make_tables
+
+#: What the Markdown is put between.
+BEGIN, END = "<!-- gpu_report: begin -->", "<!-- gpu_report: end -->"
+
+
+def collect(work_dir: Path, rehearse: bool) -> dict[str, Any]:
+    """Everything that is known so far, of all parts with a record."""
+    records = [read_record(work_dir / "parts" / f"{part.name}.json") for part in PARTS]
+    records = [record for record in records if record is not None]
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        for name, rows in record["tables"].items():
+            tables.setdefault(name, []).extend(rows)
+    parts = [{key: value for key, value in record.items() if key != "tables"} for record in records]
+    return {"made": time.strftime("%Y-%m-%d"), "rehearsal": rehearse, "parts": parts, "tables": tables}
+
+
+def write(work_dir: Path, rehearse: bool) -> dict[str, Any]:
+    """Write ``report.json`` and ``report.md``; returns the content of the first."""
+    report = collect(work_dir, rehearse)
+    files = AtomicLocalBackend()
+    files.put_text(json.dumps(report, indent=1), work_dir / "report.json")
+    files.put_text(markdown(report), work_dir / "report.md")
+    return report
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as a page of documentation takes it."""
+    facts = {row["what"]: row["value"] for row in report["tables"].get("environment", [])}
+    lines = [f"Measured on {report['made']} by `make gpu-report`: {facts.get('GPU', 'unknown GPU')}."]
+    if report["rehearsal"]:
+        lines = [f"**A rehearsal** of {report['made']}, small and on a CPU: its figures say nothing."]
+    for table in make_tables(report["tables"]):
+        lines += ["", f"### {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
+        lines += [_line(row) for row in table.rows]
+        lines += ["", table.about] if table.about else []
+    incomplete = [*states(report), *failures(report["tables"])]
+    lines += ["", "### Left out or failed", "", *(f"- {line}" for line in incomplete)] if incomplete else []
+    return "\n".join(lines) + "\n"
+
+
+def states(report: dict[str, Any]) -> list[str]:
+    """Parts that are not whole, and notes."""
+    lines = []
+    for part in report["parts"]:
+        state = f" after {part['seconds']:.0f} s" if part["state"] not in (DONE, LEFT_OUT, RUNNING) else ""
+        if part["state"] != DONE:
+            lines.append(f"{part['part']}: {part['state']}{state}{': ' if part['why'] else ''}{part['why']}")
+        lines += [f"{part['part']}: {note}" for note in part["notes"]]
+    return lines
+
+
+def show(report: dict[str, Any], console: Console | None = None) -> None:
+    """Print all tables."""
+    console = console or Console()
+    for table in make_tables(report["tables"]):
+        console.print(_on_screen(table))
+    for line in [*states(report), *failures(report["tables"])]:
+        console.print(line, markup=False, highlight=False)
+
+
+def put_into(page: Path, text: str) -> None:
+    """Replace what a page has between its two marks.
+
+    Args:
+        page: Has :data:`BEGIN` and :data:`END`, each on a line of its own.
+        text: The report's Markdown.
+
+    Raises:
+        ValueError: If the page has not both, in this order.
+    """
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} has no place for the report: it needs the lines {BEGIN} and {END}")
+    AtomicLocalBackend().put_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", page)
+
+
+def _on_screen(table: Table) -> ScreenTable:
+    screen = ScreenTable(*map(str, table.columns), title=table.title, title_justify="left", caption=table.about or None)
+    for row in table.rows:
+        screen.add_row(*row)
+    return screen
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
