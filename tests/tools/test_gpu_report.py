@@ -102,7 +102,7 @@ def test_parts_are_killed_at_their_limit_and_what_they_knew_stays(work_dir):
     assert told["endless"]["seconds"] >= 5
     assert gone(int(told["endless"]["notes"][0])), "what it started lives on"
     assert told["dying"]["why"] == "its process ended with exit code 3: see dying.log"
-    assert told["lacking"]["why"] == "no_such is not installed"
+    assert told["lacking"]["why"] == "not installed: no_such"
 
 
 def test_the_time_for_all_ends_every_part(work_dir, monkeypatch):
@@ -230,7 +230,7 @@ def test_from_json_to_markdown_to_the_page(work_dir, monkeypatch, capsys):
     assert "| MIRL S-54, batch 512 | 5120 (25.1%) | 6000 (25.1%) | failed | – |" in text
     assert "| MIRL S-54, batch 512 | compiled | 100.0 | 90.0 | 790 | 0 | 6 | 0 | 0 | 0 | 40.0 |" in text
     assert "| MIRL S-54, batch 512 | eager | 20.0 | 25.0 | 0.80 |" in text
-    assert "| MIRL S-54, batch 512 | eager | hooks/losses.py:7 | 2 |" in text
+    assert "| MIRL S-54, batch 512 | eager | `hooks/losses.py:7` | 2 |" in text
     assert "- s54-512: cut after 0 s: killed at its limit of 230 s" in text
     assert "- steps, MIRL S-54, batch 512, CUDA graphs: RuntimeError: no" in text
     page = work_dir / "page.md"

@@ -149,7 +149,7 @@ def show_plan(parts: list[Part], jobs: int, memory: float) -> None:
     print("Expected on an H100 with 16 cores, by estimate: no GPU has run it yet. Seconds.")
     print(f"{'part':14s}{'starts, compiles':>18s}{'measures':>10s}{'limit':>8s}{'GPU GB':>8s}  ")
     for part in parts:
-        missing = f"; left out: {' and '.join(part.missing)} is not installed" if part.missing else ""
+        missing = f"; left out, not installed: {', '.join(part.missing)}" if part.missing else ""
         figures = f"{part.beside:18.0f}{part.alone:10.0f}{part.limit:8.0f}{part.gigabytes:8.0f}"
         print(f"{part.name:14s}{figures}  {part.title}{missing}")
     possible = [part for part in parts if not part.missing]

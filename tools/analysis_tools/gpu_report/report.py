@@ -1,6 +1,7 @@
 """The report made of the parts' records: JSON, Markdown, and tables for the screen."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from .tables import Table, failures, make_tables
 
 #: What the Markdown is put between.
 BEGIN, END = "<!-- gpu_report: begin -->", "<!-- gpu_report: end -->"
+
+#: Of what goes into a file, in characters.
+_WIDTH = 160
 
 
 def collect(work_dir: Path, rehearse: bool) -> dict[str, Any]:
@@ -47,11 +51,11 @@ def markdown(report: dict[str, Any]) -> str:
     if report["rehearsal"]:
         lines = [f"**A rehearsal** of {report['made']}, small and on a CPU: its figures say nothing."]
     for table in make_tables(report["tables"]):
-        lines += ["", f"### {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
+        lines += ["", f"#### {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
         lines += [_line(row) for row in table.rows]
         lines += ["", table.about] if table.about else []
     incomplete = [*states(report), *failures(report["tables"])]
-    lines += ["", "### Left out or failed", "", *(f"- {line}" for line in incomplete)] if incomplete else []
+    lines += ["", "#### Left out or failed", "", *(f"- {line}" for line in incomplete)] if incomplete else []
     return "\n".join(lines) + "\n"
 
 
@@ -68,7 +72,7 @@ def states(report: dict[str, Any]) -> list[str]:
 
 def show(report: dict[str, Any], console: Console | None = None) -> None:
     """Print all tables."""
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else _WIDTH)
     for table in make_tables(report["tables"]):
         console.print(_on_screen(table))
     for line in [*states(report), *failures(report["tables"])]:
@@ -93,7 +97,9 @@ def put_into(page: Path, text: str) -> None:
 
 
 def _on_screen(table: Table) -> ScreenTable:
-    screen = ScreenTable(*map(str, table.columns), title=table.title, title_justify="left", caption=table.about or None)
+    screen = ScreenTable(title=table.title, title_justify="left", caption=table.about or None, caption_justify="left")
+    for column in table.columns:
+        screen.add_column(column, overflow="fold")  # no figure is cut
     for row in table.rows:
         screen.add_row(*row)
     return screen

@@ -121,7 +121,7 @@ def run_parts(parts: Sequence[Part], settings: Settings, tell: Callable[[Part, d
                 break
             if lacking := next((part for part in waiting if part.missing), None):
                 waiting.remove(lacking)
-                leave_out(lacking, f"{' and '.join(lacking.missing)} is not installed")
+                leave_out(lacking, f"not installed: {', '.join(lacking.missing)}")
             elif waiting and settings.deadline - time.time() < LEAST:
                 leave_out(waiting.pop(0), "no time was left")
             elif part := next_part(waiting, [each.part for each in running], settings.jobs, settings.memory):

@@ -120,7 +120,7 @@ def _waits(rows: Sequence[Row]) -> Table:
     lines = []
     for row in _good(rows):
         for place, times in ((row.get("host_waits") or {}).get("where") or {}).items():
-            lines.append((row["step"], row["way"], place, str(times)))
+            lines.append((row["step"], row["way"], f"`{place}`", str(times)))
     return Table("Where the host waits", ("step", "way", "line", "times a step"), lines)
 
 
@@ -175,14 +175,8 @@ def _encoders(rows: Sequence[Row]) -> Table:
 
 
 def _kernels(rows: Sequence[Row]) -> Table:
-    lines = [
-        (
-            row["step"],
-            str(row["place"]),
-            row["kernel"].replace("|", "¦")[:90],
-            _number(row["ms"], ".2f"),
-            f"{row['calls']:.0f}",
-        )
-        for row in _good(rows)
-    ]
+    lines = []
+    for row in _good(rows):
+        name = row["kernel"].replace("|", "¦").replace("`", "'")[:90]
+        lines.append((row["step"], str(row["place"]), f"`{name}`", _number(row["ms"], ".2f"), f"{row['calls']:.0f}"))
     return Table("Costliest kernels of a step", ("step", "", "kernel", "ms", "calls"), lines)
