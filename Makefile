@@ -1,5 +1,5 @@
 # make demo and make test are all that is needed on a fresh machine; both make the pinned environment first.
-# Variables: PYTHON (what makes the environment), VENV (where it is), TEST_JOBS, PYTEST_ARGS.
+# Variables: PYTHON (what makes the environment), VENV (where it is), TEST_JOBS, PYTEST_ARGS, STRESS_ARGS.
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do \
@@ -10,7 +10,7 @@ TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help env check lint format test test-all test-matrix demo gpu-report docs linkcheck lock clean
+.PHONY: help env check lint format test test-all stress test-matrix demo gpu-report docs linkcheck lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,6 +37,9 @@ test: env  ## Run the tests, but for the slow ones
 
 test-all: env  ## Run all tests
 	$(PYTEST) -m '' $(PYTEST_ARGS)
+
+stress: env  ## Kill, fill, damage and soak trainings for ten minutes (STRESS_ARGS="--minutes 60": longer)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.stress $(STRESS_ARGS)
 
 # The oldest packages are what the lower bounds of pyproject.toml allow.
 MATRIX ?= oldest pinned newest

@@ -7,13 +7,22 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from .no_space import explain_no_space
+
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, size: int | None = None) -> Iterator[Path]:
     """A file to write in place of ``path``, in the same folder, which is made; at the end it takes that name.
 
     It is flushed to the disk first, so a kill or a full disk leaves what was there before. After an exception it is
     removed.
+
+    Args:
+        path: The file.
+        size: Bytes that it will have, if that is known.
+
+    Raises:
+        NoSpaceError: If they don't fit.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,6 +35,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         finally:
             os.close(written)
         os.replace(partial, path)
+    except OSError as error:
+        explained = explain_no_space(error, path, size)
+        if explained is None:
+            raise
+        raise explained from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -39,7 +53,7 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` to ``filepath``, creating its folder."""
-        with whole_file(filepath) as partial, open(partial, "wb") as file:
+        with whole_file(filepath, len(obj)) as partial, open(partial, "wb") as file:
             file.write(obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:

@@ -8,14 +8,16 @@ tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 """
 
 import argparse
+import sys
 
-from mirl_mm.engine.batch_size import AUTO
-from mirl_mm.engine.cli import make_parser, read_config
-from mirl_mm.engine.trackers import TRACKERS
-from mirl_mm.engine.training import prepare_training, run_training
+from mirl_mm.no_space import NoSpaceError
+from mirl_mm.stopping import ends_well
 
 
 def parse_args() -> argparse.Namespace:
+    from mirl_mm.engine.cli import make_parser
+    from mirl_mm.engine.trackers import TRACKERS
+
     parser = make_parser(__doc__)
     parser.add_argument("--epochs", type=int, metavar="N", help="length of the training; schedule and intervals follow")
     parser.add_argument("--iters", type=int, metavar="N", help="the same in iterations, for configs that count them")
@@ -52,11 +54,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def batch_size(text: str) -> int | str:
-    return text if text == AUTO else int(text)
+    return text if text == "auto" else int(text)
 
 
-def main() -> None:
+def train() -> None:
     args = parse_args()
+    from mirl_mm.engine.cli import read_config
+    from mirl_mm.engine.training import prepare_training, run_training
+
     cfg = read_config(args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"])
     prepare_training(
         cfg,
@@ -74,6 +79,14 @@ def main() -> None:
         resume=args.resume,
     )
     run_training(cfg)
+
+
+def main() -> None:
+    with ends_well():  # the imports in functions take seconds, in which Ctrl-C is to end well, too
+        try:
+            train()
+        except NoSpaceError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ def build_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Ru
         ValueError: If there are fewer training images than a batch needs, or if ``compile`` asks for what can't be.
     """
     prepare(cfg, loaders)
+    return make_runner(cfg, loaders, brief)
+
+
+def make_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Runner:
+    """What :func:`build_runner` does with a config after :func:`prepare`; from here on the work dir is written to."""
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
     kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
@@ -79,6 +84,11 @@ def prepare(cfg: Config, loaders: Sequence[str]) -> None:
     preflight({name: cfg.get(name) for name in loaders})
     fit_to_datasets(cfg)
     fit_machine(cfg)
+    join_processes(cfg)
+
+
+def join_processes(cfg: Config) -> None:
+    """Join the other processes of a run that was launched as several, if it has not been done."""
     if cfg.get("launcher", "none") != "none" and not is_distributed():
         start_processes(cfg)
 

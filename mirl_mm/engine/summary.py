@@ -12,6 +12,7 @@ from mirl_mm.text import counted, short_path
 
 from .dataset_facts import inner_datasets
 from .hooks.bare import bare_model
+from .resuming import DAMAGED
 
 
 def training_summary(runner: Runner) -> str:
@@ -67,7 +68,10 @@ def _model(runner: Runner) -> str:
 
 def _start(runner: Runner) -> str:
     if runner.cfg.get("load_from"):
-        return f"{'resumed from' if runner.cfg.get('resume') else 'all weights of'} {short_path(runner.cfg.load_from)}"
+        if not runner.cfg.get("resume"):
+            return f"all weights of {short_path(runner.cfg.load_from)}"
+        damaged = sorted(path.name for path in Path(runner.cfg.load_from).parent.glob(f"*{DAMAGED}"))
+        return f"resumed from {short_path(runner.cfg.load_from)}" + "".join(f", not from {name}" for name in damaged)
     init = (runner.cfg.model.get("backbone") or {}).get("init_cfg")
     checkpoint = init.get("checkpoint") if isinstance(init, Mapping) else None
     return f"backbone of {short_path(checkpoint)}" if checkpoint else "random weights"

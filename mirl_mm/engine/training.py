@@ -8,11 +8,14 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.checkpoint.latest import check_checkpoint, latest_checkpoint
+from mirl_mm.checkpoint.latest import check_checkpoint
+from mirl_mm.no_space import explain_no_space
 
 from .batch_size import AUTO, fit_batch_size, set_batch_size
-from .launch import build_runner, drop_validation, finish_processes, set_pretrained
+from .launch import drop_validation, finish_processes, join_processes, make_runner, prepare, set_pretrained
 from .length import set_length
+from .resuming import find_resumed
+from .run_lock import lock_work_dir, unlock_work_dir
 from .summary import training_summary
 from .trackers import add_trackers
 
@@ -35,6 +38,8 @@ def prepare_training(
 ) -> None:
     """Put into a config, with its ``work_dir`` set, how a training is to go.
 
+    The processes are joined, if there are several, and the work dir, if there is one, is locked.
+
     Args:
         cfg: The config; changed in place.
         epochs: Length of the training. See :func:`~mirl_mm.engine.length.set_length`, also for the next two.
@@ -55,8 +60,11 @@ def prepare_training(
         FileNotFoundError: If a checkpoint is missing.
         ModuleNotFoundError: If a tracker's package is.
         ValueError: If it is none, for an unknown tracker, or for a length or a batch size that can't be.
-        RuntimeError: With ``batch_size="auto"``, if the smallest step doesn't fit.
+        RuntimeError: If another run is in the work dir; with ``batch_size="auto"``, if the smallest step doesn't fit.
     """
+    join_processes(cfg)
+    if Path(cfg.work_dir).is_dir():
+        lock_work_dir(cfg.work_dir)
     if not validate:
         drop_validation(cfg)
     if amp:
@@ -72,7 +80,7 @@ def prepare_training(
         file_kind(load_from)
         cfg.load_from = str(load_from)
     if resume:
-        cfg.load_from = latest_checkpoint(cfg.work_dir) if resume is True else str(check_checkpoint(resume))
+        cfg.load_from = find_resumed(cfg.work_dir) if resume is True else str(check_checkpoint(resume))
         cfg.resume = cfg.load_from is not None
     if batch_size is not None and batch_size != AUTO:
         set_batch_size(cfg, int(batch_size))
@@ -85,14 +93,29 @@ def run_training(cfg: Config, hooks: Sequence[Hook] = (), brief: bool = False) -
     """Train a config from the start to the end of all its processes; its settings are summed up in the log.
 
     Args:
-        cfg: The config; completed in place by :func:`~mirl_mm.engine.launch.build_runner`, whose errors are raised.
+        cfg: The config; completed in place, as by :func:`~mirl_mm.engine.launch.build_runner`, whose errors are raised.
         hooks: What goes along without being part of the config.
         brief: Whether environment, config and list of hooks go to the log file alone, and not to the console, too.
+
+    Raises:
+        NoSpaceError: If the disk is full.
+        RuntimeError: If another run is in the work dir.
     """
-    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"], brief)
-    for hook in hooks:
-        runner.register_hook(hook)
-    runner.logger.info(training_summary(runner))
-    runner.train()
-    del runner
-    finish_processes()
+    loaders = ["train_dataloader", "val_dataloader"]
+    prepare(cfg, loaders)
+    lock_work_dir(cfg.work_dir)
+    try:
+        runner = make_runner(cfg, loaders, brief)
+        for hook in hooks:
+            runner.register_hook(hook)
+        runner.logger.info(training_summary(runner))
+        runner.train()
+        del runner
+        finish_processes()
+    except OSError as error:
+        explained = explain_no_space(error, cfg.work_dir)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        unlock_work_dir(cfg.work_dir)

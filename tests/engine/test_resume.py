@@ -114,9 +114,6 @@ def test_a_first_checkpoint_counts_without_its_pointer(tmp_path):
     assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_10.pth")
     (tmp_path / "last_checkpoint").write_text("/moved/epoch_9.pth")
     assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_9.pth")
-    (tmp_path / "last_checkpoint").write_text("/moved/epoch_8.pth")
-    with pytest.raises(FileNotFoundError, match=r"names /moved/epoch_8.pth, which is gone: .* --resume CHECKPOINT"):
-        latest_checkpoint(tmp_path)
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):

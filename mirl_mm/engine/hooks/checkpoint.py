@@ -1,14 +1,24 @@
 """Checkpoints that survive a kill at any instant."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
 
+from mirl_mm import stopping
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.no_space import NoSpaceError
 from mirl_mm.registry import HOOKS
+
+from ..disk_space import space_warning
+from ..validations import Validations
+from .losses import LossInfoHook
 
 
 class _LaterRemoval:
@@ -41,6 +51,10 @@ class AtomicCheckpointHook(CheckpointHook):
     likewise, and only then are outdated ones removed; the same for the best ones. What a killed writer left half-done
     is removed when the next run starts.
 
+    The validation that was to follow a checkpoint, and was cut off, is caught up on when the run is resumed
+    (:class:`~mirl_mm.engine.validations.Validations`). A training by iterations that is stopped by a signal
+    (:mod:`mirl_mm.stopping`) writes one more checkpoint at its next update, if there is time.
+
     Args:
         interval: Epochs, or iterations if not ``by_epoch``, from one checkpoint to the next; None: ``val_interval`` of
             the training loop. There is one at the end, too; -1: only there.
@@ -49,6 +63,9 @@ class AtomicCheckpointHook(CheckpointHook):
 
     file_backend: Any
     interval: Any
+    _validations: Validations | None = None
+    #: Seconds that the last checkpoint took.
+    _seconds = 0.0
 
     def __init__(self, interval: int | None = None, **kwargs: Any) -> None:
         if kwargs.get("backend_args") is None and kwargs.get("file_client_args") is None:
@@ -77,8 +94,64 @@ class AtomicCheckpointHook(CheckpointHook):
             for pattern in ("*.pth.tmp*", "last_checkpoint.tmp*"):
                 for path in Path(str(self.out_dir)).glob(pattern):
                     path.unlink(missing_ok=True)
+            warning = space_warning(runner, self)
+            if warning:
+                runner.logger.warning(warning)
+        resumed = runner._load_from.removeprefix("resume:") if runner._resume and runner._load_from else None
+        stopping.set_checkpoint(resumed)
+        if resumed is not None and Path(resumed).resolve().parent == Path(str(self.out_dir)).resolve():
+            self.last_ckpt = resumed  # to be written again, if its validation is the best
+        self._saves_at_updates = isinstance(runner.train_loop, IterBasedTrainLoop) and not self.by_epoch
+        # the parts of a model that is shared out would have to come together first
+        self._saves_at_updates &= runner.world_size == 1 or is_model_wrapper(runner.model)
+        self._validations = Validations(str(self.out_dir))
+        self._validations.begin(runner, None if resumed is None else Path(resumed).parent)
+        stopping.set_reaching(self._saves_at_updates)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """As mmengine's; also saves and ends if a signal asked for it."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        done = runner.iter + 1
+        if not (stopping.is_requested() and self._saves_at_updates and is_main_process()):
+            return
+        if done % runner.optim_wrapper._accumulative_counts:
+            return  # gradients between two updates are not in a checkpoint
+        if self._seconds < stopping.time_left():
+            for hook in runner.hooks:
+                if isinstance(hook, LossInfoHook):
+                    hook.after_train_epoch(runner)
+            self._save_checkpoint(runner)
+        stopping.finish()
+
+    def before_val(self, runner: Runner) -> None:
+        """A validation that is cut off is done again: nothing is to wait for."""
+        stopping.set_reaching(False)
+
+    def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
+        """As mmengine's; also notes what was measured."""
+        if self._validations is not None:
+            self._validations.note(runner, metrics)
+        super().after_val_epoch(runner, metrics)
+
+    def after_val(self, runner: Runner) -> None:
+        """Write down that the validation is done."""
+        if self._validations is not None:
+            self._validations.finish()
+            stopping.set_reaching(self._saves_at_updates)
+
+    def after_train(self, runner: Runner) -> None:
+        """As mmengine's."""
+        stopping.set_reaching(False)
+        super().after_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        begun = time.monotonic()
+        with stopping.writing(), self._telling_what_is_safe():
+            self._write_checkpoint(runner, step, meta)
+            stopping.set_checkpoint(self.last_ckpt)
+            self._seconds = time.monotonic() - begun
+
+    def _write_checkpoint(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._rotate(runner, step)
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -101,6 +174,17 @@ class AtomicCheckpointHook(CheckpointHook):
                 if self.file_backend.isfile(path):
                     self.file_backend.remove(path)
 
+    @contextlib.contextmanager
+    def _telling_what_is_safe(self) -> Iterator[None]:
+        before = self.last_ckpt
+        try:
+            yield
+        except NoSpaceError as error:
+            if "--resume" in str(error):
+                raise
+            safe = f"{before} is whole: go on from it with --resume" if before else "There was no checkpoint yet"
+            raise NoSpaceError(f"{error}. {safe}") from error
+
     def _rotate(self, runner: Runner, step: int) -> list[int]:
         """Enter ``step`` among the kept ones; returns the steps that are outdated once it is saved."""
         outdated: list[int] = []
@@ -115,7 +199,8 @@ class AtomicCheckpointHook(CheckpointHook):
         backend = self.file_backend
         self.file_backend = later = _LaterRemoval(backend)
         try:
-            super()._save_best_checkpoint(runner, metrics)
+            with self._telling_what_is_safe():
+                super()._save_best_checkpoint(runner, metrics)
         finally:
             self.file_backend = backend
         later.finish()

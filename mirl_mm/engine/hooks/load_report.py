@@ -7,12 +7,12 @@ from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
 from mirl_mm.checkpoint import read_any
-from mirl_mm.checkpoint.latest import latest_checkpoint
 from mirl_mm.checkpoint.report import LoadReport, compare
 from mirl_mm.checkpoint.resume import read_whole
 from mirl_mm.models.backbones.pretrained import FromPretrained, fit
 from mirl_mm.registry import HOOKS
 
+from ..resuming import find_resumed
 from ..schedulers import check_resumed
 from .bare import bare_model
 
@@ -55,7 +55,7 @@ class LoadReportHook(Hook):
         """See to it that ours read the checkpoint, and that a resumed run reads no other weights than its own."""
         path = runner._load_from
         if runner._resume:
-            path = path or latest_checkpoint(runner.work_dir)
+            path = path or find_resumed(runner.work_dir)
         if not path:
             return
         scheme = RESUME if runner._resume else SCHEME
