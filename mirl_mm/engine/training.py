@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.checkpoint.latest import check_checkpoint
+from mirl_mm.checkpoint.whole import check_checkpoint
 from mirl_mm.no_space import explain_no_space
 
 from .batch_size import AUTO, fit_batch_size, set_batch_size

@@ -27,10 +27,15 @@ def test_unknown_campaign(tmp_path):
 
 def save(path, **more):
     log = HistoryBuffer([1.0, 2.0], [1, 1])
+    hub = {
+        "log_scalars": {"train/loss": log},
+        "runtime_info": {"best_ckpt": f"{path}/a.pth", "eta": float(path.name == "a")},
+        "resumed_keys": {},
+    }
     content = {
-        "meta": {"iter": 4, "time": path.name},
+        "meta": {"epoch": 1, "iter": 4, "time": path.name},
         "state_dict": {"weight": torch.arange(3.0)},
-        "message_hub": {"log_scalars": {"train/loss": log}, "runtime_info": {"best_ckpt": f"{path}/a.pth", "eta": 1.0}},
+        "message_hub": hub,
     }
     torch.save(content | more, path)
     return path
@@ -42,7 +47,7 @@ def save(path, **more):
         ({}, []),
         ({"state_dict": {"weight": torch.tensor([0.0, 1.0, 2.0 + 2e-7])}}, ["b.state_dict.weight"]),
         ({"state_dict": {"weight": torch.arange(3.0).double()}}, ["b.state_dict.weight"]),
-        ({"meta": {"iter": 5, "time": "x"}}, ["b.meta.iter (5 and 4)"]),
+        ({"meta": {"epoch": 1, "iter": 5, "time": "x"}}, ["b.meta.iter (5 and 4)"]),
         ({"optimizer": {}}, ["b.optimizer"]),
     ],
 )
