@@ -11,6 +11,8 @@ from torch import Tensor
 
 from mirl_mm.registry import HOOKS
 
+from .lines import next_line
+
 
 class _Iteration(NamedTuple):
     """What is known of an iteration whose losses are not fetched yet.
@@ -85,15 +87,14 @@ class LossInfoHook(RuntimeInfoHook):
 
     def _is_due(self, runner: Runner, batch_idx: int) -> bool:
         """Whether a hook of this iteration reads the log: the logger, or one that writes a checkpoint."""
-        if self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner):
+        if next_line(runner, batch_idx) == 0 or self.is_last_train_iter(runner):
             return True
-        for hook in runner.hooks:
-            interval = getattr(hook, "interval", None) or 0
-            if type(hook).__name__ == "LoggerHook" and self.every_n_inner_iters(batch_idx, interval):
-                return True
-            if hasattr(hook, "save_begin") and not hook.by_epoch and self.every_n_train_iters(runner, interval):
-                return True
-        return False
+        return any(
+            hasattr(hook, "save_begin")
+            and not hook.by_epoch
+            and self.every_n_train_iters(runner, getattr(hook, "interval", None) or 0)
+            for hook in runner.hooks
+        )
 
     def _fetch(self, runner: Runner) -> None:
         """Bring all losses to the log in one copy, in their order."""

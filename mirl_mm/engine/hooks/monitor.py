@@ -12,31 +12,25 @@ from torch.utils.hooks import RemovableHandle
 
 from mirl_mm.registry import HOOKS
 
+from .lines import next_line
+
 
 @HOOKS.register_module()
 class GradNormHook(Hook):
-    """Logs the norm of all gradients as ``grad_norm``, taken right before an update.
+    """Logs the norm of all gradients as ``grad_norm``: each line has that of the last update before it.
 
     Unlike clipping at infinity, which mmengine would need to report it, this changes no gradient and costs nothing
-    between logs. Where gradients are clipped by their norm, it is the norm before clipping, which mmengine would fetch
+    between lines. Where gradients are clipped by their norm, it is the norm before clipping, which mmengine would fetch
     from the device at each update. Where they are clipped by value, it is the norm of the clipped ones.
-
-    Args:
-        interval: Iterations between measurements; the log's interval by default, so that each line shows a fresh one.
     """
 
-    def __init__(self, interval: int | None = None) -> None:
-        self.interval = interval
+    def __init__(self) -> None:
         self._due = False
         self._handle: RemovableHandle | None = None
         self._clip: Callable | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Attach to clipping or to the optimiser."""
-        if self.interval is None:
-            loggers = [hook for hook in runner.hooks if type(hook).__name__ == "LoggerHook"]
-            self.interval = loggers[0].interval if loggers else 10
-
         wrapper = runner.optim_wrapper
         if wrapper.clip_grad_kwargs and wrapper.grad_name == "grad_norm":
             clip = self._clip = wrapper.clip_func
@@ -64,12 +58,11 @@ class GradNormHook(Hook):
     def _note(self, runner: Runner, norm: Tensor) -> None:
         if self._due:
             runner.message_hub.update_scalar("train/grad_norm", norm.item())
-            self._due = False
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Ask for a measurement at the next update from the iteration that will be logged on."""
-        if self.interval and ((batch_idx + 1) % self.interval == 0 or runner.iter == 0):
-            self._due = True
+        """Ask for a measurement if an update in this iteration would be the last before a line."""
+        left = next_line(runner, batch_idx)
+        self._due = left is not None and left < runner.optim_wrapper._accumulative_counts
 
 
 @HOOKS.register_module()
