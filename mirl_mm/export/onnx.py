@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+PARTS = ("backbone", "classifier")
 KINDS = ("map", "tokens", "class", "mean")
 #: Batches that are compared with onnxruntime's: one image, and more than were traced.
 BATCHES = (1, 3)
@@ -91,7 +92,7 @@ def export_onnx(
         source: Of :func:`open_source`.
         path: ``.onnx``.
         part: ``"classifier"``: scores before the softmax, ``scores`` ``(batch, classes)``. ``"backbone"``: features.
-            Default: the classifier if there is one.
+            Default: the classifier if there is one, else the backbone; for a detector or segmentor there is none.
         features: Of a backbone: the blocks after which features are given, from 0; negative ones count from the end.
         kind: Of the features. ``"map"``: ``(batch, C, H / p, W / p)``; ``"tokens"``: ``(batch, 1 + L, C)``, class token
             first; ``"class"``: the class token, ``(batch, C)``; ``"mean"``: the mean of the patch tokens,
@@ -102,13 +103,12 @@ def export_onnx(
 
     Raises:
         ImportError: If a package for ONNX is missing.
-        ValueError: If the checkpoint lacks the part, the model is too large for one file, or the numbers differ.
+        ValueError: If the checkpoint lacks the part or a detector's is not named, the model is too large for one file,
+            or the numbers differ.
     """
     check_packages()
     path = check_suffix(path, (".onnx",))
-    part = part or ("classifier" if source.has_classifier else "backbone")
-    if part not in ("backbone", "classifier"):
-        raise ValueError(f"part must be backbone or classifier, got {part!r}")
+    part = source.choose_part(part, PARTS)
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     size = {} if img_size is None else {"img_size": tuple(img_size)}

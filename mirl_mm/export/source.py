@@ -1,7 +1,7 @@
 """What an export starts from: a checkpoint of ``tools/train.py``, and the model that it belongs to."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,35 @@ class Source(NamedTuple):
         """Whether it is an :class:`ImageClassifier`'s."""
         kind = MODELS.get(self.model.type)
         return isinstance(kind, type) and issubclass(kind, ImageClassifier)
+
+    @property
+    def heads(self) -> list[str]:
+        """What a detector or segmentor has behind its backbone, as its config names it; nothing of other models."""
+        return sorted(name for name in self.model if name == "neck" or name.endswith("_head"))
+
+    def choose_part(self, part: str | None, parts: Sequence[str]) -> str:
+        """What is to be exported.
+
+        Args:
+            part: What is asked for. Default: the classifier if there is one, else the backbone.
+            parts: What there is to choose from.
+
+        Raises:
+            ValueError: For another word, or if the backbone of a detector or segmentor would be taken unasked, whose
+                file would look like the whole.
+        """
+        if part is not None:
+            if part not in parts:
+                raise ValueError(f"part must be one of {', '.join(parts)}, got {part!r}")
+            return part
+        if self.heads:
+            others = " or ".join(f"--part {each}" for each in parts if each not in ("backbone", "classifier"))
+            raise ValueError(
+                f"{self.name} holds a {self.model.type}, which can't be exported as a whole: name the part, --part "
+                f"backbone for the backbone alone, without {', '.join(self.heads)}"
+                + (f", or {others} for all tensors in our layout" if others else "")
+            )
+        return "classifier" if self.has_classifier else "backbone"
 
     def backbone(self, **changes: Any) -> DeepViT:
         """The backbone with its weights, in evaluation mode.

@@ -47,18 +47,17 @@ def export_weights(
         layout: Names of the tensors. ``"timm"``: those of timm's ``VisionTransformer``. ``"mirl"``: ours, as
             ``init_cfg`` and ``--load-from`` take them.
         part: ``"backbone"``; ``"classifier"``: backbone and head; ``"all"``: everything, e.g. with the decoders of a
-            pre-training. Default: the classifier if there is one, else the backbone.
+            pre-training or the heads of a detector. Default: the classifier if there is one, else the backbone; for a
+            detector or segmentor there is none.
         name_by_hash: See :func:`publish`.
 
     Raises:
-        ValueError: If the checkpoint lacks the part, or timm has no such network.
+        ValueError: If the checkpoint lacks the part or a detector's is not named, or timm has no such network.
     """
     path = check_suffix(path)
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
-    part = part or ("classifier" if source.has_classifier else "backbone")
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
+    part = source.choose_part(part, PARTS)
     if part == "all" and layout == "timm":
         raise ValueError("timm's layout has a backbone and a linear head only: take another part, or the layout 'mirl'")
     model = source.classifier() if part == "classifier" else source.backbone()

@@ -57,3 +57,18 @@ def write(path: Path, model: dict, with_config: bool = True) -> torch.nn.Module:
     meta = {"epoch": 3} | ({"cfg": Config({"model": model}).pretty_text} if with_config else {})
     torch.save({"state_dict": built.state_dict(), "meta": meta}, path)
     return built.eval()
+
+
+def write_detector(path: Path) -> torch.nn.Module:
+    """Save a checkpoint that looks like a Mask R-CNN's; returns its backbone in evaluation mode.
+
+    mmdet is not needed for it: nothing but the backbone is built of a detector's config.
+    """
+    torch.manual_seed(0)
+    backbone = MODELS.build({**BACKBONE, "class_token": False})
+    state = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
+    parts = {"neck": {"type": "mirl_mm.SimpleFPN"}, "rpn_head": {"type": "RPNHead"}, "roi_head": {"type": "RoIHead"}}
+    state |= {f"{part}.weight": torch.ones(3) for part in parts}
+    model = {"type": "MaskRCNN", "data_preprocessor": IMAGENET, "backbone": {**BACKBONE, "class_token": False}, **parts}
+    torch.save({"state_dict": state, "meta": {"cfg": Config({"model": model}).pretty_text}}, path)
+    return backbone.eval()

@@ -76,7 +76,7 @@ def test_other_numbers_leave_no_file(tmp_path, monkeypatch):
     [
         ("a.pth", {}, "must end in .onnx"),
         ("a.onnx", {"part": "classifier"}, "holds no classifier (its model is MIRL)"),
-        ("a.onnx", {"part": "all"}, "part must be backbone or classifier, got 'all'"),
+        ("a.onnx", {"part": "all"}, "part must be one of backbone, classifier, got 'all'"),
         ("a.onnx", {"kind": "patch"}, "kind must be one of map, tokens, class, mean, got 'patch'"),
         ("a.onnx", {"features": (2,)}, "out_indices must rise within the 2 blocks"),
         ("a.onnx", {"img_size": (30, 48)}, "image height 30 is not divisible by the patch height 8"),

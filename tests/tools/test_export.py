@@ -6,7 +6,7 @@ import runpy
 import pytest
 import torch
 
-from tests.export.checkpoints import classifier, pretrainer, write
+from tests.export.checkpoints import classifier, pretrainer, write, write_detector
 from tests.training import ROOT
 
 CONVERTERS = ROOT / "tools/model_converters"
@@ -44,6 +44,33 @@ def test_onnx(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "output class_0: ['batch', 24]\noutput class_1: ['batch', 24]" in printed
     assert re.search(r"differs by at most \d\.\de-0\d of the largest value \(random images, batch of 3\)", printed)
+
+
+@pytest.mark.parametrize(("tool", "out"), [("export_weights.py", "a.safetensors"), ("export_onnx.py", "a.onnx")])
+def test_a_detector_is_not_exported_in_part_unasked(tmp_path, monkeypatch, tool, out):
+    write_detector(tmp_path / "iter_9.pth")
+    message = r"^error: iter_9.pth holds a MaskRCNN, .*--part backbone .* alone, without neck, roi_head, rpn_head"
+    with pytest.raises(SystemExit, match=message):
+        run(monkeypatch, tool, tmp_path / "iter_9.pth", tmp_path / out)
+    assert not (tmp_path / out).exists()
+
+
+def test_a_detectors_backbone_in_onnx(tmp_path, monkeypatch, capsys):
+    write_detector(tmp_path / "iter_9.pth")
+    run(monkeypatch, "export_onnx.py", tmp_path / "iter_9.pth", tmp_path / "a.onnx", "--part", "backbone")
+    printed = capsys.readouterr().out
+    assert "\nthe backbone alone: neck, roi_head, rpn_head of the MaskRCNN are not in the file\n" in printed
+    assert "output map_1: ['batch', 24, 4, 6]\n" in printed
+
+
+@pytest.mark.parametrize("part", ["backbone", "all"])
+def test_a_detectors_weights(tmp_path, monkeypatch, part):
+    backbone = write_detector(tmp_path / "iter_9.pth")
+    out = tmp_path / "a.pth"
+    run(monkeypatch, "export_weights.py", tmp_path / "iter_9.pth", out, "--layout", "mirl", "--part", part)
+    names = set(torch.load(out, weights_only=True)["state_dict"])
+    assert {f"backbone.{name}" for name in backbone.state_dict()} <= names
+    assert ("roi_head.weight" in names) == (part == "all")
 
 
 @pytest.mark.parametrize("tool", ["export_weights.py", "export_onnx.py"])

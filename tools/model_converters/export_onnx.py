@@ -12,7 +12,7 @@ import argparse
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
-from mirl_mm.export.onnx import KINDS, export_onnx
+from mirl_mm.export.onnx import KINDS, PARTS, export_onnx
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("out", help="file to write, .onnx")
     parser.add_argument(
-        "--part", choices=["backbone", "classifier"], help="default: classifier if there is one, else backbone"
+        "--part",
+        choices=PARTS,
+        help="default: classifier if there is one, else backbone; of a detector or segmentor there is backbone only",
     )
     parser.add_argument(
         "--features",
@@ -57,6 +59,8 @@ def main() -> None:
     except (OSError, ValueError, ImportError) as error:
         raise SystemExit(f"error: {error}") from error
     print(f"{done.path} ({done.path.stat().st_size / 1e6:.1f} MB), weights: {source.weights}")
+    if source.heads:
+        print(f"the backbone alone: {', '.join(source.heads)} of the {source.model.type} are not in the file")
     for word, table in (("input", done.inputs), ("output", done.outputs)):
         for name, shape in table.items():
             print(f"{word} {name}: {shape}")

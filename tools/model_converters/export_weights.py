@@ -11,6 +11,7 @@ import json
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import Published, export_weights, open_source
+from mirl_mm.export.weights import PARTS
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,8 +21,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--layout", choices=["timm", "mirl"], default="timm", help="whose names")
     parser.add_argument(
         "--part",
-        choices=["backbone", "classifier", "all"],
-        help="all: with the decoders of a pre-training (default: classifier if there is one, else backbone)",
+        choices=PARTS,
+        help="all: with the decoders of a pre-training or the heads of a detector (default: classifier if there is "
+        "one, else backbone; detectors and segmentors have no default)",
     )
     parser.add_argument(
         "--weights",
