@@ -49,8 +49,14 @@ def find_config(name: str | Path) -> str:
         known = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.glob("*/*.py"))
         known = [each for each in known if not each.startswith("_")]
         wanted = text.removeprefix(PREFIX).removesuffix(".py")
-        near = get_close_matches(wanted, known, n=5, cutoff=0.5) or known
-        raise FileNotFoundError(f"no config {text!r}: did you mean {' or '.join(near)}? A path will do, too")
+        near = get_close_matches(wanted, known, n=5, cutoff=0.5)
+        folders = sorted({each.partition("/")[0] for each in known})
+        remedy = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"this package has those of {', '.join(folders)}, such as {known[0]}."
+        )
+        raise FileNotFoundError(f"no config {text!r}: {remedy} A path will do, too")
     return found
 
 

@@ -76,7 +76,8 @@ def flops_per_image(cfg: Config) -> float:
         batch = cfg.train_dataloader.batch_size
         return pretraining_macs(cfg.model, batch, backward=True).flops / batch
     fit_to_datasets(cfg)
-    passes = 1 if cfg.model.get("freeze_backbone") else 3
+    frozen = cfg.model.get("freeze_backbone") or (cfg.model.get("backbone") or {}).get("frozen")
+    passes = 1 if frozen else 3
     return passes * total_cost(model_parts(cfg.model, cfg.get("default_scope", SCOPE)))[1].flops
 
 

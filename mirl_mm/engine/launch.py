@@ -16,8 +16,10 @@ from mirl_mm.config import read_config
 from mirl_mm.datasets import preflight
 from mirl_mm.registry import RUNNERS
 
+from .backbone_facts import fit_to_backbone
 from .brief import with_brief_console
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
+from .freezing import settle_freezing
 from .options import check_options
 from .runtime import check_compile, compile_runner
 
@@ -39,16 +41,19 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(dict(options))
+    settle_freezing(cfg)
+    fit_to_backbone(cfg)
     return cfg
 
 
-def build_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Runner:
+def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     """Build mmengine's runner after checking the data and completing the config.
+
+    Its log file has everything, the console what whoever watches needs: :mod:`mirl_mm.engine.brief`.
 
     Args:
         cfg: The config.
         loaders: Names of the data loaders that the run will use; only their folders are checked.
-        brief: Whether environment, config and list of hooks go to the log file alone, not to the console.
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
@@ -63,7 +68,7 @@ def make_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Run
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
     kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
-    runner = (with_brief_console(kind) if brief else kind).from_cfg(cfg)
+    runner = with_brief_console(kind).from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
         if compiling is not None:

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine import registry as root
@@ -23,11 +23,16 @@ _READERS: dict[str, Callable] = {
     "log_processor": LogProcessor.__init__,
     **{f"{name}_dataloader": DataLoader.__init__ for name in ("train", "val", "test")},
 }
-#: What is read besides: by :func:`mirl_mm.engine.launch.build_runner`, and of a data loader by mmengine's runner.
+#: What is read besides: by :func:`mirl_mm.engine.launch.build_runner` and
+#: :func:`~mirl_mm.engine.freezing.settle_freezing`, and of a data loader by mmengine's runner.
 _MORE = {
     "": ["runner_type", "compile"],
+    "model": ["freeze_backbone"],
     **{f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")},
 }
+
+#: Most keys that a message lists.
+_SHOWN = 3
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -61,10 +66,10 @@ def set_metric_option(cfg: Config, flag: str, **options: Any) -> set[str]:
     metrics = cfg.get("test_evaluator") or []
     metrics = [metrics] if isinstance(metrics, Mapping) else metrics
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
-        kinds = [(metric, _find(metric["type"])) for metric in metrics]
+        kinds = [(metric, find_type(metric["type"])) for metric in metrics]
     done: set[str] = set()
     for metric, kind in kinds:
-        known = set() if kind is None else set(_parameters(kind))
+        known = set() if kind is None else set(parameters_of(kind))
         option = next((option for option in options if option in known), None)
         if option is not None:
             metric[option] = options[option]
@@ -87,11 +92,22 @@ def _check(cfg: Config, key: str) -> None:
         if known is None or part == "_delete_":
             return
         if part not in known:
-            near = difflib.get_close_matches(part, known, n=3) or sorted(known)[:12]
             raise ValueError(
-                f"--cfg-options {key}: {place or 'the config'} has no {part!r}; did you mean {' or '.join(near)}?"
+                f"--cfg-options {key}: {place or 'the config'} has no {part!r}; {_help(part, known, node)}"
             )
         node = node[int(part)] if isinstance(node, (list, tuple)) else node.get(part)
+
+
+def _help(part: str, known: Sequence[str], node: Any) -> str:
+    """What may have been meant by a key that is not there: the nearest ones, or all where they are few."""
+    near = difflib.get_close_matches(part, known, n=_SHOWN)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if isinstance(node, (list, tuple)):
+        return f"it has {len(known)} entries, counted from 0"
+    if len(known) <= _SHOWN:
+        return f"it has {', '.join(known) or 'no keys'}"
+    return "nothing in it is called alike: tools/misc/print_config.py shows the config"
 
 
 def _known_keys(node: Any, place: str) -> list[str] | None:
@@ -100,16 +116,17 @@ def _known_keys(node: Any, place: str) -> list[str] | None:
         return [str(i) for i in range(len(node))]
     if not isinstance(node, Mapping):
         return [] if node is not None else None
-    reader = _READERS.get(place) or (_find(node["type"]) if "type" in node else None)
+    reader = _READERS.get(place) or (find_type(node["type"]) if "type" in node else None)
     if reader is not None:
-        parameters = list(_parameters(reader))
+        parameters = list(parameters_of(reader))
         named = [name for name in parameters if name is not None]
-        return None if None in parameters else [*node, *named, *_MORE.get(place, ())]
+        return None if None in parameters else list(dict.fromkeys([*node, *named, *_MORE.get(place, ())]))
     holds_dicts = bool(node) and all(isinstance(value, Mapping) for value in node.values())
     return list(node) if holds_dicts and "type" not in node else None
 
 
-def _find(kind: Any) -> Callable | None:
+def find_type(kind: Any) -> Callable | None:
+    """What a config's ``type`` names, looked for in the current scope; None if nothing has this name."""
     if not isinstance(kind, str):
         return kind
     scope = DefaultScope.get_current_instance()
@@ -118,7 +135,7 @@ def _find(kind: Any) -> Callable | None:
     return next((each for each in found if each is not None), None)
 
 
-def _parameters(reader: Callable) -> Iterator[str | None]:
+def parameters_of(reader: Callable) -> Iterator[str | None]:
     """Names of the parameters, following ``**kwargs`` to the base classes; None where anything is taken."""
     functions = [reader]
     if inspect.isclass(reader):

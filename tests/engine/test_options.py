@@ -33,11 +33,13 @@ def test_accepted(key):
         ("train_dataloader.batchsize", "train_dataloader has no 'batchsize'; did you mean batch_size"),
         ("traindataloader.batch_size", "the config has no 'traindataloader'; did you mean train_dataloader"),
         ("model.backbone.drop_path", "model.backbone has no 'drop_path'; did you mean drop_path_rate"),
-        ("model.mask_ration", "model has no 'mask_ration'; did you mean mask_ratio"),
-        ("optim_wrapper.optimizer.learning_rate", "optim_wrapper.optimizer has no 'learning_rate'"),
+        ("model.mask_ration", r"model has no 'mask_ration'; did you mean mask_ratio\?$"),
+        ("optim_wrapper.optimizer.learning_rate", "optim_wrapper.optimizer has no 'learning_rate'; nothing in it is"),
+        ("model.bacbone.depth", r"model has no 'bacbone'; did you mean backbone or freeze_backbone\?$"),
+        ("train_dataloader.collate_fn.how", "collate_fn has no 'how'; it has type, data_batch$"),
         ("default_hooks.loger.interval", "default_hooks has no 'loger'; did you mean logger"),
         ("randomness.sed", "randomness has no 'sed'; did you mean seed"),
-        ("train_dataloader.dataset.pipeline.9.prob", "train_dataloader.dataset.pipeline has no '9'"),
+        ("train_dataloader.dataset.pipeline.9.prob", "train_dataloader.dataset.pipeline has no '9'; it has 5 entries"),
     ],
 )
 def test_refused(key, message):

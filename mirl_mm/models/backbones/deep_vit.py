@@ -65,6 +65,7 @@ class DeepViT(FromPretrained):
             the map for ``img_size``.
         pretrain_img_size: (H, W) for which the absolute positions are stored, where it is not ``img_size``. ViTDet
             trains them at the size of pre-training and resamples them in every step.
+        frozen: Train nothing of it: no gradients, and evaluation mode whatever the model around it is in.
         init_cfg: mmengine's, e.g. ``dict(type="Pretrained", checkpoint=..., prefix="backbone.")``.
 
     Raises:
@@ -90,6 +91,7 @@ class DeepViT(FromPretrained):
         global_attn_indexes: Sequence[int] | None = None,
         use_rel_pos: bool = False,
         pretrain_img_size: int | Size | None = None,
+        frozen: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -130,6 +132,13 @@ class DeepViT(FromPretrained):
         self.norm = LayerNorm(self.embed_dims) if final_norm else nn.Identity()
         self._init_own_weights()
         self.register_load_state_dict_pre_hook(_resample_on_load)
+        self.frozen = frozen
+        if frozen:
+            self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "DeepViT":
+        """Switch between training and evaluation; a frozen backbone stays in evaluation."""
+        return super().train(mode and not self.frozen)
 
     def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:

@@ -1,0 +1,111 @@
+"""Widths and strides of neck and heads, which the backbone settles."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+
+from mirl_mm import registry
+from mirl_mm.models import DeepViT
+from mirl_mm.models.backbones.presets import resolve_arch
+from mirl_mm.models.backbones.settings import pair
+from mirl_mm.models.necks import SimpleFPN
+
+from .options import find_type
+
+#: One place of a config, what it belongs to and its key, with the only value that it can have.
+_Place = tuple[str, Any, str, Any]
+
+
+def fit_to_backbone(cfg: Config) -> None:
+    """Set what of a detector's or segmentor's neck and heads follows from its DeepViT, where the config has it.
+
+    - The neck takes maps of the backbone's width; heads take maps of the neck's.
+    - With :class:`~mirl_mm.SimpleFPN`, the strides of the levels, by which anchors and regions find their place, follow
+      from patch size and scales. Other strides would train, on the wrong places.
+
+    So a config that names another encoder or patch size has to name nothing else. What changes is printed.
+
+    Args:
+        cfg: The config; changed in place. Models with another backbone, or necks of a kind that isn't known here, stay
+            as they are.
+
+    Raises:
+        ValueError: For an unknown ``arch``, or a patch size that is none.
+    """
+    model: Any = cfg.get("model") or {}
+    backbone: Any = model.get("backbone") or {}
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+        kinds = [find_type((part or {}).get("type")) for part in (backbone, model.get("neck"))]
+    if not (isinstance(kinds[0], type) and issubclass(kinds[0], DeepViT)):
+        return
+    width = resolve_arch(backbone.get("arch", "vit-b"))["embed_dims"]
+    changes = []
+    for place, holder, key, value in _places(model, kinds[1], width):
+        old = holder[key]
+        if (list(old) if isinstance(old, tuple) else old) != value:
+            holder[key] = value
+            changes.append(f"{place}.{key} = {value} (was {old})")
+    if changes:
+        print_log(f"as backbone and neck are: {', '.join(changes)}", logger="current")
+
+
+def _places(model: Any, neck: Any, width: int) -> Iterator[_Place]:
+    if neck is SimpleFPN:
+        yield from _given("model.neck", model.neck, in_channels=width)
+        yield from _of_detector(model, _strides(model.backbone, model.neck))
+    elif not model.get("neck") or getattr(neck, "__name__", "") == "Feature2Pyramid":  # maps as wide as the backbone's
+        yield from _given("model.neck", model.get("neck"), embed_dim=width)
+        for name in ("decode_head", "auxiliary_head"):
+            for place, head in _each(f"model.{name}", model.get(name)):
+                maps = head.get("in_channels")
+                yield from _given(
+                    place, head, in_channels=width if isinstance(maps, int) else [width] * len(maps or ())
+                )
+
+
+def _of_detector(model: Any, strides: list[int | float] | None) -> Iterator[_Place]:
+    channels = model.neck.get("out_channels", 256)
+    for name in ("rpn_head", "bbox_head"):
+        for place, head in _each(f"model.{name}", model.get(name)):
+            yield from _given(place, head, in_channels=channels)
+            if strides is not None:
+                yield from _given(place, head, strides=strides)
+                yield from _given(f"{place}.anchor_generator", head.get("anchor_generator"), strides=strides)
+    regions = model.get("roi_head") or {}
+    for name in ("bbox_roi_extractor", "mask_roi_extractor"):
+        for place, part in _each(f"model.roi_head.{name}", regions.get(name)):
+            yield from _given(place, part, out_channels=channels)
+            if strides is not None:  # regions may come from the first levels only
+                yield from _given(place, part, featmap_strides=strides[: len(part.get("featmap_strides", ()))])
+    for name in ("bbox_head", "mask_head"):
+        for place, part in _each(f"model.roi_head.{name}", regions.get(name)):
+            yield from _given(place, part, in_channels=channels)
+
+
+def _strides(backbone: Mapping, neck: Mapping) -> list[int | float] | None:
+    """Pixels between the places of each level; None for patches that are not square."""
+    rows, columns = pair(backbone.get("patch_size", 16), "patch_size")
+    if rows != columns:
+        return None
+    strides = [rows / scale for scale in neck.get("scales", (4, 2, 1, 0.5))]
+    while len(strides) < neck.get("num_outs", 5):
+        strides.append(2 * strides[-1])
+    return [int(stride) if stride == int(stride) else stride for stride in strides]
+
+
+def _each(place: str, given: Any) -> Iterator[tuple[str, Any]]:
+    """A part of the model, or each of a list of them, with its place."""
+    if isinstance(given, Mapping):
+        yield place, given
+    elif isinstance(given, (list, tuple)):
+        yield from ((f"{place}.{i}", part) for i, part in enumerate(given) if isinstance(part, Mapping))
+
+
+def _given(place: str, holder: Any, **values: Any) -> Iterator[_Place]:
+    """Those of the keys that the config has; what it leaves to a class is the class's."""
+    for key, value in values.items():
+        if holder and holder.get(key) is not None:
+            yield place, holder, key, value

@@ -1,0 +1,39 @@
+"""One setting, ``model.freeze_backbone``, for models of every origin."""
+
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mirl_mm import registry
+from mirl_mm.models import DeepViT
+
+from .options import find_type, parameters_of
+
+
+def settle_freezing(cfg: Config) -> None:
+    """Put ``model.freeze_backbone`` where it is read.
+
+    Our classifier and segmentor have the setting themselves. Models that have none, such as mmdet's detectors, get
+    their :class:`~mirl_mm.DeepViT` ``frozen`` instead, which is the same: no gradient, no state of the optimiser,
+    evaluation mode.
+
+    Args:
+        cfg: The config; changed in place.
+
+    Raises:
+        ValueError: If such a model's backbone is no DeepViT.
+    """
+    model: Any = cfg.get("model") or {}
+    if "freeze_backbone" not in model:
+        return
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+        kind, backbone = (find_type((part or {}).get("type")) for part in (model, model.get("backbone")))
+    if kind is None or "freeze_backbone" in parameters_of(kind):
+        return
+    if not (isinstance(backbone, type) and issubclass(backbone, DeepViT)):
+        raise ValueError(
+            f"model.freeze_backbone: the backbone of {model.type} is {(model.get('backbone') or {}).get('type')}, and "
+            "only a DeepViT can be frozen by it: take the backbone's own setting, such as frozen_stages"
+        )
+    model.backbone.frozen = bool(model.pop("freeze_backbone"))
