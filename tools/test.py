@@ -15,6 +15,7 @@ from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.engine.cli import make_parser, read_config
+from mirl_mm.engine.errors import plain_errors
 from mirl_mm.engine.launch import build_runner, finish_processes, set_tta
 from mirl_mm.engine.options import set_metric_option
 from mirl_mm.evaluation.predictions import check_predictions_file
@@ -70,4 +71,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

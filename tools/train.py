@@ -8,9 +8,7 @@ tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 """
 
 import argparse
-import sys
 
-from mirl_mm.no_space import NoSpaceError
 from mirl_mm.stopping import ends_well
 
 
@@ -60,33 +58,32 @@ def batch_size(text: str) -> int | str:
 def train() -> None:
     args = parse_args()
     from mirl_mm.engine.cli import read_config
+    from mirl_mm.engine.errors import plain_errors
     from mirl_mm.engine.training import prepare_training, run_training
 
-    cfg = read_config(args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"])
-    prepare_training(
-        cfg,
-        epochs=args.epochs,
-        iters=args.iters,
-        given=args.cfg_options,
-        batch_size=args.batch_size,
-        validate=not args.no_validate,
-        amp=args.amp,
-        compile=args.compile,
-        fsdp=args.fsdp,
-        trackers=args.tracker,
-        pretrained=args.pretrained,
-        load_from=args.load_from,
-        resume=args.resume,
-    )
-    run_training(cfg)
+    with plain_errors():
+        cfg = read_config(args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"])
+        prepare_training(
+            cfg,
+            epochs=args.epochs,
+            iters=args.iters,
+            given=args.cfg_options,
+            batch_size=args.batch_size,
+            validate=not args.no_validate,
+            amp=args.amp,
+            compile=args.compile,
+            fsdp=args.fsdp,
+            trackers=args.tracker,
+            pretrained=args.pretrained,
+            load_from=args.load_from,
+            resume=args.resume,
+        )
+        run_training(cfg)
 
 
 def main() -> None:
     with ends_well():  # the imports in functions take seconds, in which Ctrl-C is to end well, too
-        try:
-            train()
-        except NoSpaceError as error:
-            sys.exit(f"error: {error}")
+        train()
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def train(
         load_from=_weights(load_from),
         resume=resume,
     )
-    run_training(cfg, [LiveCurvesHook()], brief=True)
+    run_training(cfg, [LiveCurvesHook()])
     return Run(cfg.work_dir)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-#: How those records of mmengine's runner begin that are pages long: environment, config, order of hooks.
-_LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed")
+#: How those records begin that are pages long: environment, config, order of hooks, and parameter groups.
+_LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed", "layer decay ", "parameter groups:")
 #: Of lines that nobody could act on: mmengine's about itself.
-_OF_NO_USE = ("Distributed training is not used", "deprecated in future")
+_OF_NO_USE = ("Distributed training is not used", "deprecated in future", "Exp name: ")
 
 
 def with_brief_console(kind: type[Runner]) -> type[Runner]:
-    """The same runner, whose environment, config and list of hooks are in the log file only."""
+    """The same runner, whose environment, config, hooks and parameter groups are in the log file only."""
 
     class BriefRunner(kind):
         def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

@@ -60,10 +60,10 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
         ValueError: If there are fewer training images than a batch needs, or if ``compile`` asks for what can't be.
     """
     prepare(cfg, loaders)
-    return make_runner(cfg, loaders, brief)
+    return make_runner(cfg, loaders)
 
 
-def make_runner(cfg: Config, loaders: Sequence[str], brief: bool = False) -> Runner:
+def make_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     """What :func:`build_runner` does with a config after :func:`prepare`; from here on the work dir is written to."""
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))

@@ -89,13 +89,12 @@ def prepare_training(
         fit_batch_size(cfg)
 
 
-def run_training(cfg: Config, hooks: Sequence[Hook] = (), brief: bool = False) -> None:
+def run_training(cfg: Config, hooks: Sequence[Hook] = ()) -> None:
     """Train a config from the start to the end of all its processes; its settings are summed up in the log.
 
     Args:
         cfg: The config; completed in place, as by :func:`~mirl_mm.engine.launch.build_runner`, whose errors are raised.
         hooks: What goes along without being part of the config.
-        brief: Whether environment, config and list of hooks go to the log file alone, and not to the console, too.
 
     Raises:
         NoSpaceError: If the disk is full.
@@ -105,7 +104,7 @@ def run_training(cfg: Config, hooks: Sequence[Hook] = (), brief: bool = False) -
     prepare(cfg, loaders)
     lock_work_dir(cfg.work_dir)
     try:
-        runner = make_runner(cfg, loaders, brief)
+        runner = make_runner(cfg, loaders)
         for hook in hooks:
             runner.register_hook(hook)
         runner.logger.info(training_summary(runner))

@@ -15,11 +15,13 @@ from tests.training import ROOT, small_config, train, write_images
 
 
 def call(tool: str, *arguments) -> None:
-    """Run a tool in this process, as from the command line."""
+    """Run a tool in this process, as from the command line; what its one line of an error comes from is raised."""
     forget_runs()
     argv, sys.argv = sys.argv, [tool, *map(str, arguments)]
     try:
         runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
+    except SystemExit as end:
+        raise (end.__cause__ or end) from None
     finally:
         sys.argv = argv
 
