@@ -1,7 +1,8 @@
 # Mask R-CNN on generated images, in minutes on two CPU cores, with the encoder of mirl_pretrain_shapes.py: 24 blocks on
 # patches of 8 x 8. The data: tools/dataset_converters/generate_shapes.py work_dirs/demo/shapes --size 64 64 --easy
 # Other than sizes, this has batch norm where ViTDet has LayerNorm, and larger weights for the classes' scores to start
-# with: in minutes it learns far more (docs/results.md).
+# with: in minutes it learns far more (docs/results.md). Batch norm is in the pyramid, whose levels have layers of their
+# own, and in heads on regions; in a head whose layers all levels share it would be wrong (docs/detection.md, Norms).
 _base_ = "../det/mirl_vitb_coco.py"
 
 data_root = "work_dirs/demo/shapes/coco"

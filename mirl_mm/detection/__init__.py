@@ -3,21 +3,14 @@
 Detection configs name this module in ``custom_imports``, so that its classes are registered.
 """
 
-try:
-    import mmcv.ops  # noqa: F401
-    import mmdet  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        f"detection needs mmcv and mmdet ({error}): pip install 'mirl_mm[det]'; "
-        "python -m mirl_mm check_env says what is missing"
-    ) from error
-
+from . import requirements  # noqa: F401  # before anything else imports mmdet
 from .assigner import MaxIoUAssigner
 from .cascade import CascadeRoIHead
 from .dataset import CocoDataset
 from .loading import LoadPolygons
 from .mask_head import FCNMaskHead
 from .metric import CocoMetric
+from .shared_norms import SharedNormCheckHook
 from .tta import DetTTAModel
 
 __all__ = [
@@ -28,4 +21,5 @@ __all__ = [
     "FCNMaskHead",
     "LoadPolygons",
     "MaxIoUAssigner",
+    "SharedNormCheckHook",
 ]
