@@ -133,7 +133,7 @@ def _masks(folder: Path, source: Path) -> None:
 
 
 def _other_annotations(folder: Path) -> None:
-    """Pascal VOC, YOLO and colour-coded labels: two images each."""
+    """Pascal VOC, YOLO, instance masks and colour-coded labels: two images each."""
     pixels = np.full((40, 60, 3), 90, dtype=np.uint8)
     voc, yolo = folder / "VOCdevkit/VOC2012", folder / "data/mine"
     for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
@@ -151,10 +151,13 @@ def _other_annotations(folder: Path) -> None:
         Image.fromarray(pixels).save(yolo / f"images/{split}/a.jpg")
         (yolo / f"labels/{split}/a.txt").write_text("0 0.5 0.5 0.2 0.3\n")
     (yolo / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [dog]\n")
-    (folder / "labels").mkdir()
+    for name in ("PNGImages", "PedMasks", "labels"):
+        (folder / name).mkdir()
     (folder / "label_colors.txt").write_text("90 90 90 road\n0 0 0 Void\n")
     for name in ("a", "b"):
         Image.fromarray(pixels).save(folder / f"labels/{name}.png")
+        Image.fromarray(pixels).save(folder / f"PNGImages/{name}.png")
+        Image.fromarray(np.eye(40, 60, dtype=np.uint8)).save(folder / f"PedMasks/{name}_mask.png")
 
 
 def _log(run: Path) -> None:

@@ -3,6 +3,7 @@
 from .coco import AnnotationError, CocoBuilder, Problems
 from .coco_masks import coco_to_masks
 from .colours import colours_to_masks
+from .instances import instances_to_coco
 from .masks import print_masks
 from .summary import print_summary
 from .voc import voc_to_coco
@@ -14,6 +15,7 @@ __all__ = [
     "Problems",
     "coco_to_masks",
     "colours_to_masks",
+    "instances_to_coco",
     "print_masks",
     "print_summary",
     "voc_to_coco",

@@ -128,6 +128,17 @@ class CocoBuilder:
         flat = [round(value, 2) for point in zip(xs, ys, strict=True) for value in point]
         self._add(label, (min(xs), min(ys), max(xs), max(ys)), area, False, segmentation=[flat])
 
+    def add_mask(self, label: int, box: Box, area: int, mask: dict[str, list[int]]) -> None:
+        """Add an object with a mask of run lengths.
+
+        Args:
+            label: Number of its class, from 0.
+            box: (x1, y1, x2, y2) in pixels: the mask's.
+            area: Its pixels.
+            mask: COCO's uncompressed run lengths: ``size`` and ``counts``.
+        """
+        self._add(label, box, area, False, segmentation=mask)
+
     def _clip(self, box: Box) -> Box:
         width, height = self.images[-1]["width"], self.images[-1]["height"]
         x1, y1, x2, y2 = box

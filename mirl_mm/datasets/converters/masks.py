@@ -12,7 +12,7 @@ from rich.table import Table
 from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.masks import IGNORED
 from mirl_mm.file_backend import AtomicLocalBackend
-from mirl_mm.text import counted
+from mirl_mm.text import counted, short_path
 
 from .coco import AnnotationError
 
@@ -84,8 +84,8 @@ def config_lines(made: MadeMasks) -> str:
         [
             "",
             "In the data sets of a config:",
-            f"    data_prefix = dict(img_path=..., seg_map_path={str(made.out_dir.resolve())!r})",
-            f"    metainfo = dict(classes={str((made.out_dir / 'classes.txt').resolve())!r}{palette})",
+            f"    data_prefix = dict(img_path=..., seg_map_path={short_path(made.out_dir)!r})",
+            f"    metainfo = dict(classes={short_path(made.out_dir / 'classes.txt')!r}{palette})",
             f"    reduce_zero_label = {not made.zero_based}",
         ]
     )

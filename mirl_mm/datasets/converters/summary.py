@@ -8,6 +8,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from mirl_mm.text import counted
+
 from .coco import CocoBuilder
 
 _SHOWN = 10
@@ -42,11 +44,23 @@ def print_summary(splits: Mapping[str, Converted]) -> None:
             console.print(f"{name}: left out: {message}", markup=False, highlight=False, soft_wrap=True)
         if len(split.skipped) > _SHOWN:
             console.print(f"{name}: ... and {len(split.skipped) - _SHOWN} more")
-        for note in split.notes:
+        for note in (*split.notes, *_thin(split.coco)):
             console.print(f"{name}: {note}", markup=False, highlight=False, soft_wrap=True)
     if not all(split.checked for split in splits.values()):
         console.print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
     console.print(config_lines(splits), markup=False, highlight=False, soft_wrap=True)
+
+
+def _thin(coco: CocoBuilder) -> list[str]:
+    """A remark on boxes that mark a point rather than an object."""
+    thin = [each for each in coco.annotations if min(each["bbox"][2:]) <= 1]
+    if not thin:
+        return []
+    names = {image["id"]: image["file_name"] for image in coco.images}
+    return [
+        f"at most one pixel wide or high: {counted(len(thin), 'box', 'boxes')}, the first of them in "
+        f"'{names[thin[0]['image_id']]}': nothing can be learnt of an object so small; look whether it is a slip"
+    ]
 
 
 def config_lines(splits: Mapping[str, Converted]) -> str:

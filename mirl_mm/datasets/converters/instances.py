@@ -1,0 +1,270 @@
+"""Instance masks, pictures in which each value is an object, into COCO's format."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.datasets.shapes.layouts import encode_rle
+from mirl_mm.text import counted
+
+from .coco import AnnotationError, Box, CocoBuilder, Problems, image_size
+from .summary import Converted
+
+CLASS_FROM = ("one", "folder", "file", "value")
+_MASKS = (".png", ".tif", ".tiff", ".bmp", ".gif")
+_MOST = 5000  # objects in a picture: more values are a photograph's, or a JPEG's that was saved as something else
+
+
+class _Object(NamedTuple):
+    """An object of a mask: its number of class, box (x1, y1, x2, y2), pixels, and run lengths."""
+
+    number: int
+    box: Box
+    area: int
+    mask: dict[str, list[int]]
+
+
+class _Task(NamedTuple):
+    """An image, and its masks with what their names say of the class."""
+
+    image: Path
+    masks: list[tuple[Path, str]]
+
+
+class _Read(NamedTuple):
+    """What an image's masks hold, or what is wrong with them.
+
+    Attributes:
+        size: (H, W).
+        objects: Of the classes that are asked for.
+        others: How many objects there are of other classes.
+        unnumbered: How many values number no object.
+        problem: Empty, or the message of the error.
+    """
+
+    size: tuple[int, int]
+    objects: list[_Object]
+    others: int = 0
+    unnumbered: int = 0
+    problem: str = ""
+
+
+def instances_to_coco(
+    images: str | Path,
+    masks: str | Path,
+    out: str | Path,
+    classes: Sequence[str] = (),
+    class_from: str = "one",
+    divisor: int = 1000,
+    ignore: Sequence[int] = (),
+    on_error: str = "stop",
+    workers: int | None = None,
+) -> Converted:
+    """Convert pictures in which each value but 0 is an object; boxes and run lengths go into a COCO file.
+
+    A mask may be grey of 8 or 16 bits, of a palette (its numbers count), or of colours: then the value is R + 256 G +
+    256² B, as in COCO's panoptic pictures, and black is 0. It belongs to the image of the same path without ending
+    (``PNGImages/a.png``, ``PedMasks/a.png``), of a path that begins its own (``a_mask.png``, ``a_dog_2.png``), or
+    after which its folder is called (``a/0.png``, ``a/1.png``); there may be several of one image. Run lengths give
+    each pixel back, holes and pieces included.
+
+    Args:
+        images: Folder of the images; the file names them relative to it.
+        masks: Folder of the masks.
+        out: The file, ``.json``.
+        classes: Names in the order of labels. Default: ``object``; by folder or file, all names by alphabet. By value
+            they are the names of 1, 2, ..., or ``24=person`` those of other numbers; there is no default.
+        class_from: Where the class stands. ``"one"``: nowhere, there is one. ``"folder"``: the first folder in
+            ``masks``. ``"file"``: what follows the image's name, without a number at the end. ``"value"``: value //
+            ``divisor``, as in Cityscapes; other classes than those named are left out.
+        divisor: See there.
+        ignore: Values besides 0 that are no object, such as 255 for borders.
+        on_error: ``"stop"`` at an image that can't be converted, or ``"skip"`` it.
+        workers: Processes. Default: one for each CPU.
+
+    Raises:
+        FileNotFoundError: If a folder is missing.
+        AnnotationError: For an image without mask, a mask without image, of another size, or that is none, and a class
+            that is not among those given.
+        ValueError: For another word for ``class_from`` or ``on_error``, several classes where the class stands nowhere,
+            or none by value.
+    """
+    images, masks, out = Path(images), Path(masks), Path(out)
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no folder '{folder}'")
+    names = _names(classes, class_from)
+    problems = Problems(on_error)
+    tasks = _tasks(images, masks, class_from == "folder", problems)
+    found = sorted({_class_of(word, class_from) for task in tasks for _, word in task.masks} - {""})
+    names = names or {name: name for name in found}
+    coco = CocoBuilder(list(names.values()), f"{masks.name} of {images.name}")
+    read = partial(_read, class_from=class_from, divisor=divisor, ignore=frozenset({0, *ignore}), names=names)
+    others = unnumbered = 0
+    for task, result in zip(tasks, in_parallel(read, tasks, "converting", workers), strict=True):
+        with problems.tolerated():
+            if result.problem:
+                raise AnnotationError(result.problem)
+            coco.add_image(task.image.relative_to(images).as_posix(), result.size)
+            for each in result.objects:
+                coco.add_mask(each.number, each.box, each.area, each.mask)
+            others += result.others
+            unnumbered += result.unnumbered
+    if not coco.annotations and not problems.skipped:
+        raise AnnotationError(
+            f"the masks of '{masks}' hold no object"
+            + (f" of {', '.join(coco.classes)}; left out were {others:,} of other classes" if others else "")
+            + (f" numbered from {divisor} on: set the divisor" if unnumbered else "")
+        )
+    notes = []
+    if others:
+        notes.append(f"left out: {counted(others, 'object')} of classes that are not named")
+    if unnumbered:
+        notes.append(f"left out: {counted(unnumbered, 'region')} of values below {divisor}, which number no object")
+    return Converted(images, out, coco, problems.skipped, coco.write(out), tuple(notes))
+
+
+def _names(classes: Sequence[str], class_from: str) -> dict[str, str]:
+    """What stands for a class in the data, to its name; empty if that is to be found out."""
+    if class_from not in CLASS_FROM:
+        raise ValueError(f"class_from must be one of {', '.join(CLASS_FROM)}, got {class_from!r}")
+    if class_from == "one":
+        if len(classes) > 1:
+            raise ValueError(
+                f"{len(classes)} classes are given: say where an object's class stands, by class_from='folder', 'file' "
+                "or 'value' (--class-from)"
+            )
+        return {"": classes[0] if classes else "object"}
+    if class_from != "value":
+        return {name: name for name in classes}
+    if not classes:
+        raise ValueError("class_from='value' needs classes: names of 1, 2, ..., or numbers with names, 24=person")
+    pairs = [name.split("=", 1) if re.match(r"\d+=.", name) else [str(i), name] for i, name in enumerate(classes, 1)]
+    return dict(pairs)
+
+
+def _tasks(images: Path, masks: Path, by_folder: bool, problems: Problems) -> list[_Task]:
+    """Images with their masks, by path."""
+    by_stem: dict[str, Path] = {}
+    for path in sorted(path for path in images.rglob("*") if path.suffix.lower() in EXTENSIONS):
+        other = by_stem.setdefault(path.relative_to(images).with_suffix("").as_posix(), path)
+        if other != path:
+            raise AnnotationError(f"'{other}' and '{path}' differ in their ending alone: masks could be of either")
+    of_image: dict[str, list[tuple[Path, str]]] = {stem: [] for stem in by_stem}
+    for path in _mask_files(masks):
+        folder, _, inner = path.relative_to(masks).as_posix().rpartition(".")[0].partition("/")
+        stem = inner if by_folder else path.relative_to(masks).with_suffix("").as_posix()
+        with problems.tolerated():
+            if by_folder and not inner:
+                raise AnnotationError(f"the mask '{path}' lies in no folder of a class")
+            image, rest = _image_of(stem, by_stem)
+            if image is None:
+                raise AnnotationError(f"the mask '{path}' belongs to no image of '{images}': none is called '{stem}'")
+            of_image[image].append((path, folder if by_folder else rest))
+    tasks = []
+    for stem, path in by_stem.items():
+        with problems.tolerated():
+            if not of_image[stem]:
+                raise AnnotationError(f"the image '{path}' has no mask in '{masks}'")
+            tasks.append(_Task(path, of_image[stem]))
+    return tasks
+
+
+def _mask_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = [path for path in files if path.suffix.lower() in _MASKS]
+    if not found:
+        lossy = next((path for path in files if path.suffix.lower() in (".jpg", ".jpeg")), None)
+        why = f"; '{lossy.name}' is a JPEG, which changes values: get the masks as PNG" if lossy else ""
+        raise AnnotationError(f"'{folder}' holds no masks ({', '.join(_MASKS)}){why}")
+    return found
+
+
+def _image_of(stem: str, images: Mapping[str, Path]) -> tuple[str | None, str]:
+    """The image to which a mask belongs, and what its own name says besides."""
+    if stem in images:
+        return stem, ""
+    folder, _, name = stem.rpartition("/")
+    if folder in images:
+        return folder, name
+    for end in range(len(stem) - 1, len(folder), -1):
+        if not stem[end].isalnum() and stem[:end] in images:
+            return stem[:end], stem[end + 1 :]
+    return None, ""
+
+
+def _class_of(word: str, class_from: str) -> str:
+    """What of a mask's name stands for its class."""
+    if class_from == "file":
+        return re.sub(r"[^A-Za-z]*\d+$", "", word)
+    return word if class_from == "folder" else ""
+
+
+def _read(task: _Task, class_from: str, divisor: int, ignore: frozenset[int], names: dict[str, str]) -> _Read:
+    """All objects of an image; runs in other processes."""
+    try:
+        size = image_size(task.image)
+        objects: list[_Object] = []
+        others = unnumbered = 0
+        for path, word in task.masks:
+            values = _values(path)
+            if values.shape != size:
+                raise AnnotationError(
+                    f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{task.image}' {size}: "
+                    "one of them was resized, turned or mixed up"
+                )
+            for value, each in _regions(path, values, ignore):
+                number = _number(path, word, value, class_from, divisor, names)
+                if number is not None:
+                    objects.append(each._replace(number=number))
+                elif value < divisor:
+                    unnumbered += 1
+                else:
+                    others += 1
+        return _Read(size, objects, others, unnumbered)
+    except AnnotationError as error:
+        return _Read((0, 0), [], problem=str(error))
+
+
+def _number(path: Path, word: str, value: int, class_from: str, divisor: int, names: dict[str, str]) -> int | None:
+    """An object's label; None if it is of a class that is not asked for."""
+    key = str(value // divisor) if class_from == "value" else _class_of(word, class_from)
+    if class_from == "value" and value < divisor:
+        return None
+    if key in names:
+        return list(names).index(key)
+    if class_from == "value":
+        return None
+    raise AnnotationError(
+        f"the mask '{path}': the class {key!r} is not among {', '.join(names)}" if key else f"'{path}' names no class"
+    )
+
+
+def _values(path: Path) -> np.ndarray:
+    """``(H, W)`` whole numbers."""
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
+    except Exception as error:  # PIL's readers raise nearly every type there is
+        raise AnnotationError(f"'{path}' is no mask that can be read ({type(error).__name__}: {error})") from error
+    wide = pixels.astype(np.int64)
+    return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])
+
+
+def _regions(path: Path, values: np.ndarray, ignore: frozenset[int]) -> Iterator[tuple[int, _Object]]:
+    """Each value with its object, whose class is not known yet."""
+    found = [value for value in np.unique(values).tolist() if value not in ignore]
+    if len(found) > _MOST:
+        raise AnnotationError(f"'{path}' has {len(found):,} values: a mask has one for each object, a photograph many")
+    for value in found:
+        mask = values == value
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        box: Any = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        yield value, _Object(-1, box, int(mask.sum()), encode_rle(mask))
