@@ -273,7 +273,10 @@ def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
     """
     loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
     if not loader:
-        raise ValueError("the config has neither test_dataloader nor val_dataloader, whose pipeline is needed")
+        raise ValueError(
+            "the config has neither test_dataloader nor val_dataloader, whose pipeline is needed: the run was trained "
+            "without validation. Give the config file that it began with, by config=... (--config)"
+        )
     return loader.dataset.pipeline
 
 

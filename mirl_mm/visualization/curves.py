@@ -1,7 +1,7 @@
 """Plots of what a run logged."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -23,13 +23,14 @@ def plot_curves(runs: Mapping[str, Scalars], keys: Sequence[str] = (), title: st
 
     Args:
         runs: Name of each run to its scalars.
-        keys: What to plot. Default: the loss and each pair's term.
+        keys: What to plot. Default: the loss and each pair's term, and accuracy, precision or IoU of validations, as
+            far as there are.
         title: Goes on top.
 
     Raises:
         ValueError: If no run has a key, naming those that there are.
     """
-    keys = list(keys) or loss_names(list(runs.values()))
+    keys = list(keys) or [*loss_names(list(runs.values())), *_metrics(runs.values())]
     _check_keys(runs, keys)
     panels = keys if len(runs) > 1 else [""]
     columns = min(len(panels), 2)
@@ -70,7 +71,7 @@ def plot_run(run: Scalars, keys: Sequence[str] = (), title: str = "") -> Figure:
         ValueError: If something was not logged, naming what there is.
     """
     losses = loss_names([run])
-    metrics = list(keys) or [key for key in MAIN_METRICS if key in run.val]
+    metrics = list(keys) or _metrics([run])
     _check_keys({"": run}, [*losses, *metrics])
     panels = [panel for panel in (losses, metrics) if panel]
     figure = _Picture(figsize=(5.5 * len(panels) + 1, 3.6), layout="constrained", dpi=80)
@@ -90,6 +91,11 @@ def encode_figure(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
+
+
+def _metrics(runs: Iterable[Scalars]) -> list[str]:
+    logged = {name for run in runs for name in run.val}
+    return [key for key in MAIN_METRICS if key in logged]
 
 
 def _draw(axis: Axes, run: Scalars, key: str, label: str, colour: tuple, thick: bool) -> None:

@@ -1,6 +1,6 @@
 """What a data set's pipeline gives, as pictures: masks, labels, boxes and regions as they go into the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,10 +42,17 @@ class Looks(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A sample drawn: ``(H, W, 3)`` uint8 RGB, and a line about it."""
+    """A sample drawn.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8 RGB.
+        caption: A line about it.
+        labels: Of the regions in it, which are told apart by colour alone; empty for other tasks.
+    """
 
     image: np.ndarray
     caption: str
+    labels: Sequence[int] = ()
 
 
 def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Picture:
@@ -75,9 +82,17 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
     if info is not None and "gt_sem_seg" in info:
         regions = info.gt_sem_seg
         labels = (regions.data if "data" in regions else regions.sem_seg).squeeze(0).numpy()  # mmseg's, mmdet's name
-        return Picture(_tinted(image, labels, looks), _regions(labels, looks))
+        present = np.unique(labels[labels != looks.ignore_index]).tolist()
+        return Picture(_tinted(image, labels, looks), _regions(labels, looks), present)
     label = None if info is None else info.get("gt_label")
     return Picture(image, _size(image) if label is None else f"{looks.name(label)}, {_size(image)}")
+
+
+def legend_of(labels: Iterable[int], looks: Looks) -> list[tuple[Sequence[int], str]]:
+    """Colour and name of each class, by label."""
+    wanted = sorted(set(labels))
+    colours = class_palette(max([len(looks.palette), *(label + 1 for label in wanted)]), looks.palette)
+    return [(colours[label].tolist(), looks.name(label)) for label in wanted]
 
 
 def to_pixels(image: Tensor, bgr: bool = False) -> np.ndarray:

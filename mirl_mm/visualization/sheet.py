@@ -26,7 +26,13 @@ class Entry(NamedTuple):
     scores: Sequence[tuple[str, float]]
 
 
-def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "", cell: int = 192) -> np.ndarray:
+def contact_sheet(
+    entries: Sequence[Entry],
+    columns: int = 4,
+    title: str = "",
+    cell: int = 192,
+    legend: Sequence[tuple[Sequence[int], str]] = (),
+) -> np.ndarray:
     """Draw images side by side, each with its scores.
 
     Args:
@@ -34,6 +40,7 @@ def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "", c
         columns: Images in a row.
         title: Goes on top.
         cell: Pixels of an image's longer side.
+        legend: Colours and what they mean, below all images.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB.
@@ -45,10 +52,14 @@ def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "", c
     tops = [_MARGIN + (30 if title else 0)]
     for height in heights:
         tops.append(tops[-1] + _LINE + height + below + _GAP)
-    size = 2 * _MARGIN + columns * (cell + _GAP) - _GAP, tops[-1] - _GAP + _MARGIN
+    big, small = font(16, bold=True), font(13)
+    width = 2 * _MARGIN + columns * (cell + _GAP) - _GAP
+    named = max(min(width - 2 * _MARGIN - _LINE, 200), 1)
+    places = _flow([min(small.getlength(name), named) for _, name in legend], width)
+    below_all = (places[-1][1] + _LINE + _GAP) if places else 0
+    size = width, tops[-1] - _GAP + _MARGIN + int(below_all)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
-    big, small = font(16, bold=True), font(13)
     draw.text((_MARGIN, _MARGIN), shorten(title, big, size[0] - 2 * _MARGIN), _INK, big)
     for i, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
         left, top, height = _MARGIN + i % columns * (cell + _GAP), tops[i // columns], heights[i // columns]
@@ -60,7 +71,23 @@ def contact_sheet(entries: Sequence[Entry], columns: int = 4, title: str = "", c
             number = f"{share:.0%}"
             draw.text((left + cell - 3, y), number, _FAINT, small, anchor="ra")
             draw.text((left + 3, y), shorten(name, small, cell - 12 - small.getlength(number)), _INK, small)
+    for (colour, name), (x, y) in zip(legend, places, strict=True):
+        y += tops[-1]
+        draw.rectangle((x, y, x + 14, y + 14), tuple(colour), outline=(60, 60, 60))
+        draw.text((x + _LINE, y), shorten(name, small, named), _INK, small)
     return np.asarray(sheet)
+
+
+def _flow(widths: Sequence[float], width: int) -> list[tuple[float, int]]:
+    """Left upper corners of a legend's items, in lines within a sheet's width."""
+    places: list[tuple[float, int]] = []
+    x, y = float(_MARGIN), 0
+    for each in widths:
+        if x > _MARGIN and x + _LINE + each > width - _MARGIN:
+            x, y = float(_MARGIN), y + _LINE
+        places.append((x, y))
+        x += _LINE + each + 2 * _GAP
+    return places
 
 
 def _rows(pictures: Sequence[Image.Image], columns: int) -> list[Sequence[Image.Image]]:

@@ -106,6 +106,11 @@ def test_several_runs_have_a_panel_per_key(work_dir):
     assert [axis.get_ylabel() for axis in (loss, norm, lr)] == ["loss", "grad_norm", "lr"]
 
 
+def test_main_metrics_of_validations_are_shown():
+    runs = {name: Scalars({"loss": [(5, 2.0)]}, {"coco/bbox_mAP": [(5, 0.3)], "time": [(5, 1.0)]}) for name in "ab"}
+    assert [axis.get_ylabel() for axis in plot_curves(runs).axes] == ["loss", "coco/bbox_mAP"]
+
+
 def test_picture_of_a_figure(work_dir):
     picture = np.asarray(
         Image.open(io.BytesIO(encode_figure(plot_curves({"run": read_scalars(work_dir)})))).convert("RGB")
@@ -120,6 +125,11 @@ def test_tool(work_dir, tmp_path, monkeypatch, capsys):
     done = run_tool(tool, work_dir, tmp_path / "other", "--labels", "a", "b", "--out", tmp_path / "new/loss.png")
     assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "new/loss.png"))
     assert Image.open(tmp_path / "new/loss.png").width > 1000
+    for logs, folder in (([work_dir], work_dir), ([tmp_path / "other", tmp_path / "more"], tmp_path)):
+        shutil.copytree(work_dir, tmp_path / "more", dirs_exist_ok=True)
+        monkeypatch.setattr("sys.argv", ["plot_curves.py", *map(str, logs)])
+        runpy.run_path(str(tool), run_name="__main__")  # into the runs' folder, not the current one
+        assert Image.open(folder / "curves.png").width > 500
     monkeypatch.setattr("sys.argv", ["plot_curves.py", str(tmp_path / "nowhere")])
     with pytest.raises(SystemExit, match=r"^error: no scalars\.json in"):
         runpy.run_path(str(tool), run_name="__main__")

@@ -8,7 +8,8 @@ from PIL import Image
 
 from mirl_mm.structures import DataSample
 from mirl_mm.visualization.palette import class_colour
-from mirl_mm.visualization.samples import Looks, draw_sample, to_pixels
+from mirl_mm.visualization.samples import Looks, draw_sample, legend_of, to_pixels
+from mirl_mm.visualization.sheet import Entry, contact_sheet
 from tests.training import run_tool, write_images
 
 IMAGE = torch.arange(3 * 32 * 48, dtype=torch.int64).remainder(251).to(torch.uint8).view(3, 32, 48)
@@ -45,12 +46,25 @@ def test_labels_regions_and_nothing():
     info = BaseDataElement(gt_sem_seg=PixelData(sem_seg=labels))
     picture = draw_sample({"inputs": IMAGE, "data_samples": info}, Looks(("cat", "dog")))
     pixels = to_pixels(IMAGE)
-    assert picture.caption == "dog"
+    assert picture.caption == "dog" and picture.labels == [1]
     assert np.array_equal(picture.image[:, :23], pixels[:, :23])
     expected = (pixels[16, 36] * 0.5 + np.array(class_colour(1)) * 0.5).astype(np.uint8)
     assert np.array_equal(picture.image[16, 36], expected)
     with pytest.raises(ValueError, match="gives img, and no inputs: it must end with PackInputs"):
         draw_sample({"img": IMAGE}, Looks())
+
+
+def test_a_legend_names_the_colours_below_all_images():
+    looks = Looks(tuple("abcdefgh"))
+    legend = legend_of([3, 1, 3, 6], looks)
+    assert legend == [(list(class_colour(label)), looks.name(label)) for label in (1, 3, 6)]
+    given = Looks(("a", "b"), palette=((9, 8, 7), (6, 5, 4)))
+    assert legend_of([1], given) == [([6, 5, 4], "b")]
+    entries = [Entry(np.zeros((20, 30, 3), dtype=np.uint8), "one", [])]
+    plain, with_legend = (contact_sheet(entries, cell=60, legend=each) for each in ((), legend))
+    assert np.array_equal(with_legend[: len(plain) - 14], plain[:-14])
+    for label in (1, 3, 6):
+        assert (with_legend[len(plain) - 14 :] == class_colour(label)).all(axis=2).sum() > 100
 
 
 def test_the_tool(tmp_path):

@@ -24,7 +24,7 @@ from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.text import counted
 from mirl_mm.visualization.grid import encode_png
-from mirl_mm.visualization.samples import Looks, draw_sample
+from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
 from mirl_mm.visualization.sheet import Entry, contact_sheet
 
 
@@ -56,15 +56,19 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options)
         set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
         dataset = build_dataset(cfg, args.split)
-        entries = list(draw_entries(dataset, looks_of(cfg, dataset), args))
+        looks = looks_of(cfg, dataset)
+        pictures = list(draw_pictures(dataset, looks, args))
     except (OSError, ValueError, ImportError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
     columns = args.columns or (args.repeats if args.repeats > 1 else 4)
     per_sheet = max(args.per_sheet // columns, 1) * columns
     title = f"{Path(args.config).stem}, {args.split}, {counted(len(dataset), 'image')}"
-    paths = picture_paths(args.out_dir, args.split, len(entries), per_sheet)
-    for path, start in zip(paths, range(0, len(entries), per_sheet), strict=True):
-        sheet = contact_sheet(entries[start : start + per_sheet], columns, title, cell=args.side)
+    paths = picture_paths(args.out_dir, args.split, len(pictures), per_sheet)
+    for path, start in zip(paths, range(0, len(pictures), per_sheet), strict=True):
+        shown = pictures[start : start + per_sheet]
+        entries = [Entry(np.ascontiguousarray(each.image), each.caption, []) for each in shown]
+        legend = legend_of((label for each in shown for label in each.labels), looks)
+        sheet = contact_sheet(entries, columns, title, args.side, legend)
         AtomicLocalBackend().put(encode_png(sheet), path)
         print(path)
 
@@ -97,8 +101,8 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
     )
 
 
-def draw_entries(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Entry]:
-    """The pictures, all draws of an image side by side."""
+def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Picture]:
+    """The pictures, all draws of an image side by side, with file names in their captions."""
     number = min(args.num_images, len(dataset))
     chosen = [i * len(dataset) // number for i in range(number)]
     for index in track(chosen, "drawing", console=Console(stderr=True), transient=True):
@@ -108,8 +112,7 @@ def draw_entries(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterat
             picture = draw_sample(sample, looks, args.side)
             info = sample.get("data_samples")
             path = info.get("img_path", "") if info is not None else ""
-            caption = f"{Path(path).name}: {picture.caption}" if path else picture.caption
-            yield Entry(np.ascontiguousarray(picture.image), caption, [])
+            yield picture._replace(caption=f"{Path(path).name}: {picture.caption}") if path else picture
 
 
 if __name__ == "__main__":

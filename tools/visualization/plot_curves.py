@@ -1,25 +1,27 @@
-"""Plots the loss and each pair's term of one or several runs over the training iterations.
+"""Plots what one or several runs have logged over the training iterations: losses, and accuracy, precision or IoU.
 
 python tools/visualization/plot_curves.py work_dirs/pretrain/mirl_vits54_in1k
 python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss grad_norm --out a_and_b.png
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.file_backend import AtomicLocalBackend
-from mirl_mm.visualization.curves import encode_figure, plot_curves
+from mirl_mm.text import short_path
+from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
 from mirl_mm.visualization.scalars import read_scalars
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("logs", nargs="+", help="work dirs, their time-stamped folders, or scalars.json files")
-    parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: loss and pair_*)")
+    parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: losses and main metrics)")
     parser.add_argument("--labels", nargs="+", help="names of the runs (default: the paths given)")
     parser.add_argument("--title", default="", help="goes on top")
-    parser.add_argument("--out", type=Path, default="loss.png", help="PNG file to write")
+    parser.add_argument("--out", type=Path, help="PNG file to write (default: curves.png in the runs' common folder)")
     args = parser.parse_args()
     args.labels = args.labels or args.logs
     if len(set(args.labels)) != len(args.logs):
@@ -31,10 +33,21 @@ def main() -> None:
     args = parse_args()
     try:
         runs = {label: read_scalars(log) for label, log in zip(args.labels, args.logs, strict=True)}
-        AtomicLocalBackend().put(encode_figure(plot_curves(runs, args.keys, args.title)), args.out)
+        if len(runs) == 1 and not args.keys:
+            figure = plot_run(next(iter(runs.values())), title=args.title)
+        else:
+            figure = plot_curves(runs, args.keys, args.title)
+        out = args.out or common_folder(args.logs) / "curves.png"
+        AtomicLocalBackend().put(encode_figure(figure), out)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    print(args.out)
+    print(short_path(out))
+
+
+def common_folder(logs: list[str]) -> Path:
+    """The deepest folder that all runs lie in: of one run, its own."""
+    folders = [os.path.abspath(log if os.path.isdir(log) else os.path.dirname(log)) for log in logs]
+    return Path(os.path.commonpath(folders))
 
 
 if __name__ == "__main__":
