@@ -91,6 +91,8 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
 def legend_of(labels: Iterable[int], looks: Looks) -> list[tuple[Sequence[int], str]]:
     """Colour and name of each class, by label."""
     wanted = sorted(set(labels))
+    if not wanted:
+        return []
     colours = class_palette(max([len(looks.palette), *(label + 1 for label in wanted)]), looks.palette)
     return [(colours[label].tolist(), looks.name(label)) for label in wanted]
 

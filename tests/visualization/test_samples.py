@@ -59,7 +59,7 @@ def test_a_legend_names_the_colours_below_all_images():
     legend = legend_of([3, 1, 3, 6], looks)
     assert legend == [(list(class_colour(label)), looks.name(label)) for label in (1, 3, 6)]
     given = Looks(("a", "b"), palette=((9, 8, 7), (6, 5, 4)))
-    assert legend_of([1], given) == [([6, 5, 4], "b")]
+    assert legend_of([1], given) == [([6, 5, 4], "b")] and legend_of([], looks) == []
     entries = [Entry(np.zeros((20, 30, 3), dtype=np.uint8), "one", [])]
     plain, with_legend = (contact_sheet(entries, cell=60, legend=each) for each in ((), legend))
     assert np.array_equal(with_legend[: len(plain) - 14], plain[:-14])
