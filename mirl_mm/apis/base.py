@@ -18,10 +18,10 @@ from torch import nn
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
-from mirl_mm.config import read_config
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.registry import MODELS, SCOPE
 from mirl_mm.visualization.grid import encode_png
@@ -72,7 +72,7 @@ class ImageInferencer(BaseInferencer):
     ) -> None:
         if isinstance(model, (str, Path)):
             if Path(model).suffix in (".py", ".json", ".yaml", ".yml"):
-                model = read_config(model)
+                model = load_config(model)
             elif not os.path.isfile(model):
                 raise FileNotFoundError(f"no config or checkpoint {str(model)!r}")
             elif weights is None:
