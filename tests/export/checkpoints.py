@@ -62,13 +62,19 @@ def write(path: Path, model: dict, with_config: bool = True) -> torch.nn.Module:
 def write_detector(path: Path) -> torch.nn.Module:
     """Save a checkpoint that looks like a Mask R-CNN's; returns its backbone in evaluation mode.
 
-    mmdet is not needed for it: nothing but the backbone is built of a detector's config.
+    Nothing but the backbone is ever built of it; mmdet knows the names of the other parts.
     """
     torch.manual_seed(0)
     backbone = MODELS.build({**BACKBONE, "class_token": False})
     state = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
-    parts = {"neck": {"type": "mirl_mm.SimpleFPN"}, "rpn_head": {"type": "RPNHead"}, "roi_head": {"type": "RoIHead"}}
+    parts = {
+        "neck": {"type": "mirl_mm.SimpleFPN"},
+        "rpn_head": {"type": "RPNHead"},
+        "roi_head": {"type": "StandardRoIHead"},
+    }
     state |= {f"{part}.weight": torch.ones(3) for part in parts}
-    model = {"type": "MaskRCNN", "data_preprocessor": IMAGENET, "backbone": {**BACKBONE, "class_token": False}, **parts}
-    torch.save({"state_dict": state, "meta": {"cfg": Config({"model": model}).pretty_text}}, path)
+    own = {**BACKBONE, "type": "mirl_mm.DeepViT", "class_token": False}
+    model = {"type": "MaskRCNN", "data_preprocessor": IMAGENET, "backbone": own, **parts}
+    cfg = Config({"default_scope": "mmdet", "model": model})
+    torch.save({"state_dict": state, "meta": {"cfg": cfg.pretty_text}}, path)
     return backbone.eval()

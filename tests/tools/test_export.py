@@ -46,8 +46,10 @@ def test_onnx(tmp_path, monkeypatch, capsys):
     assert re.search(r"differs by at most \d\.\de-0\d of the largest value \(random images, batch of 3\)", printed)
 
 
+@pytest.mark.det
 @pytest.mark.parametrize(("tool", "out"), [("export_weights.py", "a.safetensors"), ("export_onnx.py", "a.onnx")])
 def test_a_detector_is_not_exported_in_part_unasked(tmp_path, monkeypatch, tool, out):
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     write_detector(tmp_path / "iter_9.pth")
     message = r"^error: iter_9.pth holds a MaskRCNN, .*--part backbone .* alone, without neck, roi_head, rpn_head"
     with pytest.raises(SystemExit, match=message):
@@ -55,7 +57,9 @@ def test_a_detector_is_not_exported_in_part_unasked(tmp_path, monkeypatch, tool,
     assert not (tmp_path / out).exists()
 
 
+@pytest.mark.det
 def test_a_detectors_backbone_in_onnx(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     write_detector(tmp_path / "iter_9.pth")
     run(monkeypatch, "export_onnx.py", tmp_path / "iter_9.pth", tmp_path / "a.onnx", "--part", "backbone")
     printed = capsys.readouterr().out
@@ -63,8 +67,10 @@ def test_a_detectors_backbone_in_onnx(tmp_path, monkeypatch, capsys):
     assert "output map_1: ['batch', 24, 4, 6]\n" in printed
 
 
+@pytest.mark.det
 @pytest.mark.parametrize("part", ["backbone", "all"])
 def test_a_detectors_weights(tmp_path, monkeypatch, part):
+    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     backbone = write_detector(tmp_path / "iter_9.pth")
     out = tmp_path / "a.pth"
     run(monkeypatch, "export_weights.py", tmp_path / "iter_9.pth", out, "--layout", "mirl", "--part", part)
