@@ -5,22 +5,25 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmengine.logging import MMLogger
 
 from mirl_mm.datasets import CorruptImageError
+from mirl_mm.no_space import NoSpaceError
 from mirl_mm.text import short_path
 
 #: What whoever runs the tool can mend, as the message says how.
 _MENDABLE = (OSError, ValueError, ImportError, FloatingPointError, CorruptImageError)
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """End with one line, ``error: ...``, and leave the traceback to the run's log file.
 
-    So end errors of the kinds by which this package refuses what can't be, any error of a process that loads images,
-    and, once there is a log file to keep the traceback, ``RuntimeError``, such as memory that ran out. Others are
+    So end errors of the kinds by which this package refuses what can't be, and, once there is a log file to keep the
+    traceback, any error of a process that loads images and ``RuntimeError``, such as memory that ran out. Others are
     nobody's to mend but a programmer's: their traceback is shown.
 
     Raises:
@@ -30,8 +33,9 @@ def plain_errors() -> Iterator[None]:
         yield
     except Exception as error:
         text = _of_worker(str(error))
-        file = _keep(error)
-        if not isinstance(error, _MENDABLE) and (file is None or not (text or isinstance(error, RuntimeError))):
+        file = None if isinstance(error, NoSpaceError) else _keep(error)
+        kept = file is not None and (text is not None or isinstance(error, RuntimeError))
+        if not (isinstance(error, _MENDABLE) or kept or _is_ours(error)):
             raise
         where = f"\n(the traceback is in '{short_path(file)}')" if file else ""
         raise SystemExit(f"error: {text or error}{where}") from error
@@ -44,6 +48,15 @@ def _of_worker(message: str) -> str | None:
         return None
     ends = [match.end() for match in re.finditer(rf"^(?:[\w.]+\.)?{caught[1]}: ?", message, re.MULTILINE)]
     return message[ends[-1] :].strip() if ends else message.splitlines()[0]
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether this package raised a ``RuntimeError``, whose message then says what to do."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    file = place.tb_frame.f_code.co_filename if place is not None else ""
+    return isinstance(error, RuntimeError) and Path(file).is_relative_to(_PACKAGE)
 
 
 def _keep(error: Exception) -> str | None:

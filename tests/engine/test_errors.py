@@ -3,11 +3,14 @@
 import logging
 
 import pytest
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.errors import plain_errors
+from mirl_mm.engine.launch import start_processes
+from tests.conftest import forget_runs
 
 
 class Corrupt(Dataset):
@@ -49,6 +52,15 @@ def test_what_can_be_mended_is_one_line(kind):
 def test_a_mistake_of_ours_keeps_its_traceback():
     with pytest.raises(TypeError), plain_errors():
         raise TypeError("no such argument")
+
+
+def test_what_this_package_says_is_one_line_without_a_log_file_too(monkeypatch):
+    forget_runs()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit, match=r"^error: launcher 'slurm' needs GPUs.* --launcher pytorch$"), plain_errors():
+        start_processes(Config({"launcher": "slurm"}))
+    with pytest.raises(RuntimeError, match="of torch's"), plain_errors():
+        raise RuntimeError("of torch's, with a traceback that is kept nowhere")
 
 
 def test_the_log_file_has_the_traceback(log_file):
