@@ -1,17 +1,34 @@
-"""Image files to RGB tensors: libjpeg through torchvision for ordinary JPEGs, PIL for everything else.
+"""Image files to RGB tensors: libjpeg-turbo through simplejpeg for ordinary JPEGs, PIL for everything else.
 
-``docs/data.md`` has the measurements behind the choice.
+Where simplejpeg is missing, PIL decodes those as well: the same pixels, later. ``docs/data.md`` has the measurements
+behind the choice.
 """
 
 import io
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
+
+try:
+    from simplejpeg import decode_jpeg, decode_jpeg_header
+
+    HAS_SIMPLEJPEG = True
+except ImportError:  # no wheel for this platform
+    HAS_SIMPLEJPEG = False
 
 _JPEG_START = b"\xff\xd8\xff"
+# By EXIF's orientation: whether rows and columns change places, and the dimensions of (3, H, W) that are then reversed.
+_TURNS = {
+    2: (False, (2,)),
+    3: (False, (1, 2)),
+    4: (False, (1,)),
+    5: (True, ()),
+    6: (True, (2,)),
+    7: (True, (1, 2)),
+    8: (True, (1,)),
+}
 
 
 class CorruptImageError(RuntimeError):
@@ -35,31 +52,50 @@ def load_image(path: str, exif: bool = False) -> Tensor:
         CorruptImageError: Unreadable, truncated or not an image; names the file and what the decoder said.
     """
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        with open(path, "rb") as file:
+            data = file.read()
         image = _decode_jpeg(data, exif)
         return _decode_any(data, exif) if image is None else image
     except UnidentifiedImageError as error:  # its own words are the address of a buffer
-        raise CorruptImageError(f"cannot read image '{path}': {data.size} bytes of no format that PIL knows") from error
+        raise CorruptImageError(f"cannot read image '{path}': {len(data)} bytes of no format that PIL knows") from error
     except Exception as error:  # decoders raise nearly every type there is: OSError, SyntaxError, struct.error, ...
         raise CorruptImageError(f"cannot read image '{path}': {type(error).__name__}: {error}") from error
 
 
-def _decode_jpeg(data: np.ndarray, exif: bool) -> Tensor | None:
+def _decode_jpeg(data: bytes, exif: bool) -> Tensor | None:
     """(3, H, W) uint8, or None where PIL has to look: no JPEG, CMYK, or something libjpeg stumbled over."""
-    if data[:3].tobytes() != _JPEG_START:
+    if not HAS_SIMPLEJPEG or not data.startswith(_JPEG_START):
         return None
     try:
-        image = decode_jpeg(torch.from_numpy(data), ImageReadMode.UNCHANGED, apply_exif_orientation=exif)
-    except RuntimeError:  # PIL has the last word, so that what counts as corrupt is the same on both paths
+        if decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):  # PIL has a formula of its own
+            return None
+        pixels = decode_jpeg(data, "RGB")
+    except ValueError:  # PIL has the last word, so that what counts as corrupt is the same on both paths
         return None
-    if image.shape[0] == 1:
-        return image.repeat(3, 1, 1)
-    return image if image.shape[0] == 3 else None
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    return _turn(image, _orientation(data)) if exif else image
 
 
-def _decode_any(data: np.ndarray, exif: bool) -> Tensor:
+def _orientation(data: bytes) -> int:
+    """A JPEG's EXIF orientation, 1..8; 1, upright, where there is none or it can't be read."""
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            exif = Image.Exif()
+            exif.load(opened.info.get("exif", b""))
+            return exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # cameras write strange things, and a picture without is better than none
+        return 1
+
+
+def _turn(image: Tensor, orientation: int) -> Tensor:
+    """Makes a picture upright."""
+    transposed, reversed_dims = _TURNS.get(orientation, (False, ()))
+    return (image.transpose(1, 2) if transposed else image).flip(reversed_dims)
+
+
+def _decode_any(data: bytes, exif: bool) -> Tensor:
     """(3, H, W) uint8 by PIL; of an animation, the first frame."""
-    with Image.open(io.BytesIO(data.tobytes())) as opened:
+    with Image.open(io.BytesIO(data)) as opened:
         image: Image.Image = opened
         image.load()
         if exif:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ TOOL = Path(__file__).parents[2] / "tools" / "analysis_tools" / "benchmark_data.
 
 
 @pytest.fixture
-def tool():
+def tool(monkeypatch):
     spec = importlib.util.spec_from_file_location("benchmark_data", TOOL)
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "benchmark_data", module)  # a worker that is no fork looks for it there
     spec.loader.exec_module(module)
     threads = torch.get_num_threads()
     yield module
@@ -38,6 +40,18 @@ def test_figures(tool, photos, monkeypatch, capsys):
     for name in ("uint8", "float", "turn by turn"):
         assert float(re.search(rf"{name}.*?\s(\d[\d.]*) ", found)[1]) > 0
     assert float(re.search(r"mean ([\d.]+)", found)[1]) < 0.3
+    steps = (
+        "LoadImage",
+        "RandomResizedCrop",
+        "RandomFlip",
+        "MaskNoise",
+        "PackInputs",
+        "collate",
+        "seeding and the rest",
+    )
+    shares = [int(re.search(rf"{step} +\d+ \((\d+)%\)", found)[1]) for step in steps]
+    assert shares[0] > shares[2]
+    assert abs(sum(shares) - 100) <= len(shares)
 
 
 def test_images_outside_class_folders(tool, photos, monkeypatch):

@@ -1,12 +1,23 @@
-"""Every kind of image file as RGB; PIL is the reference."""
+"""Every kind of image file as RGB, with and without simplejpeg; PIL is the reference."""
+
+import io
+import random
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
-from mirl_mm.datasets import CorruptImageError, load_image
+from mirl_mm.datasets import CorruptImageError, decode, load_image
 from tests.datasets.conftest import smooth_image
+
+
+@pytest.fixture(autouse=True, params=["simplejpeg", "PIL"])
+def _decoder(request, monkeypatch):
+    if request.param == "PIL":
+        monkeypatch.setattr(decode, "HAS_SIMPLEJPEG", False)
+    else:
+        pytest.importorskip("simplejpeg")
 
 
 def as_array(path, **kwargs) -> np.ndarray:
@@ -21,10 +32,69 @@ def by_pil(path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"subsampling": 0},
+        {"subsampling": 1},
+        {"quality": 30},
+        {"quality": 100},
+        {"restart_marker_rows": 1},
+    ],
+)
 def test_jpeg_is_what_pil_decodes(tmp_path, mode, options):
-    smooth_image(61, 83, mode=mode).save(tmp_path / "a.jpg", **options)
+    for height, width in ((61, 83), (16, 32), (3, 1)):
+        smooth_image(61, 83, mode=mode).crop((0, 0, width, height)).save(tmp_path / "a.jpg", **options)
+        np.testing.assert_array_equal(as_array(tmp_path / "a.jpg"), by_pil(tmp_path / "a.jpg"))
+
+
+def test_jpeg_that_holds_rgb(tmp_path):
+    smooth_image().save(tmp_path / "a.jpg", keep_rgb=True)
     np.testing.assert_array_equal(as_array(tmp_path / "a.jpg"), by_pil(tmp_path / "a.jpg"))
+
+
+def test_ordinary_jpegs_do_without_pil(request, tmp_path, monkeypatch):
+    if "PIL" in request.node.name:
+        pytest.skip("is about simplejpeg")
+    smooth_image().save(tmp_path / "a.jpg")
+    smooth_image(mode="L").save(tmp_path / "b.jpg")
+    expected = by_pil(tmp_path / "a.jpg"), by_pil(tmp_path / "b.jpg")
+    monkeypatch.delattr(decode, "_decode_any")
+    for name, pixels in zip("ab", expected, strict=True):
+        np.testing.assert_array_equal(as_array(tmp_path / f"{name}.jpg"), pixels)
+
+
+def test_damage_is_judged_as_by_pil(tmp_path):
+    """Bytes changed, lost, added, an end too early: the same files are refused, and the others have the same pixels."""
+    chance = random.Random(0)
+    refused = 0
+    whole = []
+    for progressive in (False, True):
+        smooth_image(60, 80).save(buffer := io.BytesIO(), "JPEG", progressive=progressive, quality=90)
+        whole.append(buffer.getvalue())
+    for trial in range(120):
+        data = bytearray(whole[trial % 3 == 0])
+        if trial % 4 == 0:
+            data[chance.randrange(2, len(data))] = chance.randrange(256)
+        elif trial % 4 == 1:
+            for _ in range(10):
+                data[chance.randrange(len(data) // 2, len(data))] = chance.randrange(256)
+        elif trial % 4 == 2:
+            del data[-chance.randrange(1, 6) :]
+        else:
+            data[len(data) // 2 :] = b"\xff\xd9" + bytes(trial % 5)
+        (tmp_path / "a.jpg").write_bytes(data)
+        try:
+            expected = by_pil(tmp_path / "a.jpg")
+        except Exception:
+            refused += 1
+            with pytest.raises(CorruptImageError, match=r"a\.jpg"):
+                load_image(str(tmp_path / "a.jpg"))
+        else:
+            np.testing.assert_array_equal(as_array(tmp_path / "a.jpg"), expected)
+    assert 20 < refused < 100
 
 
 @pytest.mark.parametrize(
@@ -80,6 +150,25 @@ def test_exif_orientation_on_request_only(tmp_path, ending):
     smooth_image(60, 80).save(path, exif=exif)
     assert as_array(path).shape == (60, 80, 3)
     np.testing.assert_array_equal(as_array(path, exif=True), np.rot90(as_array(path), -1))
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_exif_orientation(tmp_path, orientation, endian):
+    exif = Image.Exif()
+    exif.endian = endian
+    exif[0x0112] = orientation
+    smooth_image(60, 80).save(tmp_path / "a.jpg", exif=exif.tobytes())
+    expected = np.array(ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg")))
+    np.testing.assert_array_equal(as_array(tmp_path / "a.jpg", exif=True), expected)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"]
+)
+def test_broken_exif_turns_nothing(tmp_path, exif):
+    smooth_image().save(tmp_path / "a.jpg", exif=exif)
+    np.testing.assert_array_equal(as_array(tmp_path / "a.jpg", exif=True), by_pil(tmp_path / "a.jpg"))
 
 
 def test_the_ending_plays_no_part(tmp_path):

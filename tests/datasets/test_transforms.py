@@ -10,7 +10,7 @@ from mmengine.dataset import default_collate
 from mmengine.model import ImgDataPreprocessor
 from PIL import Image
 from torchvision import transforms as by_pil
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, v2
 
 from mirl_mm.datasets import build_pipeline, load_image
 from mirl_mm.datasets.randomness import seeded
@@ -73,6 +73,36 @@ def test_train_transforms_are_torchvisions():
         difference = (found.int() - expected.int()).abs()
         assert difference.float().mean() < 0.3
         assert (difference > 2).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_transforms_are_torchvisions_v2_to_the_bit(seed):
+    """Rectangles, flips, pixels and the state of the generator; of images that are too narrow for any draw, too."""
+    chance = np.random.default_rng(seed)
+    for trial in range(60):
+        shape = (5, 300) if trial % 20 == 0 else (300, 5) if trial % 20 == 10 else chance.integers(1, 300, 2)
+        pixels = chance.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        image = torch.from_numpy(pixels).permute(2, 0, 1)
+        image = image.contiguous() if trial % 3 == 0 else image
+        size, scale = [int(chance.choice([1, 48, 160])), 64], ((0.08, 1.0), (0.2, 1.0), (1.0, 1.0))[trial % 3]
+        mode = ("bicubic", "bilinear", "nearest")[trial // 3 % 3]
+        ours = [RandomResizedCrop(size, scale, interpolation=mode), RandomFlip(0.3)]
+        theirs = [
+            v2.RandomResizedCrop(size, scale, interpolation=InterpolationMode(mode)),
+            v2.RandomHorizontalFlip(0.3),
+        ]
+        if max(shape) < 20 * min(shape):
+            ours += [ResizeShortSide(40, mode), CenterCrop((48, 30))]
+            theirs += [v2.Resize([40], InterpolationMode(mode)), v2.CenterCrop([48, 30])]
+        for our_step, their_step in zip(ours, theirs, strict=True):
+            assert repr(our_step) == repr(their_step)
+            with seeded(trial):
+                found = our_step({"img": image})["img"]
+                state = torch.get_rng_state()
+            with seeded(trial):
+                expected = their_step(image)
+                assert torch.equal(torch.get_rng_state(), state)
+            assert torch.equal(found, expected), (our_step, shape)
 
 
 def test_validation_transforms_are_torchvisions():

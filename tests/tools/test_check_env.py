@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from types import ModuleType
 
 import pytest
@@ -50,6 +51,18 @@ def test_all_is_well(check_env):
     assert found["problems"] == []
     assert found["tasks"] == {"core": True, "det": True, "seg": True}
     assert found["parts"]["torch"] == "2.15.0+cu132"
+
+
+def test_it_says_what_decodes_jpegs(check_env, monkeypatch):
+    for versions, words in (({"simplejpeg": "1.9.0"}, "simplejpeg 1.9.0"), ({}, "PIL; pip install simplejpeg")):
+        monkeypatch.setattr(check_env.metadata, "version", lambda name, known=versions: package_version(name, known))
+        assert check_env.describe_machine()["jpegs"].startswith(words)
+
+
+def package_version(name: str, known: dict[str, str]) -> str:
+    if name not in known:
+        raise metadata.PackageNotFoundError(name)
+    return known[name]
 
 
 def test_torchvision_of_another_torch_breaks_the_core(check_env):

@@ -1,7 +1,8 @@
-"""Images per second of our train pipeline beside torchvision's ImageFolder with PIL transforms, on one core.
+"""Images per second and core of our train pipeline beside torchvision's ImageFolder with PIL transforms.
 
-The two take turns, so that whatever else the machine does meets both. Also says how far their pixels are apart for the
-same crops.
+Both run in one worker of a data loader, up to the batch, and take turns, so that whatever else the machine does meets
+both. Seconds are the worker's processor time. Also says which step takes how much of it, and how far the two's pixels
+are apart for the same crops.
 
     python tools/analysis_tools/benchmark_data.py --data-root data/imagenet/train
 """
@@ -9,11 +10,14 @@ same crops.
 import argparse
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import default_collate
+from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
 from torchvision import transforms as T
 
@@ -29,6 +33,7 @@ TRAIN_PIPELINE: list[dict[str, Any]] = [
     {"type": "MaskNoise", "patch_size": (16, 16)},
     {"type": "PackInputs"},
 ]
+BATCH = 32
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -63,11 +68,46 @@ def pil_transform(pipeline: list[dict[str, Any]]) -> T.Compose:
     )
 
 
-def images_per_second(load: Callable[[Draw], Any], draws: list[Draw]) -> float:
-    start = time.perf_counter()
-    for one in draws:
-        load(one)
-    return len(draws) / (time.perf_counter() - start)
+class Timed:
+    """A step of a pipeline that adds its processor time to a sum."""
+
+    def __init__(self, step: Callable[[dict], dict], seconds: Counter[str]) -> None:
+        self.step, self.seconds = step, seconds
+
+    def __call__(self, results: dict) -> dict:
+        """Takes the step."""
+        start = time.process_time()
+        results = self.step(results)
+        self.seconds[type(self.step).__name__] += time.process_time() - start
+        return results
+
+
+class Turns(Dataset):
+    """What each turn took, as a data set, so that a data loader's worker takes them."""
+
+    def __init__(self, ours: ImageFolder, pil: datasets.ImageFolder, draws: list[Draw], turns: int) -> None:
+        self.ours, self.pil, self.turns = ours, pil, turns
+        self.batches = [draws[start : start + BATCH] for start in range(0, len(draws), BATCH)]
+
+    def __len__(self) -> int:
+        return self.turns
+
+    def __getitem__(self, turn: int) -> Counter[str]:
+        """Seconds: ``ours`` and ``pil`` in all, and those of our steps by their names."""
+        seconds: Counter[str] = Counter()
+        steps = self.ours.pipeline.transforms
+        self.ours.pipeline.transforms = [Timed(step, seconds) for step in steps]
+        start = time.process_time()
+        for batch in self.batches:
+            samples = [self.ours[one] for one in batch]
+            collating = time.process_time()
+            default_collate(samples)
+            seconds["collate"] += time.process_time() - collating
+        middle = time.process_time()
+        self.ours.pipeline.transforms = steps
+        for batch in self.batches:
+            default_collate([self.pil[one.sample] for one in batch])
+        return seconds + Counter(ours=middle - start, pil=time.process_time() - middle)
 
 
 def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[Draw]) -> torch.Tensor:
@@ -83,7 +123,7 @@ def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[
 
 def main() -> None:
     args = parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # a worker's number, too
     pipeline = TRAIN_PIPELINE if args.config is None else load_config(args.config).train_dataloader.dataset.pipeline
     to_8_bit = pil_transform(pipeline)
     ours = ImageFolder(args.data_root, pipeline=pipeline)
@@ -99,17 +139,24 @@ def main() -> None:
     draws = [draw(0, 0, position) for position in positions]
 
     counts = pixel_differences(ours, pil_8_bit, draws)  # also brings the files into memory
-    speeds: dict[str, list[float]] = {"ours": [], "pil": []}
-    for _ in range(args.repeats):
-        speeds["ours"].append(images_per_second(ours.__getitem__, draws))
-        speeds["pil"].append(images_per_second(lambda one: pil[one.sample], draws))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    ratios = [a / b for a, b in zip(speeds["ours"], speeds["pil"], strict=True)]
+    turns = list(DataLoader(Turns(ours, pil, draws, args.repeats), batch_size=None, num_workers=1))
+    ratios = [turn["pil"] / turn["ours"] for turn in turns]
 
-    print(f"{len(draws)} images, {args.repeats} turns each, one thread; medians (smallest to largest)")
+    print(
+        f"{len(draws)} images, {args.repeats} turns each, processor time of one worker; medians (smallest to largest)"
+    )
     for name, label in (("ours", "mirl_mm, uint8 out"), ("pil", "torchvision + PIL, float out")):
-        print(f"  {label:30s}{medians[name]:8.0f} images/s ({min(speeds[name]):.0f} to {max(speeds[name]):.0f})")
+        speeds = [len(draws) / turn[name] for turn in turns]
+        print(f"  {label:30s}{statistics.median(speeds):8.0f} images/s ({min(speeds):.0f} to {max(speeds):.0f})")
     print(f"  {'ratio, turn by turn':30s}{statistics.median(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print("Ours, microseconds an image:")
+    steps = [name for name in turns[0] if name not in ("ours", "pil")]
+    times = {name: statistics.median(turn[name] / len(draws) * 1e6 for turn in turns) for name in steps}
+    times["seeding and the rest"] = statistics.median(
+        (turn["ours"] - sum(turn[name] for name in steps)) / len(draws) * 1e6 for turn in turns
+    )
+    for name, time_taken in times.items():
+        print(f"  {name:30s}{time_taken:8.0f} ({time_taken / sum(times.values()):.0%})")
     levels = torch.arange(256)
     print(
         f"Same crops, in grey levels of 255: largest difference {int(levels[counts > 0].max())}, "

@@ -109,6 +109,10 @@ def describe_machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
     }
+    try:
+        facts["jpegs"] = f"simplejpeg {metadata.version('simplejpeg')}"
+    except metadata.PackageNotFoundError:
+        facts["jpegs"] = "PIL; pip install simplejpeg decodes them faster"
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda"):  # a failed import may leave half a module
         facts["instructions"] = torch.backends.cpu.get_cpu_capability()
