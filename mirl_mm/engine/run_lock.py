@@ -23,8 +23,8 @@ _LOCAL_OPTIONS = {"nolock", "local_lock=all", "local_lock=posix", "localflock"}
 _held: dict[Path, int] = {}
 
 
-def lock_work_dir(work_dir: str | Path) -> None:
-    """Take a work dir, which is made, for this run alone, until :func:`unlock_work_dir` or the end of the process.
+def lock_work_dir(work_dir: str | Path, make: bool = True) -> None:
+    """Take a work dir for this run alone, until :func:`unlock_work_dir` or the end of the process.
 
     The lock is the kernel's (``fcntl``), so nothing is left of it when a process dies in whatever way, and workers that
     outlive it do not keep it. It holds between machines, too, on NFS and other shared disks. Where a disk's
@@ -34,10 +34,14 @@ def lock_work_dir(work_dir: str | Path) -> None:
     With several processes, the first takes the lock, and all of them fail if it can't. A process that has the lock
     already keeps it.
 
+    Args:
+        work_dir: The folder.
+        make: Make it, if it is not there; otherwise there is nothing to lock then.
+
     Raises:
         RuntimeError: If another run is in the work dir, with its process, machine and start.
     """
-    by_first_process(_lock, Path(work_dir).resolve())
+    by_first_process(_lock, Path(work_dir).resolve(), make)
 
 
 def unlock_work_dir(work_dir: str | Path) -> None:
@@ -48,8 +52,8 @@ def unlock_work_dir(work_dir: str | Path) -> None:
         os.close(descriptor)
 
 
-def _lock(folder: Path) -> None:
-    if folder in _held:
+def _lock(folder: Path, make: bool) -> None:
+    if folder in _held or not (make or folder.is_dir()):
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK

@@ -63,8 +63,7 @@ def prepare_training(
         RuntimeError: If another run is in the work dir; with ``batch_size="auto"``, if the smallest step doesn't fit.
     """
     join_processes(cfg)
-    if Path(cfg.work_dir).is_dir():
-        lock_work_dir(cfg.work_dir)
+    lock_work_dir(cfg.work_dir, make=False)  # a refusal leaves no folder behind
     if not validate:
         drop_validation(cfg)
     if amp:

@@ -47,6 +47,14 @@ def test_another_run_is_named_and_its_death_frees_the_folder(tmp_path, other):
     assert (tmp_path / "run" / LOCK).read_text() == ""
 
 
+def test_a_folder_that_is_not_there_is_made_if_asked_for(tmp_path):
+    lock_work_dir(tmp_path / "run", make=False)
+    assert not (tmp_path / "run").exists()
+    lock_work_dir(tmp_path / "run")
+    assert (tmp_path / "run" / LOCK).exists()
+    unlock_work_dir(tmp_path / "run")
+
+
 def record(folder, **more):
     folder.mkdir(exist_ok=True)
     (folder / LOCK).write_text(json.dumps({"pid": 1, "host": platform.node(), "began": "?", "since": "then"} | more))
