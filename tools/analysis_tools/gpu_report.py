@@ -13,6 +13,7 @@ network, and of packages torch, torchvision, timm, mmengine and OpenCV; what nee
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace, parts: list[Part]) -> None:
     claim(args.work_dir, args.rehearse)
     settings = Settings(Path(__file__), args.work_dir, args.rehearse, args.jobs, STARTED + 60 * minutes, memory, limit)
     run_parts(parts, settings, tell)
+    shutil.rmtree(args.work_dir / "scratch", ignore_errors=True)  # images by the thousand
     show(write(args.work_dir, args.rehearse))
     print(
         f"{time.time() - STARTED:.0f} s. Report: {args.work_dir}/report.md and report.json; parts' output: parts/*.log"

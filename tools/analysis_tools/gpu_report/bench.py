@@ -48,7 +48,7 @@ class Bench:
         record: Takes the findings.
         turn: Has the machine to itself on request.
         device: Where it runs.
-        scratch: A folder of the part's own.
+        scratch: A folder of the part's own, beside those of others; removed when all is over.
     """
 
     def __init__(self, work_dir: Path, part: Part, rehearse: bool) -> None:

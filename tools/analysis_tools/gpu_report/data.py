@@ -40,15 +40,15 @@ def image_folder(folder: Path, number: int, names: int) -> Path:
 
 
 def write_images(folder: Path, number: int, names: int, index: int) -> None:
-    """Image ``index`` under all of its names."""
+    """Image ``index`` under all of its names: some 105 kB, as ImageNet's are on average (138 GB of 1.28 million)."""
     rng = np.random.default_rng(index)
     height, width = SIZE
     total = np.zeros((height, width, 3), np.float32)
-    for cell in (2, 4, 8, 16, 32, 64, 128):  # pixels; amplitudes grow with them, as in photos
+    for cell in (1, 2, 4, 8, 16, 32, 64, 128):  # pixels
         coarse = rng.normal(size=(height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         channels = [Image.fromarray(coarse[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
-        total += cell**0.5 * np.stack([np.asarray(channel) for channel in channels], axis=2)
-    pixels = np.clip(128 + 4.5 * total, 0, 255).astype(np.uint8)
+        total += cell**0.25 * np.stack([np.asarray(channel) for channel in channels], axis=2)
+    pixels = np.clip(128 + 16 * total, 0, 255).astype(np.uint8)
     files = [folder / "train" / f"{i % CLASSES}" / f"{i:06d}.jpg" for i in range(index, names, number)]
     Image.fromarray(pixels).save(files[0], quality=90)
     for file in files[1:]:

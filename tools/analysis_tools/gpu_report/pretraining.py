@@ -43,7 +43,7 @@ class Step:
     """
 
     def __init__(self, bench: Bench, case: str, batch: int) -> None:
-        self.bench, self.batch = bench, 4 if bench.rehearse else batch
+        self.bench, self.batch = bench, max(2, batch // 64) if bench.rehearse else batch
         name, config, options = CASES[case]
         cfg = load_config(ROOT / f"configs/pretrain/{config}.py", options | (SMALL if bench.rehearse else {}))
         self.title = f"{name}, batch {self.batch}"
