@@ -1,5 +1,5 @@
 # make demo and make test are all that is needed on a fresh machine; both make the pinned environment first.
-# Variables: PYTHON (what makes the environment), VENV (where it is), TEST_JOBS, PYTEST_ARGS, STRESS_ARGS.
+# Variables: PYTHON (what makes the environment), VENV (where it is), TEST_JOBS, TEST_DEVICE, PYTEST_ARGS, STRESS_ARGS.
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do \
@@ -7,10 +7,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 BIN := $(VENV)/bin
 # Small models: one process per core, one thread in each, beats torch's own threads.
 TEST_JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
-PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
+RUN_PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --durations 10
+# GPUs are hidden from all tests but test-gpu's.
+PYTEST = CUDA_VISIBLE_DEVICES= $(RUN_PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help env check lint format test test-all stress test-matrix demo gpu-report docs linkcheck lock clean
+.PHONY: help env check lint format test test-all test-gpu stress test-matrix demo gpu-report docs linkcheck lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -35,8 +37,15 @@ format: env  ## Put the code into shape
 test: env  ## Run the tests, but for the slow ones
 	$(PYTEST) $(PYTEST_ARGS)
 
-test-all: env  ## Run all tests
-	$(PYTEST) -m '' $(PYTEST_ARGS)
+test-all: env  ## Run all tests that need no GPU
+	$(PYTEST) -m 'not gpu' $(PYTEST_ARGS)
+
+# TEST_DEVICE=cpu rehearses them on a machine without a GPU, kernels in Triton's interpreter. TF32 would round float32.
+TEST_DEVICE ?= cuda
+test-gpu: env  ## Run the tests of what a GPU computes; needs one
+	@$(BIN)/python -m tests.gpu $(TEST_DEVICE)
+	MIRL_MM_TEST_DEVICE=$(TEST_DEVICE) NVIDIA_TF32_OVERRIDE=0 $(if $(filter cpu,$(TEST_DEVICE)),TRITON_INTERPRET=1) \
+		$(if $(filter cpu,$(TEST_DEVICE)),$(PYTEST),$(RUN_PYTEST)) -m gpu $(PYTEST_ARGS)
 
 stress: env  ## Kill, fill, damage and soak trainings for ten minutes (STRESS_ARGS="--minutes 60": longer)
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.stress $(STRESS_ARGS)

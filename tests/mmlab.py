@@ -57,3 +57,24 @@ def train(cfg: Config) -> torch.nn.Module:
 def state(path: Path) -> dict[str, torch.Tensor]:
     """The model's weights in a checkpoint."""
     return torch.load(path, weights_only=False)["state_dict"]
+
+
+def check_resumed(folder: Path, rtol: float, atol: float) -> None:
+    """``resumed``, from iteration 2 of ``run``, ends where ``run`` does, within these tolerances on a CPU.
+
+    On a GPU several operations of detectors and segmentors (gradients of RoIAlign and of resized maps, the loss of a
+    map) add up in any order. Where AdamW divides a gradient that is hardly more than such noise by its own size, a
+    weight takes another step: all in all within a twentieth of the way.
+    """
+    start, whole = state(folder / "run/iter_2.pth"), state(folder / "run/iter_4.pth")
+    resumed = state(folder / "resumed/iter_4.pth")
+    assert whole.keys() == resumed.keys()
+    assert any(not torch.equal(start[name], tensor) for name, tensor in resumed.items())
+    if torch.cuda.is_available():
+        ended, other, began = (
+            torch.cat([x[name].double().flatten() for name in whole]) for x in (whole, resumed, start)
+        )
+        assert (ended - other).norm() < 0.05 * (ended - began).norm()
+        return
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=rtol, atol=atol, msg=name)

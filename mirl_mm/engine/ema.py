@@ -8,6 +8,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import Runner, TestLoop, ValLoop
+from mmengine.runner.checkpoint import weights_to_cpu
 from torch import nn
 
 from mirl_mm.registry import HOOKS, LOOPS, MODELS
@@ -116,6 +117,12 @@ class ModelEMAHook(EMAHook):
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Nothing was swapped."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """As mmengine's, with the average on the CPU, as all else in a checkpoint: a machine without GPU reads it."""
+        super().before_save_checkpoint(runner, checkpoint)
+        for name in ("state_dict", "ema_state_dict"):
+            checkpoint[name] = weights_to_cpu(checkpoint[name])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take the average from a checkpoint that is resumed or tested, and leave the weights in ``state_dict``.

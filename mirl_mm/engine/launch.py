@@ -1,6 +1,7 @@
 """From a config file to a runner, with what can go wrong checked first."""
 
 import gc
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def scale_lr(cfg: Config) -> None:
 
 
 def fit_machine(cfg: Config) -> None:
-    """Settings without influence on results that the machine decides: no GPU, no worker processes."""
+    """Settings without influence on results that the machine decides: no GPU, no worker processes, repeatable sums."""
     has_gpu = torch.cuda.is_available()
     if not has_gpu and cfg.get("env_cfg", {}).get("dist_cfg", {}).get("backend") == "nccl":
         cfg.env_cfg.dist_cfg.backend = "gloo"
@@ -227,3 +228,5 @@ def fit_machine(cfg: Config) -> None:
     preprocessor = (cfg.get("model") or {}).get("data_preprocessor")
     if has_gpu and preprocessor:
         preprocessor.setdefault("non_blocking", True)  # from pinned memory, while the GPU still computes
+    if has_gpu and cfg.get("randomness", {}).get("deterministic"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which torch refuses its products

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
-from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from torch import nn
 
@@ -17,18 +15,12 @@ class Bf16OptimWrapper(OptimWrapper):
     """Runs the forward pass under bfloat16 autocast; weights, gradients and optimiser stay float32.
 
     bfloat16 has float32's range, so there is no gradient scaler. mmengine's ``AmpOptimWrapper`` refuses to run on a CPU
-    and always carries a scaler.
-
-    Args:
-        **kwargs: ``optimizer``, ``accumulative_counts``, ``clip_grad`` of mmengine's ``OptimWrapper``.
+    and always carries a scaler. Arguments are those of mmengine's ``OptimWrapper``.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.device_type = get_device()
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast inside mmengine's context, which skips DDP's synchronisation while gradients accumulate."""
-        with super().optim_context(model), torch.autocast(self.device_type, dtype=torch.bfloat16):
+        """Autocast on the model's device, inside mmengine's context, which skips DDP's synchronisation at need."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
             yield

@@ -24,7 +24,7 @@ def ticking() -> Callable[[], float]:
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_a_step_does_what_training_does(dtype):
+def test_a_step_does_what_training_does(dtype, device, repeatable):
     ours, theirs = bench(), bench()
     kind = {"fp32": "OptimWrapper", "bf16": "Bf16OptimWrapper"}[dtype]
     wrapper = theirs.variant(dtype).optim_wrapper

@@ -100,7 +100,7 @@ def test_features_after_chosen_blocks(trained):
         extract(path, pool="max")
 
 
-def test_the_tool(trained, tmp_path):
+def test_the_tool(trained, tmp_path, device):
     checkpoint, folder = trained / "run/epoch_2.pth", trained / "data/val"
     json_file = tmp_path / "labels.json"
     tool = "tools/visualization/infer.py"
@@ -111,3 +111,21 @@ def test_the_tool(trained, tmp_path):
     outcome = run_tool(tool, checkpoint, tmp_path / "nothing")
     assert outcome.returncode == 1
     assert outcome.stderr.strip().splitlines()[-1].startswith("error: no image, folder or glob")
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(trained, gpu):
+    paths, checkpoint = images_of(trained), trained / "run/epoch_2.pth"
+    here, there = (
+        mirl_mm.ClassifyInferencer(checkpoint, device=device)(paths, batch_size=4)["predictions"]
+        for device in ("cpu", gpu.type)
+    )
+    for a, b in zip(here, there, strict=True):
+        scores = [{top["label"]: top["score"] for top in each["top"]} for each in (a, b)]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+    here, there = (
+        mirl_mm.FeatureInferencer(checkpoint, device=device)(paths, depths=-1)["predictions"]
+        for device in ("cpu", gpu.type)
+    )
+    for a, b in zip(here, there, strict=True):
+        assert a["features"][2] == pytest.approx(b["features"][2], abs=1e-4)

@@ -198,3 +198,19 @@ def test_the_tool(trained, tmp_path):
     outcome = run_tool(tool, checkpoint, data / "val2017", "--top-k", "3")
     assert outcome.returncode == 1
     assert outcome.stderr.strip().splitlines()[-1] == "error: --top-k is for classifiers only: leave it out"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(trained, gpu):
+    """But for boxes between which rounding decides: all with a score well above the many that are alike."""
+    here, there = (
+        mirl_mm.DetectInferencer(trained / "run/iter_4.pth", device=device)(images_of(trained), score_thr=0.0)
+        for device in ("cpu", gpu.type)
+    )
+    for a, b in zip(here["predictions"], there["predictions"], strict=True):
+        assert len(a["boxes"]) == pytest.approx(len(b["boxes"]), abs=2)
+        number = min(5, len(a["boxes"]))
+        assert a["scores"][:number] == pytest.approx(b["scores"][:number], abs=1e-4)
+        assert a["masks"].shape[1:] == b["masks"].shape[1:] == (48, 80)
+        nearest = [np.abs(b["boxes"] - box).max(axis=1).min() for box in a["boxes"]]
+        assert np.mean(np.array(nearest) < 0.05) > 0.9  # pixels

@@ -178,3 +178,16 @@ def test_bad_calls(infer, trained, tmp_path):
         infer(trained / "data/train/000.png", rows=0)
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         infer(trained / "data/train/000.png", nonsense=1)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(trained, gpu):
+    here, there = (
+        mirl_mm.ReconstructInferencer(trained / "run/epoch_1.pth", device=device)(trained / "data/train")["predictions"]
+        for device in ("cpu", gpu.type)
+    )
+    for a, b in zip(here, there, strict=True):
+        assert np.array_equal(a["mask"], b["mask"])
+        assert a["losses"] == pytest.approx(b["losses"], rel=1e-4)
+        for title in a["images"]:
+            assert np.abs(a["images"][title].astype(int) - b["images"][title]).max() <= 1  # grey levels, rounded

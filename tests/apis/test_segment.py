@@ -290,3 +290,17 @@ def test_the_tool(folder, tmp_path, monkeypatch, capsys):
         assert sorted(path.name for path in (tmp_path / place).iterdir()) == names
     shown = capsys.readouterr().out
     assert f"mean IoU {found[0]['mean_iou']:.2f}" in shown and "the 9 classes have the values 1 to 9" in shown
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [(45, 70), (17, 60), (96, 200)])
+def test_a_gpu_gives_the_same(folder, size, gpu):
+    """But for pixels between two classes."""
+    images = [np.random.default_rng(i).integers(0, 256, (*size, 3), dtype=np.uint8) for i in range(3)]
+    here, there = (
+        mirl_mm.SegmentInferencer(folder / "last.pth", device=device)(images, batch_size=2)["predictions"]
+        for device in ("cpu", gpu.type)
+    )
+    for a, b in zip(here, there, strict=True):
+        assert a["mask"].shape == b["mask"].shape == size
+        assert (a["mask"] == b["mask"]).mean() > 0.999

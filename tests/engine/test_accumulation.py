@@ -4,6 +4,8 @@ import torch
 from mirl_mm.engine.launch import build_runner, scale_lr
 from tests.training import small_config, train, write_images
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def sgd_config(root, work_dir, **options):
     """SGD at a constant rate: an update is then exactly the mean gradient of its images."""

@@ -5,6 +5,7 @@ import os
 from fractions import Fraction
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mirl_mm.engine import batch_size, batch_trial
@@ -91,8 +92,21 @@ def test_sizes_are_trained_until_the_memory_is_full(data, tmp_path, monkeypatch)
     assert tries[3]["bytes"] == 220 * 2**20  # foreseen
 
 
-def test_too_little_memory_for_one_image(data, tmp_path):
-    tries = tried(small_config(data, tmp_path / "x"), tmp_path, images=4, free=2**20)
+@pytest.fixture
+def little_memory(device, monkeypatch):
+    """A mebibyte, on a GPU, too."""
+    if torch.cuda.is_available():
+        monkeypatch.setattr(
+            torch.cuda, "mem_get_info", lambda: (2**20, torch.cuda.get_device_properties(0).total_memory)
+        )
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 0)
+    yield 2**20
+    if torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(1.0)  # of this process, which a trial has to itself
+
+
+def test_too_little_memory_for_one_image(data, tmp_path, little_memory):
+    tries = tried(small_config(data, tmp_path / "x"), tmp_path, images=4, free=little_memory)
     with pytest.raises(RuntimeError, match=r"not even the smallest step can be taken: tried 1 is too much \(.* GiB\)"):
         batch_size._chosen(tries)
 
@@ -167,7 +181,7 @@ def test_a_process_that_ends_early_is_a_size_that_is_too_large():
     assert batch_size._told(tries, False) == "tried 4 (0.00 GiB) of 1.00 GiB; the process ended with -9"
 
 
-def test_in_a_process_of_its_own(data, tmp_path, capsys):
+def test_in_a_process_of_its_own(data, tmp_path, capsys, device):
     cfg = by_steps(data, tmp_path / "run")
     prepare_training(cfg, batch_size="auto")
     assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.accumulative_counts) == (8, 1)

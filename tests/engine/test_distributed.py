@@ -16,6 +16,8 @@ from tests.training import (
     write_images,
 )
 
+pytestmark = pytest.mark.usefixtures("two_devices")
+
 
 def on_two_processes(tool: str, port: int, *arguments) -> None:
     """Run tools/dist_train.sh or tools/dist_test.sh; the number of processes comes behind the first path(s)."""

@@ -17,6 +17,8 @@ from mirl_mm.registry import HOOKS, METRICS
 from tests.conftest import forget_runs
 from tests.training import small_classifier, train, write_class_folders
 
+pytestmark = pytest.mark.usefixtures("device")
+
 MOMENTUM = 0.6  # its decay, 0.4, is reached at the sixth update
 
 
@@ -45,7 +47,7 @@ class Recorder(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if runner.optim_wrapper.should_update():
-            self.states.append({name: p.detach().clone() for name, p in runner.model.named_parameters()})
+            self.states.append({name: p.detach().cpu().clone() for name, p in runner.model.named_parameters()})
 
 
 @pytest.fixture
@@ -109,6 +111,8 @@ def test_average_and_file(data, tmp_path, recorder, accumulate):
         share = decay(updates)
         expected = {name: share * mean + (1 - share) * state[name] for name, mean in expected.items()}
     checkpoint = saved(tmp_path / "run/epoch_2.pth")
+    for key in ("state_dict", "ema_state_dict"):
+        assert {tensor.device.type for tensor in checkpoint[key].values()} == {"cpu"}  # any machine reads it
     assert checkpoint["ema_state_dict"]["steps"] == len(recorder.states)
     for name, mean in expected.items():
         torch.testing.assert_close(checkpoint["state_dict"][name], mean, rtol=1e-5, atol=1e-6)

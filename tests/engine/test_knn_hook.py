@@ -34,7 +34,7 @@ def config(data, work_dir, *hooks, **options):
     return cfg
 
 
-def test_weights_are_those_of_a_run_without_it(data, tmp_path):
+def test_weights_are_those_of_a_run_without_it(data, tmp_path, device):
     """Drop path, masks and augmentation draw random numbers all the time: one more or less would change them."""
     model = train(config(data, tmp_path / "with", hook(data)))
     train(config(data, tmp_path / "without"))
@@ -44,7 +44,7 @@ def test_weights_are_those_of_a_run_without_it(data, tmp_path):
     assert all(module.training for module in model.modules())
 
 
-def test_figures_are_logged_and_right(data, tmp_path):
+def test_figures_are_logged_and_right(data, tmp_path, device):
     train(config(data, tmp_path / "run", hook(data, depths=[0, 1])))
     logged = read_scalars(tmp_path / "run").val
     assert logged.keys() == {"knn/top1_block0", "knn/top1_block1", "knn/top1"}
@@ -60,7 +60,7 @@ def test_figures_are_logged_and_right(data, tmp_path):
     assert logged["knn/top1_block0"][-1][1] > 60  # colours tell the classes apart; chance is 33
 
 
-def test_interval_and_limits(data, tmp_path):
+def test_interval_and_limits(data, tmp_path, device):
     given = hook(data, interval=5, num_train=6, num_val=3)
     train(config(data, tmp_path / "run", given))
     (file,) = (tmp_path / "run").glob("*/vis_data/scalars.json")
@@ -71,7 +71,7 @@ def test_interval_and_limits(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_images(data, tmp_path):
+def test_two_processes_share_the_images(data, tmp_path, two_devices):
     """An odd number of images each; training in between the same as without the hook would be."""
     cfg = config(data, tmp_path / "run", hook(data, num_train=11, num_val=7))
     cfg.dump(tmp_path / "config.py")

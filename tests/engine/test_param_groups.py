@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
@@ -46,13 +48,15 @@ def test_errors(model):
         build(model, norm_decay_mult=0.0)
 
 
-def test_bf16_wrapper_computes_in_bf16_and_keeps_float32_weights(model):
+def test_bf16_wrapper_computes_in_bf16_and_keeps_float32_weights(model, device):
+    """On the model's device, whatever others there are."""
+    model = copy.deepcopy(model).to(device)
     wrapper = build(model, "Bf16OptimWrapper")
     assert isinstance(wrapper, Bf16OptimWrapper)
     seen = []
     handle = model.embeds[0].register_forward_hook(lambda _module, _args, out: seen.append(out.dtype))
     with wrapper.optim_context(model):
-        loss = model(torch.randn(2, 3, 16, 16), mode="loss")["loss"]
+        loss = model(torch.randn(2, 3, 16, 16, device=device), mode="loss")["loss"]
     handle.remove()
     wrapper.update_params(loss)
     assert seen == [torch.bfloat16]

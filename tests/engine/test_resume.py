@@ -15,6 +15,8 @@ from mirl_mm.checkpoint.latest import latest_checkpoint
 from tests.checkpoint.test_read import Call
 from tests.training import ROOT, environment, run_tool, small_config, train, weights, write_images
 
+pytestmark = pytest.mark.usefixtures("device")
+
 KILLER = Path(__file__).with_name("killer.py")
 EPOCHS = 6
 
@@ -149,4 +151,5 @@ def test_a_resumed_checkpoint_runs_nothing(tmp_path):
 def test_weights_helper_reads_what_was_trained(tmp_path):
     root = write_images(tmp_path / "data", 8)
     model = train(small_config(root, tmp_path / "run"))
-    assert all(torch.equal(tensor, weights(tmp_path / "run")[name]) for name, tensor in model.state_dict().items())
+    saved = weights(tmp_path / "run")
+    assert all(torch.equal(tensor.cpu(), saved[name]) for name, tensor in model.state_dict().items())

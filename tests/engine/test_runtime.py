@@ -8,10 +8,12 @@ from torch._dynamo.utils import counters
 
 from mirl_mm import MAE, MIRL, DeepViT, ImageClassifier
 from mirl_mm.engine import runtime
-from mirl_mm.engine.launch import build_runner
+from mirl_mm.engine.launch import build_runner, load_config
 from mirl_mm.engine.runtime import SharedDropPath, check_compile, compile_training, keep_gradients, segment_bounds
+from mirl_mm.models.backbones.presets import ARCHS
+from mirl_mm.registry import MODELS
 from tests.conftest import forget_runs
-from tests.training import small_config, write_class_folders, write_images
+from tests.training import ROOT, small_config, write_class_folders, write_images
 
 
 @pytest.fixture(autouse=True)
@@ -49,24 +51,39 @@ def classifier(**kwargs) -> ImageClassifier:
     return ImageClassifier(backbone(**kwargs), {"type": "LinearClsHead", "num_classes": 3, "in_channels": 16})
 
 
-def step(model, amp: bool = False) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Loss and gradients, always of the same images."""
-    generator = torch.Generator().manual_seed(1)
-    images = torch.randn(2, 3, 32, 48, generator=generator)
-    model.zero_grad()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp):
+def like_b48() -> MIRL:
+    """ViT-B-48's pre-training, narrowed: its depth, segments, decoders and number of tokens."""
+    settings = load_config(ROOT / "configs/pretrain/mirl_vitb48_in1k.py").model
+    settings.backbone.arch = {"depth": ARCHS["vit-b-48"]["depth"], "embed_dims": 16, "num_heads": 2}
+    settings.update(decoder_embed_dims=8, decoder_num_heads=2)
+    torch.manual_seed(0)
+    return MODELS.build(settings.to_dict())
+
+
+def loss_of(model, amp: bool = False, seed: int = 1) -> torch.Tensor:
+    """Of two images, always the same ones for a seed."""
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(2, 3, *model.backbone.img_size, generator=generator).to(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
         if isinstance(model, ImageClassifier):
-            loss = torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 2]))
-        else:
-            loss = model(images, mode="loss", noise=torch.rand(2, 24, generator=generator))["loss"]
+            return torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 2], device=device))
+        noise = torch.rand(2, model.num_patches, generator=generator).to(device)
+        return model(images, mode="loss", noise=noise)["loss"]
+
+
+def step(model, amp: bool = False, seed: int = 1) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Loss and gradients."""
+    model.zero_grad()
+    loss = loss_of(model, amp, seed)
     loss.backward()
-    return loss.detach(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    return loss.detach().clone(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def evaluate(model) -> None:
     """Another batch, in the modes of validation, k-NN and reconstruction."""
     model.eval()
-    images = torch.randn(3, 3, 32, 48)
+    images = torch.randn(3, 3, *model.backbone.img_size, device=next(model.parameters()).device)
     with torch.no_grad():
         model.backbone.forward_tokens(images)
         for mode in ("predict", "tensor"):
@@ -75,25 +92,26 @@ def evaluate(model) -> None:
 
 
 #: What is built, how, and the graphs that it becomes.
-MODELS = {
+CASES = {
     # a run of blocks, an embedding, a decoder at one length of memory and at any, target, loss
     "mirl": (mirl, {}, 6),
     "mirl, deep decoders": (mirl, {"decoder_depth": 2}, 6),
     "mirl, bf16": (mirl, {}, 6),
     "mirl, recomputed": (mirl, {"with_cp": True}, 6),
+    "mirl like ViT-B-48's": (like_b48, {}, 6),
     "mae": (mae, {}, 5),
     "classifier": (classifier, {}, 1),
 }
 
 
-SLOW = ("mirl, deep decoders", "mirl, recomputed")
+SLOW = ("mirl, deep decoders", "mirl, recomputed", "mirl like ViT-B-48's")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MODELS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES]
 )
 def test_compiled_training_is_the_same_and_compiled_once(name):
-    build, settings, expected = MODELS[name]
+    build, settings, expected = CASES[name]
     amp = name.endswith("bf16")
     loss, gradients = step(build(**settings), amp)
     model = build(**settings)

@@ -60,7 +60,7 @@ def assert_same(path: Path, expected: Path) -> None:
         torch.testing.assert_close(moved, state["momentum_buffer"], rtol=0, atol=1e-5)
 
 
-def test_sharing_a_model_changes_no_training(tmp_path):
+def test_sharing_a_model_changes_no_training(tmp_path, two_devices):
     root = write_images(tmp_path / "data", 16)
     train(config(root, tmp_path / "one"))
     first, last = (checkpoint(tmp_path / f"one/epoch_{epoch}.pth")["state_dict"] for epoch in (1, 2))
@@ -85,7 +85,7 @@ def test_sharing_a_model_changes_no_training(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["--amp", "--compile"])
-def test_sharing_goes_with_bfloat16_and_compiled_blocks(tmp_path, option):
+def test_sharing_goes_with_bfloat16_and_compiled_blocks(tmp_path, option, two_devices):
     root = write_images(tmp_path / "data", 16)
     for name in ("whole", "shared"):
         config(root, tmp_path / name, train_dataloader__batch_size=2)
@@ -96,7 +96,7 @@ def test_sharing_goes_with_bfloat16_and_compiled_blocks(tmp_path, option):
 
 
 @pytest.mark.slow
-def test_hooks_that_look_into_the_model(tmp_path):
+def test_hooks_that_look_into_the_model(tmp_path, two_devices):
     root = write_images(tmp_path / "data", 8)
     write_class_folders(tmp_path / "labelled")
     labelled = {"type": "ImageFolder", "data_root": str(tmp_path / "labelled"), "labelled": True}

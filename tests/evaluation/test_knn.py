@@ -26,7 +26,7 @@ def data():
 
 @pytest.mark.parametrize("chunks", [(1024, 32768), (10, 13), (41, 157), (1, 1)])
 @pytest.mark.parametrize("k", [1, 20, 157])
-def test_equals_the_definition_in_any_chunks(data, chunks, k):
+def test_equals_the_definition_in_any_chunks(data, chunks, k, device):
     bank, labels, queries = data
     expected = plain_knn(bank, labels, queries, 9, k, 0.07)
     found = knn_scores(
@@ -35,6 +35,7 @@ def test_equals_the_definition_in_any_chunks(data, chunks, k):
         torch.tensor(queries),
         9,
         k,
+        device=device,
         query_chunk=chunks[0],
         bank_chunk=chunks[1],
     )

@@ -45,10 +45,10 @@ def newton(features, labels, classes, l2):
 
 
 @pytest.mark.parametrize("l2", [1.0, 0.01, 0.001])
-def test_reaches_the_optimum(l2):
+def test_reaches_the_optimum(l2, device):
     features, labels = problem()
     weight, bias = newton(features, labels, 4, l2)
-    found = fit_linear_probe(features, labels, 4, [l2])
+    found = fit_linear_probe(features, labels, 4, [l2], device=device)
     assert found.l2 == l2
     assert found.gradient < 1e-4  # features are float32
     # Scores in float32 leave a gradient, and where the objective curves by l2 alone that is gradient / l2 of a weight.

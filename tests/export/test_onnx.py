@@ -14,6 +14,8 @@ from mirl_mm.export import open_source
 from mirl_mm.export.onnx import export_onnx
 from tests.export.checkpoints import classifier, pretrainer, write
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def run(path, images: torch.Tensor) -> list[np.ndarray]:
     return onnxruntime.InferenceSession(str(path)).run(None, {"images": images.numpy()})

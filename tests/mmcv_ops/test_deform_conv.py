@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmcv.ops import deform_conv2d, modulated_deform_conv2d
 
-from tests.mmcv_ops.golden import back, error, leaves, tensor
+from tests.mmcv_ops.golden import ON_GPU, back, error, leaves, tensor
 
 #: Stride, padding, dilation, groups, deformable groups.
 GEOMETRY = {"g1dg1s1p1d1": (1, 1, 1, 1, 1), "g2dg2s2p1d1": (2, 1, 1, 2, 2), "g1dg4s1p2d2": (1, 2, 2, 1, 4)}
@@ -15,10 +15,10 @@ GEOMETRY = {"g1dg1s1p1d1": (1, 1, 1, 1, 1), "g2dg2s2p1d1": (2, 1, 1, 2, 2), "g1d
 TOLERANCE = 6e-7
 
 
-def run(kind: str, name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def run(kind: str, name: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
     """Output and gradients."""
     names = ("input", "offset", "weight") if kind == "plain" else ("input", "offset", "mask", "weight", "bias")
-    inputs = leaves(f"deform/{kind}/{name}", names, dtype)
+    inputs = leaves(f"deform/{kind}/{name}", names, dtype, device)
     out = (deform_conv2d if kind == "plain" else modulated_deform_conv2d)(*inputs.values(), *GEOMETRY[name])
     return {"out": back(out)} | {f"grad_{name}": value.grad for name, value in inputs.items()}
 
@@ -32,6 +32,14 @@ def test_is_mmcvs_within_rounding(kind, name):
         assert error(value, golden) < TOLERANCE, key
         distance, theirs = ((tensor_ - exact[key]).abs().max() for tensor_ in (value, tensor(golden)))
         assert distance < 1.5 * theirs, key
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["plain", "mod"])
+@pytest.mark.parametrize("name", GEOMETRY)
+def test_a_gpu_is_as_near(kind, name, gpu):
+    for key, value in run(kind, name, torch.float32, gpu).items():
+        assert error(value, f"deform/{kind}/{name}/{key}") < ON_GPU, key
 
 
 def test_weight_alone_wants_a_gradient():

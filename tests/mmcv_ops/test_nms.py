@@ -8,39 +8,40 @@ from tests.mmcv_ops.golden import equal, tensor
 NUMBERS = [1, 50, 300]
 
 
-def boxes_and_scores(number: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return tensor(f"nms/{number}/boxes"), tensor(f"nms/{number}/scores")
+def boxes_and_scores(number: int, device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    return tensor(f"nms/{number}/boxes").to(device), tensor(f"nms/{number}/scores").to(device)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("offset", [0, 1])
-def test_nms_is_mmcvs_to_the_bit(number, offset):
-    dets, keep = nms(*boxes_and_scores(number), 0.5, offset=offset)
+def test_nms_is_mmcvs_to_the_bit(number, offset, device):
+    dets, keep = nms(*boxes_and_scores(number, device), 0.5, offset=offset)
     assert equal(keep, f"nms/{number}/offset{offset}/keep") and equal(dets, f"nms/{number}/offset{offset}/dets")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_nms_with_limits(number):
-    _, keep = nms(*boxes_and_scores(number), 0.5, score_threshold=0.2, max_num=20)
+def test_nms_with_limits(number, device):
+    _, keep = nms(*boxes_and_scores(number, device), 0.5, score_threshold=0.2, max_num=20)
     assert equal(keep, f"nms/{number}/thr/keep")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("agnostic", [False, True])
-def test_batched_nms_is_mmcvs_to_the_bit(number, agnostic):
-    boxes, scores = boxes_and_scores(number)
+def test_batched_nms_is_mmcvs_to_the_bit(number, agnostic, device):
+    boxes, scores = boxes_and_scores(number, device)
     config = {"type": "nms", "iou_threshold": 0.5}
-    dets, keep = batched_nms(boxes, scores, tensor(f"nms/{number}/idxs"), config, class_agnostic=agnostic)
+    dets, keep = batched_nms(boxes, scores, tensor(f"nms/{number}/idxs").to(device), config, class_agnostic=agnostic)
     name = f"batched/{number}/agnostic{int(agnostic)}"
     assert equal(keep, f"{name}/keep") and equal(dets, f"{name}/dets")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("method", ["naive", "linear", "gaussian"])
-def test_soft_nms_is_mmcvs(number, method):
-    dets, keep = soft_nms(*boxes_and_scores(number), 0.3, sigma=0.5, min_score=1e-3, method=method)
+def test_soft_nms_is_mmcvs(number, method, device):
+    dets, keep = soft_nms(*boxes_and_scores(number, device), 0.3, sigma=0.5, min_score=1e-3, method=method)
     name = f"softnms/{number}/{method}"
     assert equal(keep, f"{name}/keep")
+    dets = dets.cpu()  # where it is computed, too
     assert torch.equal(dets[:, :4], tensor(f"{name}/dets")[:, :4])
     if method == "gaussian":  # numpy's exponential and C's differ in the last digit
         assert (dets - tensor(f"{name}/dets")).abs().max() <= 2e-7
@@ -89,8 +90,8 @@ def test_soft_nms_chooses_as_mmcv_between_equal_scores(method, offset):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_nms_match_is_mmcvs(number):
-    boxes, scores = boxes_and_scores(number)
+def test_nms_match_is_mmcvs(number, device):
+    boxes, scores = boxes_and_scores(number, device)
     groups = nms_match(torch.cat([boxes, scores[:, None]], dim=1), 0.5)
     assert equal(torch.tensor([len(group) for group in groups]), f"nms_match/{number}")
     assert sorted(torch.cat(groups).tolist()) == list(range(number))

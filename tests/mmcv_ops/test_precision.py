@@ -29,15 +29,14 @@ def test_half_precision_is_float32_rounded_once(name, dtype):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dtype", [torch.float32, *NARROW], ids=str)
-def test_gpu_equals_cpu(name, dtype):
+def test_gpu_equals_cpu(name, dtype, gpu):
     on_cpu = [leaf.detach().to(dtype).float().requires_grad_() for leaf in inputs(name)]
-    with torch.autocast("cuda", dtype, enabled=dtype != torch.float32):
-        on_gpu = outcome(name, inputs(name, dtype, "cuda"))
+    with torch.autocast(gpu.type, dtype, enabled=dtype != torch.float32):
+        on_gpu = outcome(name, inputs(name, dtype, gpu.type))
     for value, expected in zip(on_gpu, outcome(name, on_cpu), strict=True):
-        assert value.is_cuda and value.dtype == dtype
+        assert value.device.type == gpu.type and value.dtype == dtype
         if name == "roi_align, maximum" and dtype != torch.float32:
             continue  # as above
         rounding = 1e-5 if dtype == torch.float32 else torch.finfo(dtype).eps

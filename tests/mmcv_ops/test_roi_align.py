@@ -12,16 +12,16 @@ SCALE = 0.25
 @pytest.mark.parametrize("size", [(7, 7), (3, 5)], ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("ratio", [0, 2])
 @pytest.mark.parametrize("aligned", [True, False])
-def test_average_is_mmcvs_to_the_bit(size, ratio, aligned):
-    features = leaves("roi", ("input",))["input"]
-    out = back(roi_align(features, tensor("roi/rois"), size, SCALE, ratio, "avg", aligned))
+def test_average_is_mmcvs_to_the_bit(size, ratio, aligned, device):
+    features = leaves("roi", ("input",), device=device)["input"]
+    out = back(roi_align(features, tensor("roi/rois").to(device), size, SCALE, ratio, "avg", aligned))
     name = f"roi_align/{size[0]}x{size[1]}/sr{ratio}/aligned{int(aligned)}"
     assert equal(out, f"{name}/out") and equal(features.grad, f"{name}/grad")
 
 
-def test_maximum_is_mmcvs_to_the_bit():
-    features = leaves("roi", ("input",))["input"]
-    out = back(roi_align(features, tensor("roi/rois"), (7, 7), SCALE, 2, "max", True))
+def test_maximum_is_mmcvs_to_the_bit(device):
+    features = leaves("roi", ("input",), device=device)["input"]
+    out = back(roi_align(features, tensor("roi/rois").to(device), (7, 7), SCALE, 2, "max", True))
     assert equal(out, "max/out") and equal(features.grad, "max/grad")
 
 

@@ -1,6 +1,7 @@
-"""Runs the short-sequence kernels in Triton's interpreter (TRITON_INTERPRET=1) against float64; prints JSON.
+"""The short-sequence kernels against float64.
 
-A process of its own: Triton reads the variable when it is imported.
+As a script it runs them in Triton's interpreter (TRITON_INTERPRET=1) and prints JSON; in a process of its own, as
+Triton reads the variable when it is imported.
 """
 
 import json
@@ -40,7 +41,10 @@ def error(found: Tensor, expected: Tensor) -> float:
     return ((found.double() - expected).norm() / expected.norm()).item()
 
 
-def measure(images: int, tokens: int, heads: int, channels: int, dtype: torch.dtype, layout: str) -> dict:
+def measure(
+    images: int, tokens: int, heads: int, channels: int, dtype: torch.dtype, layout: str, device: str = "cpu"
+) -> dict:
+    """Errors of output and gradient, as shares of their norms: ours and those of PyTorch's kernel."""
     generator = torch.Generator().manual_seed(tokens * 1000 + channels)
     shape = (images, tokens, 3 * heads * channels)
     if layout == "transposed":
@@ -49,10 +53,11 @@ def measure(images: int, tokens: int, heads: int, channels: int, dtype: torch.dt
         qkv = torch.randn(*shape[:2], 2 * shape[2], generator=generator)[..., ::2]
     else:
         qkv = torch.randn(shape, generator=generator)
-    qkv = (1.5 * qkv).to(dtype)  # keeps the strides
+    qkv = (1.5 * qkv).to(device, dtype)  # keeps the strides
     weight = torch.randn(images, heads * channels, tokens, generator=generator).transpose(1, 2)
     if layout == "contiguous":
         weight = weight.contiguous()
+    weight = weight.to(device)
     expected = run(textbook, qkv.double(), heads, weight.to(dtype).double())
     ours, theirs = (run(function, qkv, heads, weight) for function in (short_attention, fused))
     return {
@@ -63,10 +68,10 @@ def measure(images: int, tokens: int, heads: int, channels: int, dtype: torch.dt
     }
 
 
-def seen_through() -> dict[str, bool]:
+def seen_through(device: str = "cpu") -> dict[str, bool]:
     """Whether compilers and checkpointing see one operator, and change no number."""
-    qkv = torch.randn(2, 5, 48, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    weight = torch.ones(2, 5, 16)
+    qkv = torch.randn(2, 5, 48, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    weight = torch.ones(2, 5, 16, device=device)
     plain = run(short_attention, qkv, 2, weight)
     compiled = torch.compile(short_attention, backend="aot_eager", fullgraph=True)
     recomputed = partial(checkpoint, short_attention, use_reentrant=False)

@@ -4,11 +4,11 @@ import torch
 
 from mirl_mm import ImageClassifier
 from mirl_mm.checkpoint.layouts import from_vit, torch_axes
-from tests.golden import Golden
+from tests.golden import BF16, Golden, distance
 
 
-def test_logits():
-    golden = Golden("vit_cls_w24")
+def load(device: torch.device) -> tuple[ImageClassifier, Golden]:
+    golden = Golden("vit_cls_w24", device)
     arch = {"depth": 6, "embed_dims": 24, "num_heads": 3}
     backbone = {
         "type": "DeepViT",
@@ -19,4 +19,16 @@ def test_logits():
     }
     model = ImageClassifier(backbone, {"type": "LinearClsHead", "num_classes": 10})
     model.load_state_dict(from_vit(torch_axes(golden.param)))
-    torch.testing.assert_close(model.eval()(golden.images), golden.output("logits"), rtol=0, atol=1e-5)
+    return model.to(device).eval(), golden
+
+
+def test_logits(device):
+    model, golden = load(device)
+    torch.testing.assert_close(model(golden.images), golden.output("logits"), rtol=0, atol=1e-5)
+
+
+def test_logits_in_bfloat16(device):
+    model, golden = load(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        logits = model(golden.images)
+    assert distance(logits, golden.output("logits")) < BF16

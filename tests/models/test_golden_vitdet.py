@@ -7,12 +7,12 @@ from torch import nn
 from mirl_mm import DeepViT
 from mirl_mm.checkpoint.layouts_vitdet import from_detectron2_vitdet
 from mirl_mm.models.necks import SimpleFPN
-from tests.golden import Golden
+from tests.golden import BF16, Golden, distance
 
 
 @pytest.fixture(scope="module")
-def golden() -> Golden:
-    return Golden("vitdet_square_w48")
+def golden(device) -> Golden:
+    return Golden("vitdet_square_w48", device)
 
 
 def load(golden: Golden, with_cp: bool = False) -> nn.ModuleDict:
@@ -30,7 +30,7 @@ def load(golden: Golden, with_cp: bool = False) -> nn.ModuleDict:
     )
     model = nn.ModuleDict({"backbone": backbone, "neck": SimpleFPN(48, 32)})
     model.load_state_dict(from_detectron2_vitdet(golden.param))
-    return model.train()
+    return model.to(golden.device).train()
 
 
 def test_features(golden):
@@ -55,7 +55,15 @@ def test_gradients(golden, with_cp):
     pairs += [(gradient, found[name]) for name, gradient in from_detectron2_vitdet(expected).items()]
     assert len(pairs) == 7
     for theirs, ours in pairs:
-        assert (ours - theirs).norm() < 1e-3 * theirs.norm()
+        assert distance(ours, theirs) < 1e-3
+
+
+def test_in_bfloat16(golden, device):
+    model = load(golden)
+    with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+        levels = model["neck"](model["backbone"](golden.images))
+    for number, level in enumerate(levels, start=2):
+        assert distance(level, golden.output(f"p{number}")) < BF16
 
 
 def test_names_of_published_detectors():

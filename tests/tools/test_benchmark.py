@@ -55,7 +55,7 @@ def test_against_the_plain_formulation(folder):
     assert re.search(r"fp32 is \d\.\d{3} times as fast as fp32 plain", done.stdout)
 
 
-def test_precisions_on_real_images(folder, monkeypatch, capsys):
+def test_precisions_on_real_images(folder, monkeypatch, capsys, device):
     options = "--batch-size 4 --compare fp32 --iters 2 --warmup 0 --matmul-size 64 --data real --no-memory"
     run(monkeypatch, folder / "config.py", *options.split(), "--json", folder / "real.json")
     result = json.loads((folder / "real.json").read_text())

@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
     return folder
 
 
-def test_test_gives_the_loss_of_each_pair(trained):
+def test_test_gives_the_loss_of_each_pair(trained, device):
     arguments = [trained / "config.py", trained / "run/epoch_1.pth", "--work-dir", trained / "test"]
     call("test.py", *arguments, "--json", trained / "metrics.json")
     metrics = json.loads((trained / "metrics.json").read_text())
@@ -59,7 +59,7 @@ def test_test_gives_the_loss_of_each_pair(trained):
     assert metrics["loss"] == pytest.approx(validated["loss"], rel=1e-6)  # the same masks at every validation
 
 
-def test_tensorboard_and_amp(trained):
+def test_tensorboard_and_amp(trained, device):
     arguments = [trained / "config.py", "--work-dir", trained / "board", "--amp", "--no-validate"]
     call("train.py", *arguments, "--tracker", "tensorboard")
     assert list((trained / "board").glob("*/vis_data/events.out.tfevents*"))
@@ -67,7 +67,7 @@ def test_tensorboard_and_amp(trained):
     assert "Bf16OptimWrapper" in saved
 
 
-def test_resumes_by_itself_and_starts_from_the_beginning_if_there_is_nothing(trained):
+def test_resumes_by_itself_and_starts_from_the_beginning_if_there_is_nothing(trained, device):
     call("train.py", trained / "config.py", "--work-dir", trained / "new", "--resume", "--no-validate")
     call("train.py", trained / "config.py", "--work-dir", trained / "new", "--resume", "--no-validate", "--epochs", "2")
     assert torch.load(trained / "new/epoch_2.pth", weights_only=False)["meta"]["iter"] == 4

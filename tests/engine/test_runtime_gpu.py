@@ -1,0 +1,129 @@
+"""Compiled training, with and without CUDA graphs, beside eager training on a GPU.
+
+In a rehearsal on a CPU the backend ``aot_eager`` stands for compilation, and there are no CUDA graphs.
+"""
+
+import copy
+
+import pytest
+import torch
+
+from mirl_mm.engine.launch import build_runner
+from mirl_mm.engine.runtime import compile_training, keep_gradients
+from tests.conftest import forget_runs
+from tests.engine.test_runtime import _nothing_compiled, classifier, evaluate, graphs, loss_of, mae, mirl, step  # noqa: F401
+from tests.golden import BF16, distance
+from tests.training import small_config, write_class_folders, write_images
+
+pytestmark = pytest.mark.gpu
+
+BUILDS = {
+    "mirl": mirl,
+    "mirl, deep decoders": lambda: mirl(decoder_depth=2),
+    "mae": mae,
+    "classifier": classifier,
+}
+#: Of losses and of gradients' norms. float32: compiled kernels add up in another order, and losses are means of
+#: thousands of numbers. bfloat16: both ways beside float32, as in the golden tests; a loss is as near as there.
+TOLERANCES = {"fp32": (2e-6, 1e-5), "bf16": (2e-4, 3 * BF16)}
+
+
+def settings(device: torch.device, cuda_graphs: bool = False) -> dict:
+    """Of :func:`compile_training`."""
+    if cuda_graphs and device.type == "cpu":
+        pytest.skip("a CPU has no CUDA graphs")
+    return {"backend": "aot_eager"} if device.type == "cpu" else {"cuda_graphs": cuda_graphs}
+
+
+def check(model, reference, seeds, precision: str) -> None:
+    """Losses and gradients of ``model``, step by step, beside those of float32."""
+    loss_tolerance, tolerance = TOLERANCES[precision]
+    for seed in seeds:
+        expected, expected_gradients = step(reference, seed=seed)
+        found, gradients = step(model, precision == "bf16", seed)
+        torch.testing.assert_close(found, expected, rtol=loss_tolerance, atol=0)
+        assert gradients.keys() == expected_gradients.keys()
+        for name, gradient in gradients.items():
+            if not name.endswith("qkv.bias"):  # whose part for the keys is rounding alone: softmax ignores it
+                assert distance(gradient, expected_gradients[name]) < tolerance, name
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+@pytest.mark.parametrize("name", BUILDS)
+def test_losses_and_gradients_are_the_eager_ones(name, cuda_graphs, precision, gpu):
+    """Of several batches, with all that looks in between; nothing is compiled after the first."""
+    model, reference = BUILDS[name]().to(gpu), BUILDS[name]().to(gpu)
+    compile_training(model, **settings(gpu, cuda_graphs))
+    check(model, reference, [1], precision)
+    compiled = graphs()
+    evaluate(model)
+    check(model, reference, range(2, 6), precision)  # CUDA graphs run twice before they are captured
+    evaluate(model)
+    check(model, reference, [6], precision)
+    assert graphs() == compiled
+
+
+def test_recomputed_blocks(gpu):
+    model = mirl(with_cp=True).to(gpu)
+    done = compile_training(model, **settings(gpu))
+    assert not done.cuda_graphs and "with_cp=True recomputes block by block" in done.why
+    check(model, mirl().to(gpu), [1, 2], "fp32")
+
+
+def test_drop_path_under_graphs_draws_anew(gpu):
+    """Otherwise each replay would drop the same samples."""
+    model = classifier(drop_path_rate=0.5).to(gpu)
+    compile_training(model, **settings(gpu, cuda_graphs=True))
+    losses = [step(model)[0].item() for _ in range(8)]
+    assert len(set(losses[4:])) > 1
+
+
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_gradients_accumulate(cuda_graphs, gpu):
+    """A graph's gradients are added to, not overwritten; weights move in between."""
+    model, reference = mirl().to(gpu), mirl().to(gpu)
+    compile_training(model, **settings(gpu, cuda_graphs))
+    pairs = [(each, torch.optim.SGD(each.parameters(), lr=0.1)) for each in (model, reference)]
+    keep_gradients(pairs[0][1])
+    for update in range(4):
+        for each, optimizer in pairs:
+            for seed in (1, 2, 3):
+                loss_of(each, seed=10 * update + seed).backward()
+            if update == 3:
+                break
+            optimizer.step()
+            optimizer.zero_grad()
+    for (name, found), expected in zip(model.named_parameters(), reference.parameters(), strict=True):
+        if expected.grad is not None and not name.endswith("qkv.bias"):
+            assert distance(found.grad, expected.grad) < 1e-4, name  # as the weights are after three updates
+
+
+@pytest.mark.parametrize("precision", ["OptimWrapper", "Bf16OptimWrapper"])
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_a_run(tmp_path, cuda_graphs, precision, gpu):
+    """Accumulation, clipping, validation, k-NN and reconstruction around it; SGD, as AdamW enlarges rounding."""
+    root = write_images(tmp_path / "data", 18)
+    (root / "val").symlink_to("train")
+    labelled = write_class_folders(tmp_path / "labelled")
+    images = {"type": "ImageFolder", "data_root": str(labelled), "labelled": True}
+    knn = {"type": "KNNHook", "train": {**images, "split": "train"}, "val": {**images, "split": "val"}, "k": 3}
+    hooks = [{**knn, "interval": 1}, {"type": "ReconstructionHook", "interval": 1, "num_images": 2}]
+    losses = {}
+    for name in ("plain", "compiled"):
+        cfg = small_config(root, tmp_path / name, optim_wrapper__accumulative_counts=2, custom_hooks=hooks)
+        cfg.optim_wrapper.update(type=precision, clip_grad={"max_norm": 1.0})
+        cfg.optim_wrapper.optimizer = {"type": "SGD", "lr": 0.5, "momentum": 0.9}
+        cfg.compile = settings(gpu, cuda_graphs) if name == "compiled" else False
+        cfg.val_dataloader = {**copy.deepcopy(cfg.train_dataloader), "drop_last": False}
+        cfg.val_dataloader.dataset.split = "val"
+        cfg.val_cfg, cfg.val_evaluator = {"type": "ValLoop"}, {"type": "MaskedLoss"}
+        forget_runs()
+        runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+        runner.train()
+        losses[name] = runner.message_hub.get_scalar("train/loss").data[0].tolist()
+    assert len(losses["plain"]) == 8 and losses["plain"][-1] < losses["plain"][0]
+    assert losses["compiled"] == pytest.approx(losses["plain"], rel=1e-5 if precision == "OptimWrapper" else 2e-3)
+    (log,) = (tmp_path / "compiled").glob("*/*.log")
+    expected = "as CUDA graphs" if cuda_graphs else "without CUDA graphs"
+    assert f"embeddings, target and losses; {expected}" in log.read_text()
