@@ -8,7 +8,7 @@ import torch
 from tests.engine.test_sharded import checkpoint, config, on_two_processes
 from tests.training import write_images
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("two_devices")]
+pytestmark = pytest.mark.slow
 
 RUNS = "2 runs of 1 block, 2 decoders, embeddings, target and losses; without CUDA graphs"
 BLOCKS = "2 blocks, one by one, 2 decoders, embeddings, target and losses; without CUDA graphs"
@@ -40,7 +40,8 @@ def write_config(root, work_dir, settings: dict, compiled: bool) -> list:
     return [work_dir.with_suffix(".py"), "--work-dir", work_dir]
 
 
-def test_all_of_it_compiles_once_and_trains_alike(tmp_path):
+def test_all_of_it_compiles_once_and_trains_alike(tmp_path, two_devices):
+    tolerance = 0 if two_devices.type == "cpu" else 1e-5  # a GPU's products may be others for other views
     root = write_images(tmp_path / "data", 16)
     runs = []
     for name, (settings, options, _) in CASES.items():
@@ -52,8 +53,10 @@ def test_all_of_it_compiles_once_and_trains_alike(tmp_path):
         moved = checkpoint(tmp_path / f"{name}_plain/epoch_1.pth")
         for key, tensor in plain["state_dict"].items():
             found = compiled["state_dict"][key]
-            # Compiled drop path draws other samples.
-            assert found.isfinite().all() if "drop_path_rate" in settings else torch.equal(found, tensor), (name, key)
+            if "drop_path_rate" in settings:  # compiled, it draws other samples
+                assert found.isfinite().all(), (name, key)
+            else:
+                torch.testing.assert_close(found, tensor, rtol=0, atol=tolerance, msg=f"{name}: {key}")
         assert any(not torch.equal(tensor, moved["state_dict"][key]) for key, tensor in plain["state_dict"].items())
         (log,) = (tmp_path / f"{name}_compiled").glob("*/*.log")
         assert log.read_text().count(f"compiled for training: {said}") == 1, name

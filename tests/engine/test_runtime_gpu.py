@@ -13,7 +13,7 @@ from mirl_mm.engine.runtime import compile_training, keep_gradients
 from tests.conftest import forget_runs
 from tests.engine.test_runtime import _nothing_compiled, classifier, evaluate, graphs, loss_of, mae, mirl, step  # noqa: F401
 from tests.golden import BF16, distance
-from tests.training import small_config, write_class_folders, write_images
+from tests.training import small_config, weights, write_class_folders, write_images
 
 pytestmark = pytest.mark.gpu
 
@@ -122,7 +122,9 @@ def test_a_run(tmp_path, cuda_graphs, precision, gpu):
         runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
         runner.train()
         losses[name] = runner.message_hub.get_scalar("train/loss").data[0].tolist()
-    assert len(losses["plain"]) == 8 and losses["plain"][-1] < losses["plain"][0]
+    assert len(losses["plain"]) == 8
+    first, last = weights(tmp_path / "plain", 1), weights(tmp_path / "plain")
+    assert max((last[name] - first[name]).abs().max() for name in last) > 1e-3  # training moved them
     assert losses["compiled"] == pytest.approx(losses["plain"], rel=1e-5 if precision == "OptimWrapper" else 2e-3)
     (log,) = (tmp_path / "compiled").glob("*/*.log")
     expected = "as CUDA graphs" if cuda_graphs else "without CUDA graphs"
