@@ -228,5 +228,5 @@ def fit_machine(cfg: Config) -> None:
     preprocessor = (cfg.get("model") or {}).get("data_preprocessor")
     if has_gpu and preprocessor:
         preprocessor.setdefault("non_blocking", True)  # from pinned memory, while the GPU still computes
-    if has_gpu and cfg.get("randomness", {}).get("deterministic"):
+    if has_gpu and (cfg.get("randomness") or {}).get("deterministic"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which torch refuses its products
