@@ -1,6 +1,5 @@
 """What a detector found in an image, and the forms in which it is handed out."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from mirl_mm.datasets.coco_file import read_annotations
 
 Rle = dict[str, Any]  # COCO's: "size", (H, W), and "counts", a compressed text
 
@@ -95,12 +96,12 @@ class CocoIds(NamedTuple):
             ValueError: If it is no COCO file.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_annotations(str(path))
             return cls(
                 {image["file_name"]: image["id"] for image in content["images"]},
                 {category["name"]: category["id"] for category in content["categories"]},
             )
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(
                 f"'{path}' is no COCO annotation file ({error!r}): expected images and categories"
             ) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.walk import find_files
 
 Image = np.ndarray | str | Path
 Images = Image | Sequence[Image]
@@ -35,6 +36,13 @@ def expand(inputs: Images) -> list[np.ndarray | str]:
     return images
 
 
+def given_folders(inputs: Images) -> list[str]:
+    """All files of each folder that is given, as a pattern: see :func:`mirl_mm.outputs.keep_apart`."""
+    items = [inputs] if isinstance(inputs, (np.ndarray, str, Path)) else inputs
+    paths = [os.fspath(item) for item in items if not isinstance(item, np.ndarray)]
+    return [os.path.join(path, "*") for path in paths if os.path.isdir(path)]
+
+
 def _checked(image: np.ndarray) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"an image array must be (H, W, 3) uint8, in RGB order; got {image.shape} {image.dtype}")
@@ -45,7 +53,7 @@ def _files(path: str) -> list[str]:
     if os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        found = sorted(str(file) for file in Path(path).rglob("*") if file.suffix.lower() in EXTENSIONS)
+        found = list(map(str, find_files(path, EXTENSIONS)))
         if not found:
             raise no_images(path, EXTENSIONS)
         return found

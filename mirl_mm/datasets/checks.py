@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from mirl_mm.registry import DATASETS
 
+from .walk import read_folder, walk
+
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _SET_SPLIT = "Set split in the data set's config to one of its folders, or to '' for the images of data_root itself"
 
@@ -57,7 +59,7 @@ def check_root(data_root: str, split: str = "", remedy: str = _SET_SPLIT) -> str
         )
     root = os.path.join(data_root, split) if split else data_root
     if not os.path.isdir(root):
-        present = sorted(entry.name for entry in os.scandir(data_root) if entry.is_dir())[:10]
+        present = read_folder(data_root)[1][:10]
         there = f"there are {', '.join(present)}" if present else "it has no sub-folders"
         raise FileNotFoundError(f"data_root '{data_root}' has no folder '{split}' ({there}). {remedy}")
     return root
@@ -73,21 +75,13 @@ def check_list_file(path: str) -> None:
 
 def check_images_exist(root: str, extensions: tuple[str, ...]) -> None:
     """Raises a ValueError unless a folder has at least one image; reads no further than the first one."""
-    for _, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [folder for folder in folders if not folder.startswith(".")]
-        if any(name.lower().endswith(extensions) and not name.startswith(".") for name in names):
-            return
-    raise no_images(root, extensions)
+    if not any(name.lower().endswith(extensions) for _, names in walk(root) for name in names):
+        raise no_images(root, extensions)
 
 
 def no_images(root: str, extensions: tuple[str, ...]) -> ValueError:
     """The error that a folder has no image, naming what it has instead."""
-    found = Counter(
-        os.path.splitext(name)[1].lower() or "(none)"
-        for _, _, names in os.walk(root)
-        for name in names
-        if not name.startswith(".")
-    )
+    found = Counter(os.path.splitext(name)[1].lower() or "(none)" for _, names in walk(root) for name in names)
     wanted = ", ".join(extensions)
     if not found:
         return ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from .masks import IGNORED, MaskCounts, MaskRules, read_mask
 from .parallel import in_parallel
+from .walk import find_files
 
 
 @dataclass
@@ -84,7 +85,7 @@ def find_masks(folders: Sequence[str | Path], suffix: str = ".png") -> list[str]
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder '{folder}'")
-        paths += sorted(str(path) for path in folder.rglob("*") if path.is_file() and path.name.endswith(suffix))
+        paths += [str(path) for path in find_files(folder, [suffix.lower()])]
     if not paths:
         raise ValueError(f"no file that ends in '{suffix}' in {', '.join(f'{str(folder)!r}' for folder in folders)}")
     return paths

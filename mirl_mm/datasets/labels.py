@@ -7,6 +7,8 @@ import numpy as np
 
 from mirl_mm.datasets.checks import check_list_file
 from mirl_mm.datasets.file_list import FileList
+from mirl_mm.datasets.reading import read_lines, read_text
+from mirl_mm.datasets.walk import read_folder
 
 # Of a list's files, so many, evenly spread, are looked for at the start; a million would take minutes over a network.
 _SPOT_CHECKS = 1000
@@ -19,7 +21,7 @@ def class_folders(root: str, files: FileList) -> list[str]:
         ValueError: A sub-folder without images. Left out, it would shift the labels of the classes after it.
     """
     present = {folder.split(os.sep, 1)[0] for folder in files.folders}
-    found = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    _, found = read_folder(root)
     empty = [name for name in found if name not in present]
     if present - {""} and empty:
         raise ValueError(
@@ -71,8 +73,7 @@ def read_classes(classes: str | Sequence[str], data_root: str = "") -> tuple[str
                 f"classes is {classes!r}, neither a file with a name on each line nor a tuple of names; a "
                 f"single class is classes=({classes!r},) with a comma"
             )
-        with open(places[0], encoding="utf-8") as stream:
-            names = [line.strip() for line in stream if line.strip()]
+        names = read_lines(places[0])
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
         raise ValueError(f"classes {f'has {twice[0]!r} twice' if twice else 'names no class'}: {classes!r}")
@@ -97,20 +98,19 @@ def read_list(path: str, root: str, labelled: bool) -> tuple[FileList, np.ndarra
     check_list_file(path)
     paths: list[str] = []
     labels: list[int] = []
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-        for number, line in enumerate(stream, 1):
-            text = line.strip()
-            if not text:
-                continue
-            if labelled:
-                text, _, label = text.rpartition(" ")
-                if not text.strip() or not label.isdecimal():
-                    raise ValueError(
-                        f"{path}, line {number}: expected 'path label' with an integer from 0 on, got "
-                        f"'{line.strip()}'. Correct the line, or set labelled=False if the list has no labels"
-                    )
-                labels.append(int(label))
-            paths.append(text.rstrip())
+    for number, line in enumerate(read_text(path, "surrogateescape").split("\n"), 1):
+        text = line.strip()
+        if not text:
+            continue
+        if labelled:
+            text, _, label = text.rpartition(" ")
+            if not text.strip() or not label.isdecimal():
+                raise ValueError(
+                    f"{path}, line {number}: expected 'path label' with an integer from 0 on, got "
+                    f"'{line.strip()}'. Correct the line, or set labelled=False if the list has no labels"
+                )
+            labels.append(int(label))
+        paths.append(text.rstrip())
     if not paths:
         raise ValueError(f"list_file '{path}' names no file. Write one path relative to '{root}' on each line")
     for position in np.unique(np.linspace(0, len(paths) - 1, _SPOT_CHECKS).astype(int)).tolist():

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from mirl_mm.datasets.file_list import FileList
 from mirl_mm.datasets.listing_cache import Folder, cache_file, load_folders, save_folders
+from mirl_mm.datasets.walk import Identity, identity, lies_within_itself, read_folder
 from mirl_mm.text import counted
 
 # A folder that changed this recently may change again without its time stamp moving on: it isn't trusted next time.
@@ -67,10 +68,10 @@ def _list(root: str, extensions: Collection[str], cache_dir: str | None) -> File
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder to look at: its path relative to the root, and the (device, inode) of the folders it lies in."""
+    """A folder to look at: its path relative to the root, and what tells the folders it lies in from others."""
 
     path: str
-    above: tuple[tuple[int, int], ...]
+    above: tuple[Identity, ...]
 
 
 class _Walk:
@@ -96,13 +97,11 @@ class _Walk:
         with ThreadPoolExecutor(_THREADS) as pool:
             while places:
                 below: list[_Place] = []
-                for place, (identity, folder) in zip(places, pool.map(self._look, places), strict=True):
+                for place, (own, folder) in zip(places, pool.map(self._look, places), strict=True):
                     if folder is None:
                         continue
                     folders[place.path] = folder
-                    below += [
-                        _Place(os.path.join(place.path, child), (*place.above, identity)) for child in folder.children
-                    ]
+                    below += [_Place(os.path.join(place.path, child), (*place.above, own)) for child in folder.children]
                     files += folder.names.count(b"\0")
                     now = time.monotonic()
                     if now - reported > _REPORT_SECONDS:
@@ -114,32 +113,23 @@ class _Walk:
                 places = below
         return folders
 
-    def _look(self, place: _Place) -> tuple[tuple[int, int], Folder | None]:
+    def _look(self, place: _Place) -> tuple[Identity, Folder | None]:
         """A folder's identity and content; None where it lies within itself or vanished meanwhile."""
         path = os.path.join(self.root, place.path)
         now = time.time_ns()
         try:
-            stat = os.stat(path)
-            identity = (stat.st_dev, stat.st_ino)
-            if identity in place.above:
-                print_log(f"Not followed: '{path}' is a link to a folder that it lies in", "current", 30)
-                return identity, None
-            stamp = (stat.st_mtime_ns, stat.st_ino) if stat.st_mtime_ns < now - _RACY_NS else None
+            own, changed = identity(path), os.stat(path).st_mtime_ns
+            if lies_within_itself(path, own, place.above):
+                return own, None
+            stamp = (changed, own[1]) if changed < now - _RACY_NS else None
             known = self.known.get(place.path)
             if known is not None and stamp is not None and known.stamp == stamp:
-                return identity, known
-            return identity, self._read(path, stamp)
+                return own, known
+            return own, self._read(path, stamp)
         except (FileNotFoundError, NotADirectoryError):
             return (0, 0), None
 
     def _read(self, path: str, stamp: tuple[int, int] | None) -> Folder:
-        names, children = [], []
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    children.append(entry.name)
-                elif entry.name.lower().endswith(self.extensions) and entry.is_file():
-                    names.append(os.fsencode(entry.name) + b"\0")
-        return Folder(stamp, b"".join(sorted(names)), tuple(sorted(children)))
+        names, children = read_folder(path)
+        wanted = sorted(os.fsencode(name) for name in names if name.lower().endswith(self.extensions))
+        return Folder(stamp, b"".join(name + b"\0" for name in wanted), tuple(children))

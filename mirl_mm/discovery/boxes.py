@@ -1,19 +1,19 @@
 """Objects in YOLO's and Pascal VOC's format: found, and converted to COCO's."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.converters import voc_to_coco, yolo_to_coco
 from mirl_mm.datasets.converters.summary import Converted
 from mirl_mm.datasets.converters.voc import read_voc
-from mirl_mm.datasets.converters.yolo_layout import find_layout, label_path
+from mirl_mm.datasets.converters.yolo_layout import find_layout, label_path, splits_there
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.reading import TextError, read_yaml
+from mirl_mm.datasets.walk import find_files, read_folder
 from mirl_mm.text import short_path
 
 from .coco import Annotated, found_in_coco
@@ -40,7 +40,8 @@ def find_yolo(request: Request) -> Found:
     source = _yolo_source(root, request.names)
     if source is None:
         raise nothing_found(root, "objects in YOLO's format", [YOLO_LAYOUT])
-    made = yolo_to_coco(source, request.out_dir, classes=request.names)
+    there = splits_there(source) if source.is_file() else []
+    made = yolo_to_coco(source, request.out_dir, there, request.names, overwrite=True)
     base = next(iter(made.values())).root
     files = {name: _annotated(each) for name, each in made.items()}
     if "train" not in files:
@@ -71,7 +72,7 @@ def find_voc(request: Request) -> Found:
         notes.append("boxes that begin at 0 show that edges are counted from 0, not pixels from 1 as VOC has it")
     for name, place in places.items():
         own_dir = out_dir / name if name in NAMES else out_dir
-        convert = partial(voc_to_coco, place.root, own_dir, classes=classes, zero_based=zero_based)
+        convert = partial(voc_to_coco, place.root, own_dir, classes=classes, zero_based=zero_based, overwrite=True)
         made = convert(annotations=place.xml, images=place.images, lists=place.lists, splits=place.splits)
         prefix = request.relative(place.root)
         for split, each in made.items():
@@ -92,7 +93,7 @@ class _Place(NamedTuple):
 
     def objects(self) -> list:
         """Of all files."""
-        return [item for path in (self.root / self.xml).rglob("*.xml") for item in read_voc(path).objects]
+        return [item for path in find_files(self.root / self.xml, [".xml"]) for item in read_voc(path).objects]
 
 
 def _voc_places(root: Path) -> Mapping[str, _Place]:
@@ -105,8 +106,8 @@ def _voc_places(root: Path) -> Mapping[str, _Place]:
 
 
 def _voc_place(folder: Path) -> _Place | None:
-    xml = next((name for name in _XML_FOLDERS if any((folder / name).glob("*.xml"))), None)
-    images = next((name for name in _IMAGE_FOLDERS if _has_images(folder / name)), None)
+    xml = next((name for name in _XML_FOLDERS if _has(folder / name, (".xml",))), None)
+    images = next((name for name in _IMAGE_FOLDERS if _has(folder / name, EXTENSIONS)), None)
     if xml is None or images is None:
         return None
     listed = {path.stem for path in (folder / "ImageSets/Main").glob("*.txt")}
@@ -116,15 +117,17 @@ def _voc_place(folder: Path) -> _Place | None:
     return _Place(folder, xml or ".", images or ".", splits=named)
 
 
-def _has_images(folder: Path) -> bool:
-    return folder.is_dir() and any(path.suffix.lower() in EXTENSIONS for path in folder.iterdir())
+def _has(folder: Path, endings: tuple[str, ...]) -> bool:
+    return folder.is_dir() and any(name.lower().endswith(endings) for name in read_folder(folder)[0])
 
 
 def _yolo_source(root: Path, names: Sequence[str]) -> Path | None:
-    for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")], key=lambda path: path.name != "data.yaml"):
+    files, _ = read_folder(root)
+    tables = [root / name for name in files if name.endswith((".yaml", ".yml"))]
+    for path in sorted(tables, key=lambda path: path.name != "data.yaml"):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
+            content = read_yaml(path)
+        except TextError:
             continue
         if isinstance(content, dict) and "names" in content and any(name in content for name in NAMES):
             return path
@@ -136,4 +139,4 @@ def _yolo_source(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _annotated(made: Converted) -> Annotated:
-    return Annotated(made.path, json.loads(made.path.read_text(encoding="utf-8")), "")
+    return Annotated(made.path, read_annotations(str(made.path)), "")

@@ -1,12 +1,12 @@
 """Annotation files in COCO's format: which there are, what they hold, and where their images lie."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mirl_mm.datasets.coco_checks import read_annotations
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.datasets.coco_file import read_annotations
+from mirl_mm.datasets.walk import read_folder
+from mirl_mm.file_backend import AtomicLocalBackend, json_bytes
 from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
@@ -109,7 +109,8 @@ def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _candidates(root: Path) -> list[Path]:
     paths = [*root.glob("*.json"), *root.glob("*/*.json"), *root.glob("*/annotations/*.json")]
-    return sorted(path for path in paths if not any(word in path.stem for word in _OTHER))
+    seen = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts))
+    return sorted(path for path in seen if not any(word in path.stem for word in _OTHER))
 
 
 def _objects(path: Path) -> dict[str, Any] | None:
@@ -127,7 +128,7 @@ def _image_folder(request: Request, path: Path, content: Mapping[str, Any], spli
     root, images = request.root, content["images"]
     some = [str(image.get("file_name")) for image in images[:: max(len(images) // _SPOT_CHECKS, 1)]]
     last = path.stem.rpartition("_")[2]  # train2017 of instances_train2017
-    below = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
+    below = [root / name for name in read_folder(root)[1]]
     named = [entry for entry in below if split and split_of(entry.name) == split]
     likely = [path.parent, root / last, root / "images" / last]
     likely += [each for folder in named for each in (folder, folder / "images")]
@@ -152,6 +153,6 @@ def _hold_out(file: Annotated, request: Request) -> dict[str, Annotated]:
         kept = [each for each in annotations if each.get("image_id") in ids]
         content = {**file.content, "images": chosen, "annotations": kept}
         path = request.out_dir / f"{name}.json"
-        AtomicLocalBackend().put_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), path)
+        AtomicLocalBackend().put(json_bytes(content, separators=(",", ":")), path)
         made[name] = Annotated(path, content, file.prefix)
     return made

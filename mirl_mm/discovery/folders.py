@@ -6,6 +6,7 @@ from pathlib import Path
 from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.listing import list_images
+from mirl_mm.datasets.walk import read_folder, walk
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.text import short_path
 
@@ -59,7 +60,7 @@ def find_class_folders(request: Request) -> Found:
             return find_class_folders(request.below(inner.name))
         folders = {"train": root}
     classes = class_folders_of(folders["train"])
-    loose = [entry.name for entry in os.scandir(folders["train"]) if entry.name.lower().endswith(EXTENSIONS)]
+    loose = [name for name in read_folder(folders["train"])[0] if name.lower().endswith(EXTENSIONS)]
     if len(classes) < 2 or loose or _OTHERS.issuperset(classes):
         tried = [f"'{folders['train']}' has images outside of class folders, such as '{loose[0]}'."] if loose else []
         raise nothing_found(root, "images in class folders", CLASS_LAYOUTS, tried)
@@ -93,18 +94,17 @@ def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
 
 def class_folders_of(folder: Path) -> tuple[str, ...]:
     """Sub-folders with images, sorted: the classes of ``ImageFolder``."""
-    entries = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
-    return tuple(name for name in entries if _has_image(folder / name))
+    return tuple(name for name in read_folder(folder)[1] if _has_image(folder / name))
 
 
 def _has_image(folder: Path) -> bool:
-    return any(name.lower().endswith(EXTENSIONS) for _, _, names in os.walk(folder, followlinks=True) for name in names)
+    return any(name.lower().endswith(EXTENSIONS) for _, names in walk(folder) for name in names)
 
 
 def _only_folder(root: Path) -> Path | None:
     """The folder within a folder that archives often are unpacked to."""
-    entries = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return entries[0] if len(entries) == 1 else None
+    _, folders = read_folder(root)
+    return root / folders[0] if len(folders) == 1 else None
 
 
 def _photos(folder: Path) -> Path:

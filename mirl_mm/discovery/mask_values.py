@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mirl_mm.datasets.masks import IGNORED, MaskRules, read_mask
+from mirl_mm.datasets.reading import read_lines
 from mirl_mm.file_backend import whole_file
 
 from .found import NothingFoundError
@@ -56,6 +57,8 @@ def understand_values(masks: Sequence[Path], places: Sequence[Path], names: tupl
         classes = names if len(names) == 2 else ("background", *names) if names else ("background", "foreground")
         return MaskValues(classes, False, True, f"masks of two values, 0 is {classes[0]} and 255 is {classes[1]}")
     highest = max(values - {IGNORED}, default=0)
+    if len(names) == 1 and highest == 1:  # alone it could not be told from anything
+        names, given = ("background", *names), f"{given}, and background for 0"
     if not names:
         names = tuple(f"class {i}" for i in range(highest + 1))
         rules = MaskRules(len(names))
@@ -98,7 +101,7 @@ def class_file(places: Sequence[Path]) -> Path | None:
 
 def read_names(path: Path) -> tuple[str, ...]:
     """Names in a file: one a line, or with its value before it, as ``_classes.csv`` has it after a line of titles."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = read_lines(path)
     if path.suffix != ".csv":
         return tuple(lines)
     rows = [[field.strip() for field in row] for row in csv.reader(lines)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.walk import find_files
 from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.text import counted, short_path
 
@@ -160,5 +161,4 @@ def _pair(images: Path, masks: Path, tried: list[str]) -> _Pairs | None:
 
 def _stems(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
     """Files by their path in the folder without ending."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_files(folder, endings)}
