@@ -7,6 +7,7 @@ on first use.
 from importlib import import_module
 from typing import Any
 
+from .limits import limit_opencv as _limit_opencv
 from .mmcv_ops import install as _install_mmcv_ops
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _LAZY = {
 }
 __all__ = ["__version__", *_LAZY]
 
+_limit_opencv()
 _install_mmcv_ops()
 
 

@@ -8,7 +8,10 @@ from tests.training import ROOT
 
 PACKAGE = ROOT / "mirl_mm"
 #: Small files that everybody may import; `__version__` is the package's own.
-SMALL = {"registry", "config", "structures", "text", "file_backend", "cli", "stopping", "no_space", "__version__"}
+SMALL = {
+    *("registry", "config", "structures", "text", "file_backend", "outputs", "limits", "cli", "stopping", "no_space"),
+    "__version__",
+}
 FILES = [path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts]
 
 

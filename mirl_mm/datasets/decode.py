@@ -1,14 +1,19 @@
 """Image files to RGB tensors: libjpeg-turbo through simplejpeg for ordinary JPEGs, PIL for everything else.
 
 Where simplejpeg is missing, PIL decodes those as well: the same pixels, later. ``docs/data.md`` has the measurements
-behind the choice.
+behind the choice. What is known of a file without decoding it, its size and how it is turned, is found out here, too,
+for every room alike.
 """
 
 import io
+import os
+import warnings
+from typing import IO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Transpose
 from torch import Tensor
 
 try:
@@ -18,21 +23,29 @@ try:
 except ImportError:  # no wheel for this platform
     HAS_SIMPLEJPEG = False
 
+from mirl_mm.limits import max_pixels
+
 _JPEG_START = b"\xff\xd8\xff"
-# By EXIF's orientation: whether rows and columns change places, and the dimensions of (3, H, W) that are then reversed.
+_ORIENTATION = 0x0112
+#: What brings an image of an EXIF orientation upright; 5 to 8 exchange rows and columns.
 _TURNS = {
-    2: (False, (2,)),
-    3: (False, (1, 2)),
-    4: (False, (1,)),
-    5: (True, ()),
-    6: (True, (2,)),
-    7: (True, (1, 2)),
-    8: (True, (1,)),
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
 }
+_EXCHANGED = (5, 6, 7, 8)
 
 
 class CorruptImageError(RuntimeError):
     """A file that is there but can't be turned into an image, or can't be read."""
+
+
+class ImageTooLargeError(CorruptImageError):
+    """An image of more pixels than are read."""
 
 
 def load_image(path: str, exif: bool = False) -> Tensor:
@@ -49,7 +62,7 @@ def load_image(path: str, exif: bool = False) -> Tensor:
         (3, H, W) uint8, not necessarily contiguous.
 
     Raises:
-        CorruptImageError: Unreadable, truncated or not an image; names the file and what the decoder said.
+        CorruptImageError: Unreadable, truncated, not an image, or too large; names the file and what the decoder said.
     """
     try:
         with open(path, "rb") as file:
@@ -59,47 +72,116 @@ def load_image(path: str, exif: bool = False) -> Tensor:
     except UnidentifiedImageError as error:  # its own words are the address of a buffer
         raise CorruptImageError(f"cannot read image '{path}': {len(data)} bytes of no format that PIL knows") from error
     except Exception as error:  # decoders raise nearly every type there is: OSError, SyntaxError, struct.error, ...
-        raise CorruptImageError(f"cannot read image '{path}': {type(error).__name__}: {error}") from error
+        raise unreadable("image", path, error) from error
+
+
+def unreadable(what: str, path: str | os.PathLike[str], error: Exception) -> CorruptImageError:
+    """The error for a file, of what a decoder raised."""
+    if isinstance(error, ImageTooLargeError):
+        return ImageTooLargeError(f"cannot read {what} '{path}': {error}")
+    if isinstance(error, UnidentifiedImageError):  # its own words are the address of a buffer, or the path again
+        return CorruptImageError(f"cannot read {what} '{path}': of no format that PIL knows")
+    return CorruptImageError(f"cannot read {what} '{path}': {type(error).__name__}: {error}")
+
+
+def open_image(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
+    """A file as PIL opens it, of any size up to :func:`mirl_mm.limits.max_pixels`.
+
+    PIL's own limit is 179 megapixels. It is raised to ours, for as long as the process runs.
+
+    Raises:
+        ImageTooLargeError: If it has more pixels.
+        Exception: What PIL raises.
+    """
+    limit = max_pixels()
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limit)
+    image = Image.open(source)
+    try:
+        _check_pixels(image.height, image.width, limit)
+    except ImageTooLargeError:
+        image.close()
+        raise
+    return image
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(H, W) of an image as it is loaded for detection and segmentation, :func:`upright`. Reads no pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptImageError: If it is no image, or too large.
+    """
+    try:
+        with open_image(path) as image:
+            # PIL exchanges the sides of a turned TIFF file itself, or doesn't, depending on its version.
+            width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+            return (width, height) if orientation(image) in _EXCHANGED else (height, width)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # PIL's readers raise nearly every type there is
+        raise unreadable("image", path, error) from error
+
+
+def orientation(image: Image.Image) -> int:
+    """How an opened file is turned, 1 to 8 as EXIF counts; 1, upright, where it does not say, or says it brokenly.
+
+    That is what OpenCV and browsers show. What XMP says does not count: PIL heeds it, they do not.
+    """
+    for key in ("XML:com.adobe.xmp", "xmp", "Raw profile type xmp"):
+        image.info.pop(key, None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken EXIF
+            value = image.getexif().get(_ORIENTATION)
+    except Exception:  # PIL's readers raise nearly every type there is
+        return 1
+    return value if value in _TURNS else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An opened file turned as its EXIF orientation says."""
+    image.load()  # which turns TIFF files
+    turn = _TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _check_pixels(height: int, width: int, limit: int) -> None:
+    if height * width > limit:
+        raise ImageTooLargeError(
+            f"{height:,} x {width:,} pixels (rows x columns) are {height * width:,}, and {limit:,} are the most that "
+            "is read: if it is meant to be so large, set the environment variable MIRL_MM_MAX_PIXELS to more"
+        )
 
 
 def _decode_jpeg(data: bytes, exif: bool) -> Tensor | None:
     """(3, H, W) uint8, or None where PIL has to look: no JPEG, CMYK, or something libjpeg stumbled over."""
     if not HAS_SIMPLEJPEG or not data.startswith(_JPEG_START):
         return None
+    limit = max_pixels()
     try:
-        if decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):  # PIL has a formula of its own
+        height, width, colours, _ = decode_jpeg_header(data)
+        _check_pixels(height, width, limit)
+        if colours in ("CMYK", "YCCK"):  # PIL has a formula of its own
             return None
         pixels = decode_jpeg(data, "RGB")
     except ValueError:  # PIL has the last word, so that what counts as corrupt is the same on both paths
         return None
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    return _turn(image, _orientation(data)) if exif else image
-
-
-def _orientation(data: bytes) -> int:
-    """A JPEG's EXIF orientation, 1..8; 1, upright, where there is none or it can't be read."""
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            exif = Image.Exif()
-            exif.load(opened.info.get("exif", b""))
-            return exif.get(ExifTags.Base.Orientation, 1)
-    except Exception:  # cameras write strange things, and a picture without is better than none
-        return 1
-
-
-def _turn(image: Tensor, orientation: int) -> Tensor:
-    """Makes a picture upright."""
-    transposed, reversed_dims = _TURNS.get(orientation, (False, ()))
-    return (image.transpose(1, 2) if transposed else image).flip(reversed_dims)
+    if exif:
+        with open_image(io.BytesIO(data)) as opened:
+            turn = _TURNS.get(orientation(opened))
+        if turn is not None:
+            pixels = np.array(Image.fromarray(pixels).transpose(turn))
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _decode_any(data: bytes, exif: bool) -> Tensor:
     """(3, H, W) uint8 by PIL; of an animation, the first frame."""
-    with Image.open(io.BytesIO(data)) as opened:
-        image: Image.Image = opened
+    with open_image(io.BytesIO(data)) as opened:
+        image = opened
         image.load()
         if exif:
-            image = ImageOps.exif_transpose(image)
+            image = upright(image)
         if image.mode == "I" or image.mode.startswith("I;16"):
             pixels = _to_8_bits(np.asarray(image))
             return torch.from_numpy(pixels).repeat(3, 1, 1)

@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from mirl_mm.text import counted
 
-from .decode import CorruptImageError
+from .decode import image_size, open_image, unreadable, upright
 
 #: Label of pixels without a class, in mmseg's transforms, heads and metrics; files may have another value for it.
 IGNORED = 255
@@ -91,7 +90,7 @@ def _table(rules: MaskRules) -> np.ndarray:
 
 
 def read_mask(path: str) -> np.ndarray:
-    """The values of a mask as they are in the file; of a palette picture the numbers, not the colours.
+    """The values of a mask as they are in the file, upright; of a palette picture the numbers, not the colours.
 
     Returns:
         ``(H, W)`` uint8 or uint16.
@@ -101,12 +100,12 @@ def read_mask(path: str) -> np.ndarray:
         CorruptImageError: If it can't be decoded.
     """
     try:
-        with Image.open(path) as image:
-            mode, values = image.mode, np.asarray(image)
+        with open_image(path) as image:
+            mode, values = image.mode, np.asarray(upright(image))
     except FileNotFoundError:
         raise
     except Exception as error:  # PIL raises nearly every type there is
-        raise CorruptImageError(f"cannot read mask '{path}': {type(error).__name__}: {error}") from error
+        raise unreadable("mask", path, error) from error
     if mode not in _ONE_CHANNEL:
         raise ValueError(
             f"mask '{path}' is a picture of mode {mode}, and a mask has one value for each pixel, the number of its "
@@ -119,13 +118,13 @@ def read_mask(path: str) -> np.ndarray:
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
-def check_size(size: Sequence[int], image_size: Sequence[int], path: str, image_path: str) -> None:
+def check_size(size: Sequence[int], of_image: Sequence[int], path: str, image_path: str) -> None:
     """Raises a ValueError unless a mask is as large, (H, W), as its image."""
-    if tuple(size) != tuple(image_size):
+    if tuple(size) != tuple(of_image):
         raise ValueError(
             f"mask '{path}' has {size[0]} x {size[1]} pixels (rows x columns), its image '{image_path}' "
-            f"{image_size[0]} x {image_size[1]}: they must be the same. (An image that is stored turned, with a "
-            "mark to turn it back, has rows and columns exchanged.)"
+            f"{of_image[0]} x {of_image[1]}: they must be the same. (An image that is stored turned counts as its "
+            "EXIF orientation turns it: as it is shown.)"
         )
 
 
@@ -149,17 +148,6 @@ def count_mask(image: str, mask: str, rules: MaskRules) -> MaskCounts:
         CorruptImageError: If image or mask can't be read.
     """
     values = read_mask(mask)
-    check_size(values.shape, _image_size(image), mask, image)
+    check_size(values.shape, image_size(image), mask, image)
     counts = np.bincount(rules.labels(values, mask).ravel(), minlength=IGNORED + 1)
     return MaskCounts(counts[: rules.num_classes], int(counts[IGNORED]))
-
-
-def _image_size(path: str) -> tuple[int, int]:
-    """(H, W) from the file's first bytes."""
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise CorruptImageError(f"cannot read image '{path}': {type(error).__name__}: {error}") from error
