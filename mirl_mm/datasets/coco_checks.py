@@ -1,6 +1,5 @@
 """Is a COCO-format annotation file what the config takes it for? Plain Python, quick enough for all of COCO."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -9,14 +8,11 @@ from typing import Any
 from mirl_mm.text import counted
 
 from .checks import check_root
+from .walk import read_folder
 
 #: Images whose files are looked for.
 _SPOT_CHECKS = 64
 _SHOWN = 5
-_KEYS = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("id", "image_id", "category_id", "bbox", "area"),
-}
 
 
 def check_paths(data_root: str, ann_file: str, folder: str) -> None:
@@ -50,58 +46,38 @@ def check_paths(data_root: str, ann_file: str, folder: str) -> None:
 def _instead(folder: str, ending: str | None = None) -> str:
     if not os.path.isdir(folder):
         return f": there is no folder '{folder}'"
-    entries = [e for e in os.scandir(folder) if (e.name.endswith(ending) if ending else e.is_dir())]
-    return f"; in '{folder}' there are {_shorten(sorted(e.name for e in entries))}" if entries else ""
-
-
-def read_annotations(path: str) -> dict[str, Any]:
-    """Read an annotation file.
-
-    Raises:
-        ValueError: If it isn't JSON, or not in COCO's format.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"annotation file '{path}' can't be read as JSON ({error}): was it written completely?"
-        ) from None
-    found = sorted(content) if isinstance(content, dict) else type(content).__name__
-    for key in ("images", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise ValueError(
-                f"annotation file '{path}' has no list {key!r} (found: {found}): it must be in COCO's instance format; "
-                "tools/dataset_converters writes it from other formats"
-            )
-    if not content["images"]:
-        raise ValueError(f"annotation file '{path}' lists no images")
-    return content
+    files, folders = read_folder(folder)
+    names = [name for name in files if name.endswith(ending)] if ending else folders
+    return f"; in '{folder}' there are {_shorten(names)}" if names else ""
 
 
 def check_annotations(
-    content: dict[str, Any], classes: Sequence[str], path: str, masks: bool = False, test_mode: bool = False
+    content: dict[str, Any],
+    classes: Sequence[str],
+    path: str,
+    masks: bool = False,
+    test_mode: bool = False,
+    every_mask: bool = False,
 ) -> tuple[list[dict], list[str]]:
-    """Hold an annotation file against the classes of the config.
+    """Hold an annotation file against the classes of the config, for training and evaluation alike.
 
     Args:
-        content: Of :func:`read_annotations`.
+        content: In COCO's form, of :func:`mirl_mm.datasets.coco_file.read_coco`.
         classes: The class of each label.
         path: The file's, for messages.
         masks: Whether annotations need a ``segmentation``.
         test_mode: Images without any annotation are evaluated or only predicted: a warning, not an error.
+        every_mask: Whether those need it, too, whose boxes are left out: pycocotools paints them all.
 
     Returns:
         The categories of the classes, in the order of the classes, and warnings of annotations that are left out.
 
     Raises:
-        ValueError: For missing keys, ids that are used twice or not known, classes that the file hasn't, or a training
-            set without annotations that can be used.
+        ValueError: For ids that are used twice or not known, classes that the file hasn't, masks that are missing, or a
+            training set without annotations that can be used.
     """
     where = f"annotation file '{path}'"
     annotations = content.get("annotations") or []
-    for kind, items in (("images", content["images"]), ("annotations", annotations)):
-        _check_keys(where, kind, items)
     kept = _match_classes(where, content["categories"], classes)
     warnings = []
     if not annotations:
@@ -129,27 +105,16 @@ def check_annotations(
         )
     if not usable and not test_mode:
         raise ValueError(f"no annotation is left to train with. {' '.join(warnings)}")
-    bare = [a for a in usable if not a.get("segmentation")] if masks and not test_mode else []
+    painted = (inside if every_mask else usable) if masks else []
+    bare = [annotation for annotation in painted if not annotation.get("segmentation")]
     if bare:
+        what = "masks are evaluated" if test_mode else "the model learns masks"
         raise ValueError(
-            f"{where}: {len(bare):,} of {len(usable):,} annotations have no segmentation (the first: {bare[0]['id']}), "
-            "and the model learns masks. Add them, or take a detector of boxes, e.g. configs/det/mirl_vitb_gfl_coco.py"
+            f"{where}: {len(bare):,} of {len(painted):,} annotations have no segmentation, or no polygon of at least 3 "
+            f"points (the first: {bare[0]['id']}), and {what}. Add them, or take a detector of boxes, e.g. "
+            "configs/det/mirl_vitb_gfl_coco.py"
         )
     return kept, warnings
-
-
-def _check_keys(where: str, kind: str, items: Sequence[dict]) -> None:
-
-    for key in _KEYS[kind]:
-        lacking = sum(key not in item for item in items)
-        if lacking:
-            hint = {
-                "area": " (of the mask, or width x height of the box)",
-                "bbox": " ([x, y, width, height] in pixels)",
-            }
-            raise ValueError(
-                f"{where}: {lacking:,} of {len(items):,} {kind} have no {key!r}{hint.get(key, '')}: add it"
-            )
 
 
 def _check_ids(where: str, images: list[dict], annotations: list[dict], categories: list[dict]) -> None:
@@ -165,12 +130,6 @@ def _check_ids(where: str, images: list[dict], annotations: list[dict], categori
                 f"{where}: annotations refer to {counted(len(unknown), 'value')} of {key} that the file does not list: "
                 f"{_shorten(unknown)}"
             )
-    wrong = [annotation for annotation in annotations if len(annotation["bbox"]) != 4]
-    if wrong:
-        raise ValueError(
-            f"{where}: {counted(len(wrong), 'box', 'boxes')} of other than 4 numbers, the first is annotation "
-            f"{wrong[0]['id']} with {wrong[0]['bbox']}: boxes are [x, y, width, height] in pixels"
-        )
 
 
 def _match_classes(where: str, categories: Sequence[dict], classes: Sequence[str]) -> list[dict]:

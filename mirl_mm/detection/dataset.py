@@ -1,7 +1,5 @@
 """COCO-format data for detectors: mmdet's data set, seeded by the sampler and strict about its file."""
 
-import contextlib
-import io
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +8,12 @@ from mmdet.datasets import CocoDataset as MMDetCocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.logging import print_log
 
-from mirl_mm.datasets.coco_checks import check_annotations, check_images, check_paths, read_annotations
+from mirl_mm.datasets.coco_checks import check_annotations, check_images, check_paths
+from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.randomness import Draw, seeded
 from mirl_mm.registry import DATASETS
+
+from .coco_api import coco_api
 
 
 @DATASETS.register_module()
@@ -44,19 +45,14 @@ class CocoDataset(MMDetCocoDataset):
 
     def COCOAPI(self, path: str) -> COCO:
         """Read the file for mmdet, which calls this like the class it is there."""
-        content = read_annotations(path)
+        content, notes = read_coco(path)
         masks = any(getattr(step, "with_mask", False) for step in self.pipeline.transforms)
         classes = self.metainfo["classes"]
         kept, warnings = check_annotations(content, classes, path, masks=masks, test_mode=self.test_mode)
         check_images(content["images"], self.data_prefix.get("img", ""), path)
-        for warning in warnings:
+        for warning in (*notes, *warnings):
             print_log(warning, logger="current", level=logging.WARNING)
-        coco = COCO()
-        coco.dataset = {**content, "categories": kept, "annotations": content.get("annotations", [])}
-        with contextlib.redirect_stdout(io.StringIO()):  # which only says that it does
-            coco.createIndex()
-        coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
-        return coco
+        return coco_api({**content, "categories": kept})
 
     def filter_data(self) -> list[dict]:
         """As mmdet's; something must be left.

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from mirl_mm.datasets import preflight
-from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders_of, class_names, read_names, shorten
 from mirl_mm.registry import DATASETS, SCOPE

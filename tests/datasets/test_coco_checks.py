@@ -4,7 +4,8 @@ from copy import deepcopy
 
 import pytest
 
-from mirl_mm.datasets.coco_checks import check_annotations, check_images, read_annotations
+from mirl_mm.datasets.coco_checks import check_annotations, check_images
+from mirl_mm.datasets.coco_file import in_cocos_form, read_annotations
 
 GOOD = {
     "images": [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 60}],
@@ -36,13 +37,16 @@ def test_categories_come_in_the_order_of_the_classes():
         (lambda c: c["annotations"][1].update(id=1), "1 annotation ids are used more than once: 1"),
         (lambda c: c["annotations"][1].update(image_id=8), "1 value of image_id that the file does not list: 8"),
         (lambda c: c["annotations"][1].update(category_id=0), "1 value of category_id that the file does not list: 0"),
-        (lambda c: c["annotations"][1].update(bbox=[1, 2]), r"1 box of other than 4 numbers.* 2 with \[1, 2\]"),
+        (
+            lambda c: c["annotations"][1].update(bbox=[1, 2]),
+            r"in 1 of 2 annotations, 'bbox' is not 4 numbers, .*; the first is annotation 2 with \[1, 2\]",
+        ),
         (lambda c: c["categories"][1].update(name="ant"), "several categories have the same name: ant"),
     ],
 )
 def test_refused(change, message):
     with pytest.raises(ValueError, match=message) as caught:
-        check_annotations(changed(change), ("ant",), "f.json")
+        check_annotations(in_cocos_form(changed(change), "f.json").content, ("ant",), "f.json")
     assert "f.json" in str(caught.value)
 
 

@@ -102,7 +102,7 @@ def no_masks(content):
     [
         (no_annotations, "has 6 images and no annotation at all: nothing can be learnt"),
         (flat_boxes, "no annotation is left to train with.*less than a pixel wide"),
-        (no_masks, r"annotations have no segmentation \(the first: 1\)"),
+        (no_masks, r"annotations have no segmentation, .* \(the first: 1\)"),
         (lambda content: content.pop("images"), r"has no list 'images' \(found: \['annotations', 'categories'"),
     ],
 )
@@ -148,11 +148,33 @@ def test_run_lengths_of_another_size(shapes, tmp_path):
     def change(content):
         content["annotations"][0]["segmentation"]["size"] = [32, 128]
 
-    dataset = DATASETS.build(recipes_pipeline(settings(shapes, tmp_path, ann_file=edit(shapes, tmp_path, change))))
-    with pytest.raises(
-        ValueError, match=r"00000000.jpg' has run lengths of \(32, 128\) \(H, W\), the image is \(64, 64\)"
-    ):
-        [dataset[i] for i in range(len(dataset))]
+    path = edit(shapes, tmp_path, change)
+    with pytest.raises(ValueError, match=r"annotation 1 has run lengths of \(32, 128\) .*, the image is \(64, 64\)"):
+        DATASETS.build(recipes_pipeline(settings(shapes, tmp_path, ann_file=path)))
+
+
+@pytest.mark.parametrize("test_mode", [False, True])
+def test_a_mask_of_which_nothing_is_left(shapes, tmp_path, test_mode):
+    """The same check for training and for a validation that loads masks."""
+
+    def change(content):
+        content["annotations"][0]["segmentation"] = [[5, 5]]
+
+    path = edit(shapes, tmp_path, change)
+    with pytest.raises(ValueError, match=r"have no segmentation, or no polygon of at least 3 points \(the first: 1\)"):
+        DATASETS.build(settings(shapes, tmp_path, ann_file=path, test_mode=test_mode))
+
+
+def test_odd_polygons_are_learnt_from(shapes, tmp_path, capsys):
+    def change(content):
+        content["annotations"][0]["segmentation"] = [[3, 3, 3, 5], [1, 1, 20, 1, 20, 20]]
+        del content["annotations"][1]["iscrowd"]
+
+    config = settings(shapes, tmp_path, ann_file=edit(shapes, tmp_path, change))
+    for each in (config, recipes_pipeline(config)):
+        dataset = DATASETS.build(each)
+        assert len(dataset[0]["data_samples"].gt_instances) > 0
+    assert "1 part of polygons left out, of fewer than 3 points" in capsys.readouterr().out
 
 
 def test_masks_are_polygons(shapes, tmp_path):

@@ -99,3 +99,51 @@ def test_no_detection_at_all_is_zero(tmp_path):
     metric.process({}, samples([], TWO["images"], {}, masks=False))
     found = metric.evaluate(1)
     assert len(found) == 12 and set(found.values()) == {0.0}
+
+
+def own(tmp_path, change) -> Path:
+    """A file of one cat, found exactly by one detection, after ``change``."""
+    content = {**TWO, "categories": [{"id": 3, "name": "cat"}], "annotations": [dict(TWO["annotations"][0])]}
+    change(content["annotations"][0])
+    (tmp_path / "one.json").write_text(json.dumps(content))
+    return tmp_path / "one.json"
+
+
+def evaluated(ann_file) -> dict:
+    metric = metric_of_config("bbox", ann_file, ("cat",))
+    found = [{"image_id": 7, "category_id": 3, "bbox": [0, 0, 20, 20], "score": 0.9}]
+    metric.process({}, samples(found, TWO["images"], {3: 0}, masks=False))
+    return metric.evaluate(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda annotation: annotation.update(id=0),
+        lambda annotation: annotation.update(id="a"),
+        lambda annotation: annotation.pop("iscrowd"),
+        lambda annotation: annotation.update(iscrowd=None),
+        lambda annotation: annotation.update(segmentation=[[5, 5]]),  # of which a box has no need
+    ],
+)
+def test_files_as_they_come(change, tmp_path):
+    """With ``"id": 0`` pycocotools alone says 0, without ``iscrowd`` it fails."""
+    assert evaluated(own(tmp_path, change))["coco/bbox_mAP"] == 1
+
+
+@pytest.mark.parametrize("mask", [[], [[5, 5]], [[]], [[1, 1, 9, 9]], None])
+def test_masks_that_are_missing_are_named_before_the_first_step(mask, tmp_path):
+    path = own(tmp_path, lambda annotation: annotation.update(segmentation=mask))
+    with pytest.raises(ValueError, match=r"1 of 1 annotations have no segmentation, .*first: 1\), and masks are eval"):
+        metric_of_config("segm", path, ("cat",))
+
+
+@pytest.mark.parametrize("mask", [[0, 0, 20, 0, 20, 20, 0, 20], [[30, 30, 30, 35], [0, 0, 20, 0, 20, 20, 0, 20]]])
+def test_odd_polygons_are_evaluated(mask, tmp_path):
+    coco = pytest.importorskip("pycocotools.mask")
+    path = own(tmp_path, lambda annotation: annotation.update(segmentation=mask))
+    metric = metric_of_config("segm", path, ("cat",))
+    square = coco.frPyObjects([[0, 0, 20, 0, 20, 20, 0, 20]], 50, 50)[0]
+    found = [{"image_id": 7, "category_id": 3, "bbox": [0, 0, 20, 20], "score": 0.9, "segmentation": square}]
+    metric.process({}, samples(found, TWO["images"], {3: 0}, masks=True))
+    assert metric.evaluate(1)["coco/segm_mAP"] == 1

@@ -7,16 +7,18 @@ python tools/analysis_tools/coco_errors.py data/coco/annotations/instances_val20
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.datasets.coco_file import read_coco
+from mirl_mm.datasets.reading import read_json
 from mirl_mm.evaluation.coco_errors import Errors, count_errors
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
 from mirl_mm.visualization.curves import encode_figure
 
@@ -40,15 +42,16 @@ def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
         sizes.add_row(size, str(number), *shares)
     confusions = Table("true", "predicted", "number", title="most frequent errors")
     for row, column in worst_confusions(errors.matrix, top):
-        confusions.add_row(names[row], names[column], str(errors.matrix[row, column]))
+        confusions.add_row(Text(names[row]), Text(names[column]), str(errors.matrix[row, column]))
     return [sizes, confusions]
 
 
 def main() -> None:
     args = parse_args()
     try:
-        truth = read_annotations(args.annotations)
-        results = json.loads(Path(args.results).read_text())
+        keep_apart(args.out_dir, [args.annotations])
+        truth = read_coco(args.annotations).content
+        results = read_json(args.results)
         errors = count_errors(truth, results, args.score_thr, args.iou_thr)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
