@@ -1,6 +1,14 @@
 """What the command lines of the tools share."""
 
 import argparse
+import sys
+
+
+def print_any_name() -> None:
+    """Let names of files that are no UTF-8 be printed, with escapes for their bytes, rather than stop a tool."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

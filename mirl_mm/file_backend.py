@@ -1,9 +1,11 @@
 """Files that are whole or not there."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
@@ -57,8 +59,21 @@ class AtomicLocalBackend(LocalBackend):
             file.write(obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
-        """Write text to ``filepath``."""
-        self.put(obj.encode(encoding), filepath)
+        """Write text to ``filepath``; names of files in it may be of any bytes."""
+        self.put(obj.encode(encoding, "surrogateescape"), filepath)
+
+
+def json_bytes(content: Any, **kwargs: Any) -> bytes:
+    """JSON in UTF-8 as it reads, of any names.
+
+    The bytes of a file's name that are no UTF-8, which Python holds as lone surrogates, become escapes, from which
+    Python reads the same name.
+
+    Args:
+        content: What to write.
+        **kwargs: Of ``json.dumps``.
+    """
+    return json.dumps(content, ensure_ascii=False, **kwargs).encode("utf-8", "backslashreplace")
 
 
 register_backend("atomic_local", AtomicLocalBackend, force=True)

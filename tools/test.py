@@ -10,15 +10,19 @@ python tools/test.py configs/det/mirl_vitb48_coco.py work_dirs/det/mirl_vitb48_c
 import argparse
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.files import file_kind
+from mirl_mm.config import config_path
 from mirl_mm.engine.cli import make_parser, read_config
+from mirl_mm.engine.dataset_facts import inner_datasets
 from mirl_mm.engine.errors import plain_errors
 from mirl_mm.engine.launch import build_runner, finish_processes, set_tta
 from mirl_mm.engine.options import set_metric_option
 from mirl_mm.evaluation.predictions import check_predictions_file
+from mirl_mm.outputs import check_not_input
 
 #: What only training needs.
 UNUSED = (
@@ -47,10 +51,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def annotation_files(cfg: Config) -> list[Path]:
+    """Of the data sets that are tested on."""
+    datasets = inner_datasets((cfg.get("test_dataloader") or {}).get("dataset"))
+    return [Path(each.get("data_root") or "", each["ann_file"]) for each in datasets if each.get("ann_file")]
+
+
 def main() -> None:
     args = parse_args()
     cfg = read_config(args, ["test_dataloader"])
     file_kind(args.checkpoint)
+    for path in (args.json, args.predictions):
+        check_not_input(path, [args.checkpoint, config_path(args.config), *annotation_files(cfg)])
     cfg.load_from = args.checkpoint
     if args.per_class:
         set_metric_option(cfg, "--per-class", per_class=True, classwise=True)

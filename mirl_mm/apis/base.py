@@ -18,15 +18,16 @@ from torch import nn
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.engine.launch import load_config
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import Outputs, keep_apart, source_of
 from mirl_mm.registry import MODELS, SCOPE
 from mirl_mm.visualization.grid import encode_png
 
-from .inputs import Images, expand
+from .inputs import Images, expand, given_folders
 
 
 class ImageInferencer(BaseInferencer):
@@ -81,6 +82,7 @@ class ImageInferencer(BaseInferencer):
                 raise ValueError(f"two checkpoints: model={str(model)!r} and weights={str(weights)!r}; give one")
         if weights is None:
             raise ValueError("a config alone has no weights: give a checkpoint as model or as weights")
+        self._skips, self._failed = False, {}  # type: bool, dict[int, str]
         super().__init__(model, str(weights), device, SCOPE, show_progress)
 
     def __call__(
@@ -93,6 +95,7 @@ class ImageInferencer(BaseInferencer):
         draw: bool = False,
         keep_pictures: bool = True,
         plain: bool = False,
+        on_error: str = "stop",
         **kwargs: Any,
     ) -> dict:
         """Run the model on images.
@@ -106,19 +109,46 @@ class ImageInferencer(BaseInferencer):
             draw: Make pictures also without ``out_dir``.
             keep_pictures: Hand out the pictures, too. Without, those of thousands of images take no memory.
             plain: Predictions as JSON takes them.
+            on_error: ``"stop"`` at an image that can't be decoded or does not pass the pipeline, or ``"skip"`` it: the
+                others' results are not lost.
             **kwargs: What the inferencer has of its own; see its class.
 
         Returns:
             ``predictions``, a list with one entry per image, whose ``img_path`` is None for an array; and
-            ``visualization``, a list of pictures.
+            ``visualization``, a list of pictures. With ``on_error="skip"`` also ``failed``, from numbers of images that
+            were left out to the reasons.
 
         Raises:
             FileNotFoundError: For a path or glob that matches no file.
             ValueError: For a folder without images, or a setting out of its range.
-            CorruptImageError: For a file that can't be decoded.
+            OutputError: If a file would be written into an image's folder, or in place of a file that is not this
+                inferencer's of the same image.
+            CorruptImageError: For a file that can't be decoded, or an image that does not pass the pipeline; where such
+                are skipped, if there is no other.
         """
+        if on_error not in ("stop", "skip"):
+            raise ValueError(f"on_error must be 'stop' or 'skip', got {on_error!r}")
+        images = expand(inputs)
+        for place in filter(None, (out_dir, kwargs.get("mask_dir"))):
+            keep_apart(place, given_folders(inputs))
+        self.check_outputs(images, out_dir, **kwargs)
         common = {"out_dir": out_dir, "draw": draw, "keep_pictures": keep_pictures, "plain": plain}
-        return super().__call__(inputs, return_datasamples, batch_size, **common, **kwargs)
+        self._skips, self._failed = on_error == "skip", {}
+        result = super().__call__(images, return_datasamples, batch_size, **common, **kwargs)
+        return {**result, "failed": self._failed} if self._skips else result
+
+    def check_outputs(self, images: Sequence[np.ndarray | str], out_dir: str | Path | None, **own: Any) -> None:
+        """Refuse, before the long work, to write over anything.
+
+        Raises:
+            OutputError: See :mod:`mirl_mm.outputs`.
+        """
+        if out_dir is not None:
+            self.picture_files(images, out_dir, **own)
+
+    def picture_files(self, images: Sequence[np.ndarray | str], out_dir: str | Path, **own: Any) -> Outputs:
+        """The files of pictures, checked; one for each image, unless overridden."""
+        return outputs_of_images(type(self).__name__, images, out_dir)
 
     def check_weights(self, weights: Weights, path: str) -> None:
         """Refuse a checkpoint that can't serve, before anything is built; to be overridden."""
@@ -176,11 +206,30 @@ class ImageInferencer(BaseInferencer):
     def preprocess(self, inputs: list[np.ndarray | str], batch_size: int = 1, seed: int = 0) -> Iterator[dict]:
         """Batches from images; what is random in the pipeline depends on the seed and the image's number only."""
 
-        def run(item: tuple[int, np.ndarray | str]) -> dict:
-            with seeded(draw(seed, 0, item[0]).seed):
-                return self.pipeline(item[1])
+        def run(index: int) -> dict:
+            with seeded(draw(seed, 0, index).seed):
+                return self.pipeline(inputs[index])
 
-        yield from map(self.collate_fn, self._get_chunk_data(map(run, enumerate(inputs)), batch_size))
+        yield from map(self.collate_fn, self._get_chunk_data(self.passed(run, inputs), batch_size))
+
+    def passed(self, run: Callable[[int], dict], inputs: Sequence[np.ndarray | str]) -> Iterator[dict]:
+        """What ``run`` makes of each image's number; of those that it can't, an error that names the image, or nothing.
+
+        Raises:
+            CorruptImageError: For an image that does not pass, unless such are skipped; for the first if none passes.
+        """
+        for index, image in enumerate(inputs):
+            try:
+                yield run(index)
+            except Exception as error:  # transforms raise nearly every type there is
+                named = error if isinstance(error, (CorruptImageError, ValueError, FileNotFoundError)) else None
+                name = f"'{image}'" if isinstance(image, str) else f"number {index}, {image.shape[:2]} (H, W),"
+                named = named or CorruptImageError(
+                    f"image {name} does not pass the test pipeline: {type(error).__name__}: {error}"
+                )
+                self._failed[index] = str(named)
+                if not self._skips or len(self._failed) == len(inputs):
+                    raise named from error
 
     def visualize(
         self,
@@ -194,10 +243,12 @@ class ImageInferencer(BaseInferencer):
         """Pictures, each written to ``out_dir`` as soon as it is drawn; none without it, unless ``draw``."""
         if out_dir is None and not draw:
             return []
+        inputs = [image for i, image in enumerate(inputs) if i not in self._failed]
         kept = []
+        files = None if out_dir is None else self.picture_files(inputs, out_dir, **own)
         for path, picture in self.pictures(inputs, preds, out_dir or "", **own):
-            if out_dir is not None:
-                AtomicLocalBackend().put(encode_png(picture), path)
+            if files is not None:
+                files.put(path, encode_png(picture))
             if keep_pictures:
                 kept.append(picture)
         return kept
@@ -278,6 +329,25 @@ def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
             "without validation. Give the config file that it began with, by config=... (--config)"
         )
     return loader.dataset.pipeline
+
+
+def outputs_of_images(maker: str, images: Sequence[np.ndarray | str], out_dir: str | Path) -> Outputs:
+    """A PNG file for each image, which may be written: see :func:`image_paths`.
+
+    Raises:
+        OutputError: If one may not.
+    """
+    sources = dict(zip(image_paths(out_dir, images), map(source_of, images), strict=True))
+    return Outputs(maker, sources, [each for each in images if isinstance(each, str)])
+
+
+def outputs_of_all(maker: str, paths: Sequence[Path], images: Sequence[np.ndarray | str]) -> Outputs:
+    """PNG files of all images together, which may be written; the same run of others replaces them.
+
+    Raises:
+        OutputError: If one may not.
+    """
+    return Outputs(maker, dict.fromkeys(paths, ""), [each for each in images if isinstance(each, str)])
 
 
 def image_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> list[Path]:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.datasets.decode import load_image
 from mirl_mm.models.classifiers import ImageClassifier
+from mirl_mm.outputs import Outputs
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 from mirl_mm.visualization.sheet import Entry, contact_sheet
 
-from .base import ImageInferencer, picture_paths
+from .base import ImageInferencer, outputs_of_all, picture_paths
 from .inputs import Images
 
 
@@ -66,6 +68,7 @@ class ClassifyInferencer(ImageInferencer):
         draw: bool = False,
         keep_pictures: bool = True,
         plain: bool = False,
+        on_error: str = "stop",
         top_k: int = 5,
         per_sheet: int = 16,
     ) -> dict:
@@ -84,6 +87,7 @@ class ClassifyInferencer(ImageInferencer):
             draw=draw,
             keep_pictures=keep_pictures,
             plain=plain,
+            on_error=on_error,
             top_k=top_k,
             per_sheet=per_sheet,
         )
@@ -99,6 +103,13 @@ class ClassifyInferencer(ImageInferencer):
     def forward(self, inputs: dict) -> list[DataSample]:
         """Each image's data sample with ``pred_score`` and ``pred_label``, on the CPU."""
         return [sample.cpu() for sample in self.model.test_step(inputs)]
+
+    def picture_files(
+        self, images: Sequence[np.ndarray | str], out_dir: str | Path, per_sheet: int = 16, **_: Any
+    ) -> Outputs:
+        """Those of the contact sheets, checked."""
+        paths = picture_paths(out_dir, "classes", len(images), per_sheet)
+        return outputs_of_all(type(self).__name__, paths, images)
 
     def pictures(  # type: ignore[override]
         self, inputs: list[np.ndarray | str], preds: list[DataSample], out_dir: str | Path, per_sheet: int = 16

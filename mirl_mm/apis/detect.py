@@ -75,6 +75,7 @@ class DetectInferencer(MMLabInferencer):
         draw: bool = False,
         keep_pictures: bool = True,
         plain: bool = False,
+        on_error: str = "stop",
         score_thr: float = 0.3,
     ) -> dict:
         """Detect objects; see the class and :meth:`ImageInferencer.__call__`.
@@ -92,6 +93,7 @@ class DetectInferencer(MMLabInferencer):
             draw=draw,
             keep_pictures=keep_pictures,
             plain=plain,
+            on_error=on_error,
             score_thr=score_thr,
         )
 
@@ -134,11 +136,15 @@ class DetectInferencer(MMLabInferencer):
 
     def _found(self, sample: Any, score_thr: float) -> Detections:
         """What was found in an image; the data sample keeps the same objects without masks."""
+        from mmdet.structures.mask import mask2bbox
+
         sample = sample.cpu()
         found = sample.pred_instances
         found = found[found.scores >= score_thr]
         found = found[found.scores.argsort(descending=True, stable=True)]
         masks = found.pop("masks", None)
+        if masks is not None and not found.bboxes.any():  # SOLO's, which has masks alone
+            found.bboxes = mask2bbox(torch.as_tensor(masks))
         sample.pred_instances = found
         labels = found.labels.numpy()
         return Detections(
@@ -153,9 +159,13 @@ class DetectInferencer(MMLabInferencer):
 
 
 def _num_classes(model: nn.Module) -> int:
-    """Of the box head; a cascade's are all the same."""
-    heads = [m for name, m in model.named_modules() if "bbox_head" in name and hasattr(m, "num_classes")]
-    return int(heads[0].num_classes)
+    """Of the box head, all of a cascade's being the same; of a detector without, the head that has the masks."""
+    for part in ("bbox_head", "head"):
+        for name, module in model.named_modules():
+            number = getattr(module, "num_things_classes", getattr(module, "num_classes", None))
+            if part in name and isinstance(number, int):
+                return number
+    raise ValueError(f"{type(model).__name__} has no head with a number of classes: its objects have no names")
 
 
 def _instances(found: Detections) -> Iterator[Instance]:

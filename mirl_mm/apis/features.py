@@ -57,6 +57,7 @@ class FeatureInferencer(ImageInferencer):
         batch_size: int = 8,
         *,
         plain: bool = False,
+        on_error: str = "stop",
         depths: Sequence[int] | int = -1,
         pool: str = "avg",
         final_norm: bool = True,
@@ -68,6 +69,7 @@ class FeatureInferencer(ImageInferencer):
             return_datasamples: Give data samples, their tensors under ``features``.
             batch_size: Images at a time.
             plain: Lists in place of arrays.
+            on_error: See :meth:`ImageInferencer.__call__`.
             depths: Numbers of blocks; negative ones count from the end, -1 being all blocks.
             pool: ``"avg"``, the mean of the patch tokens; ``"token"``, the class token; ``"none"``, all tokens.
             final_norm: Whether tokens of the full depth pass the encoder's last norm, as on their way to a head.
@@ -81,7 +83,14 @@ class FeatureInferencer(ImageInferencer):
         if pool not in _POOLS:
             raise ValueError(f"pool must be one of {', '.join(_POOLS)}, got {pool!r}")
         return super().__call__(
-            inputs, return_datasamples, batch_size, plain=plain, depths=chosen, pool=pool, final_norm=final_norm
+            inputs,
+            return_datasamples,
+            batch_size,
+            plain=plain,
+            on_error=on_error,
+            depths=chosen,
+            pool=pool,
+            final_norm=final_norm,
         )
 
     @torch.inference_mode()

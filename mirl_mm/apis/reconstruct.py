@@ -1,8 +1,9 @@
 """See what a pre-trained model makes of masked images."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,13 @@ from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint.read import Weights
 from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.outputs import Outputs
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 from mirl_mm.visualization.grid import reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
-from .base import ImageInferencer, picture_paths
+from .base import ImageInferencer, outputs_of_all, picture_paths
 from .inputs import Images
 
 
@@ -76,6 +78,7 @@ class ReconstructInferencer(ImageInferencer):
         draw: bool = True,
         keep_pictures: bool = True,
         plain: bool = False,
+        on_error: str = "stop",
         seed: int = 0,
         paste_visible: bool = True,
         rows: int = 8,
@@ -95,6 +98,7 @@ class ReconstructInferencer(ImageInferencer):
             draw=draw,
             keep_pictures=keep_pictures,
             plain=plain,
+            on_error=on_error,
             seed=seed,
             paste_visible=paste_visible,
             rows=rows,
@@ -128,6 +132,13 @@ class ReconstructInferencer(ImageInferencer):
         data = self.model.data_preprocessor(inputs, False)
         batch = reconstruct(self.model, data["inputs"], data["noise"], paste_visible)
         return list(zip(data["data_samples"], batch.to("cpu").split(), strict=True))
+
+    def picture_files(
+        self, images: Sequence[np.ndarray | str], out_dir: str | Path, rows: int = 8, **_: Any
+    ) -> Outputs:
+        """Those of the grids, checked."""
+        paths = picture_paths(out_dir, "reconstruction", len(images), rows)
+        return outputs_of_all(type(self).__name__, paths, images)
 
     def pictures(  # type: ignore[override]
         self,

@@ -1,5 +1,6 @@
 """The class of every pixel."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -11,12 +12,12 @@ from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
 from mirl_mm.datasets.masks import MaskRules
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import OutputError
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.segmentation import draw_segmentation
 
-from .base import image_paths
+from .base import image_paths, outputs_of_images
 from .inputs import Images
 from .mmlab import MMLabInferencer, pixels_of
 from .segmentations import Segmentation, Truth, find_truth, read_truth
@@ -109,6 +110,7 @@ class SegmentInferencer(MMLabInferencer):
         draw: bool = False,
         keep_pictures: bool = True,
         plain: bool = False,
+        on_error: str = "stop",
         tile: Sequence[int] | None = None,
         overlap: int | None = None,
         mask_dir: str | Path | None = None,
@@ -138,6 +140,7 @@ class SegmentInferencer(MMLabInferencer):
             draw=draw,
             keep_pictures=keep_pictures,
             plain=plain,
+            on_error=on_error,
             tile=tile,
             in_tiles=tile is not None,
             overlap=overlap,
@@ -146,6 +149,28 @@ class SegmentInferencer(MMLabInferencer):
             truth=truth,
             opacity=opacity,
         )
+
+    def check_outputs(
+        self,
+        images: Sequence[np.ndarray | str],
+        out_dir: str | Path | None,
+        mask_dir: str | Path | None = None,
+        **_: Any,
+    ) -> None:
+        """As all inferencers, also for masks.
+
+        Raises:
+            OutputError: See :mod:`mirl_mm.outputs`; also if pictures and masks would have one folder.
+        """
+        super().check_outputs(images, out_dir)
+        if mask_dir is not None:
+            outputs_of_images(self._mask_maker, images, mask_dir)
+            if out_dir is not None and os.path.realpath(out_dir) == os.path.realpath(mask_dir):
+                raise OutputError(f"'{mask_dir}' is for pictures and for masks, which have the same names: give two")
+
+    @property
+    def _mask_maker(self) -> str:
+        return f"masks of {type(self).__name__}"
 
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Refuse other models, and a missing test-time augmentation.
@@ -167,15 +192,15 @@ class SegmentInferencer(MMLabInferencer):
     ) -> Iterator[dict]:
         """Batches of images, through the test pipeline or as they are, with paths of their masks and true labels."""
         truths = [None] * len(inputs) if truth is None else find_truth(inputs, truth)
-        paths = [None] * len(inputs) if mask_dir is None else list(map(str, image_paths(mask_dir, inputs)))
+        if mask_dir is not None:
+            self._mask_files = outputs_of_images(self._mask_maker, inputs, mask_dir)
+        paths = [None] * len(inputs) if mask_dir is None else list(map(str, self._mask_files.sources))
 
-        def run(item: tuple) -> dict:
-            image, true, path = item
-            data = self._untouched(image) if in_tiles else self.pipeline(image)
-            return {**data, "truth": true, "mask_path": path}
+        def run(index: int) -> dict:
+            data = self._untouched(inputs[index]) if in_tiles else self.pipeline(inputs[index])
+            return {**data, "truth": truths[index], "mask_path": paths[index]}
 
-        items = zip(inputs, truths, paths, strict=True)
-        yield from map(self.collate_fn, self._get_chunk_data(map(run, items), batch_size))
+        yield from map(self.collate_fn, self._get_chunk_data(self.passed(run, inputs), batch_size))
 
     @torch.inference_mode()
     def forward(
@@ -267,7 +292,7 @@ class SegmentInferencer(MMLabInferencer):
         first = int(self.rules.reduce_zero_label)
         found = Segmentation.of(mask, self.classes, self.palette, first, img_path, mask_path, labels)
         if mask_path is not None:
-            AtomicLocalBackend().put(found.png, mask_path)
+            self._mask_files.put(Path(mask_path), found.png)
         return found
 
 

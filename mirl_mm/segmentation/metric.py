@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric
 from torch import Tensor
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import check_output, keep_apart, put_png, source_of
 from mirl_mm.registry import METRICS
 from mirl_mm.visualization.grid import encode_png
 
@@ -31,7 +31,8 @@ class IoUMetric(MMSegIoUMetric):
             ``beta``, ``format_only``, ``prefix``, ``collect_device``.
 
     Raises:
-        ValueError: If two images have the same name, and predictions are to be written.
+        ValueError: If predictions are to be written, and two images have the same name.
+        OutputError: If they would come to lie among images or labels, or replace another file.
     """
 
     def __init__(self, per_class: bool = False, output_dir: str | None = None, **kwargs: Any) -> None:
@@ -56,8 +57,11 @@ class IoUMetric(MMSegIoUMetric):
             raise ValueError(
                 f"images '{other}' and '{path}' have the same name, and so would their predictions: rename them"
             )
+        keep_apart(self._folder, filter(None, [path, sample.get("seg_map_path")]))
+        target, source = self._folder / f"{name}.png", source_of(path)
+        check_output(target, type(self).__name__, source)
         labels = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy() + int(sample.get("reduce_zero_label", False))
-        AtomicLocalBackend().put(encode_png(labels.astype(np.uint8)), self._folder / f"{name}.png")
+        put_png(target, encode_png(labels.astype(np.uint8)), type(self).__name__, source)
 
     @staticmethod
     def intersect_and_union(

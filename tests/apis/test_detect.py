@@ -13,6 +13,7 @@ from mirl_mm.apis.detections import CocoIds, coco_results, decode_masks
 from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.shapes import CLASSES, generate
 from mirl_mm.engine.launch import build_runner
+from mirl_mm.outputs import OutputError
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.training import run_tool
@@ -214,3 +215,64 @@ def test_a_gpu_gives_the_same(trained, gpu):
         assert a["masks"].shape[1:] == b["masks"].shape[1:] == (48, 80)
         nearest = [np.abs(b["boxes"] - box).max(axis=1).min() for box in a["boxes"]]
         assert np.mean(np.array(nearest) < 0.05) > 0.9  # pixels
+
+
+def test_photos_are_not_replaced(infer, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (80, 48)).save(tmp_path / "photos/a.png")
+    before = (tmp_path / "photos/a.png").read_bytes()
+    with pytest.raises(OutputError, match=r"is the folder of the input '.*a\.png'"):
+        infer(tmp_path / "photos", out_dir=tmp_path / "photos")
+    assert (tmp_path / "photos/a.png").read_bytes() == before
+
+
+def test_masks_without_boxes(tmp_path):
+    """SOLOv2 has a mask head alone; its boxes are those of its masks."""
+    from mmengine.config import Config
+
+    from mirl_mm.registry import MODELS
+
+    head = {
+        "type": "SOLOV2Head",
+        "num_classes": 3,
+        "in_channels": 32,
+        "feat_channels": 32,
+        "stacked_convs": 1,
+        "strides": [8, 8, 16, 32, 32],
+        "scale_ranges": ((1, 24), (12, 48), (24, 96), (48, 192), (96, 512)),
+        "pos_scale": 0.2,
+        "num_grids": [8, 6, 4, 3, 2],
+        "cls_down_index": 0,
+        "mask_feature_head": {
+            **{"feat_channels": 32, "start_level": 0, "end_level": 3, "out_channels": 32, "mask_stride": 4},
+            "norm_cfg": {"type": "GN", "num_groups": 8},
+        },
+        "loss_mask": {"type": "DiceLoss", "use_sigmoid": True},
+        "loss_cls": {"type": "FocalLoss", "use_sigmoid": True},
+    }
+    test_cfg = {"nms_pre": 20, "score_thr": 0.0, "mask_thr": 0.3, "filter_thr": 0.0, "kernel": "gaussian", "sigma": 2.0}
+    model = {
+        "type": "SOLOv2",
+        "data_preprocessor": {"type": "DetDataPreprocessor", "pad_size_divisor": 32},
+        "backbone": {
+            **{"type": "mirl_mm.DeepViT", "arch": {"depth": 2, "embed_dims": 16, "num_heads": 2}},
+            **{"img_size": (64, 96), "class_token": False},
+        },
+        "neck": {"type": "mirl_mm.SimpleFPN", "in_channels": 16, "out_channels": 32, "num_outs": 5},
+        "mask_head": head,
+        "test_cfg": {**test_cfg, "max_per_img": 5},
+    }
+    pipeline = [{"type": "LoadImageFromFile"}, {"type": "Resize", "scale": (96, 64)}, {"type": "PackDetInputs"}]
+    pipeline[-1]["meta_keys"] = ("img_path", "ori_shape", "img_shape", "scale_factor")
+    cfg = Config({"default_scope": "mmdet", "model": model, "test_dataloader": {"dataset": {"pipeline": pipeline}}})
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        state = MODELS.build(cfg.model).state_dict()
+    torch.save({"state_dict": state, "meta": {"cfg": cfg.pretty_text}}, tmp_path / "solo.pth")
+    infer = mirl_mm.DetectInferencer(cfg, tmp_path / "solo.pth", device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    (found,) = infer(image, score_thr=0.0, draw=True)["predictions"]
+    assert infer.classes == ("class 0", "class 1", "class 2") and len(found["boxes"])
+    for box, mask in zip(found["boxes"].tolist(), found["masks"], strict=True):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert box == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]

@@ -8,7 +8,9 @@ import pytest
 
 from mirl_mm import apis
 from mirl_mm.apis.dispatch import inferencer_for
+from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.launch import build_runner
+from mirl_mm.outputs import OutputError
 from tests.conftest import forget_runs
 from tests.training import small_classifier, small_config, train, write_class_folders, write_images
 
@@ -93,3 +95,37 @@ def test_a_detectors_config(checkpoints):
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     path = checkpoints[apis.ClassifyInferencer]
     assert inferencer_for(path, "configs/det/mirl_vitb_coco.py") is apis.DetectInferencer
+
+
+@pytest.mark.parametrize("kind", [apis.ReconstructInferencer, apis.ClassifyInferencer])
+def test_nothing_is_written_among_the_images_nor_over_anything(checkpoints, kind, tmp_path):
+    infer = kind(checkpoints[kind], device="cpu")
+    photos = write_images(tmp_path / "photos", 3)
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    for folder in (photos, photos / "train"):
+        with pytest.raises(OutputError, match="is the folder of the input"):
+            infer(photos, out_dir=folder)
+    assert {path: path.read_bytes() for path in photos.rglob("*.*")} == before
+    for _ in range(2):  # its own pictures it may replace
+        infer(photos, out_dir=tmp_path / "out")
+    (picture,) = (tmp_path / "out").iterdir()
+    picture.write_bytes(b"another's")
+    with pytest.raises(OutputError, match="is there and is not"):
+        infer(photos, out_dir=tmp_path / "out")
+    assert picture.read_bytes() == b"another's"
+
+
+def test_images_that_cannot_be_read_do_not_lose_the_others(checkpoints, tmp_path):
+    infer = apis.ClassifyInferencer(checkpoints[apis.ClassifyInferencer], device="cpu")
+    photos = write_images(tmp_path / "photos", 3) / "train"
+    first = sorted(photos.iterdir())[0]
+    first.write_bytes(b"no image")
+    with pytest.raises(CorruptImageError, match=f"cannot read image '{first}'"):
+        infer(photos)
+    result = infer(photos, on_error="skip", out_dir=tmp_path / "out")
+    assert [each["img_path"] for each in result["predictions"]] == list(map(str, sorted(photos.iterdir())[1:]))
+    assert list(result["failed"]) == [0] and "cannot read image" in result["failed"][0]
+    with pytest.raises(CorruptImageError):
+        infer(first, on_error="skip")
+    with pytest.raises(ValueError, match="on_error must be 'stop' or 'skip', got 'x'"):
+        infer(photos, on_error="x")

@@ -1,6 +1,7 @@
 """From a segmentor's checkpoint to masks and pictures."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import mirl_mm
 from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.masks import read_mask
 from mirl_mm.datasets.shapes import CLASSES, generate
+from mirl_mm.outputs import OutputError
 from mirl_mm.registry import MODELS
 from mirl_mm.visualization.palette import class_colour
 from tests.training import run_here
@@ -304,3 +306,32 @@ def test_a_gpu_gives_the_same(folder, size, gpu):
     for a, b in zip(here, there, strict=True):
         assert a["mask"].shape == b["mask"].shape == size
         assert (a["mask"] == b["mask"]).mean() > 0.999
+
+
+@pytest.mark.parametrize("option", ["out_dir", "mask_dir"])
+def test_photos_are_not_replaced(infer, tmp_path, option):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (70, 45)).save(photos / "a.png")
+    before = (photos / "a.png").read_bytes()
+    with pytest.raises(OutputError, match=r"is the folder of the input '.*a\.png'"):
+        infer(photos, **{option: photos})
+    for _ in range(2):
+        infer(photos, **{option: tmp_path / "out"})
+    Image.new("RGB", (70, 45)).save(tmp_path / "a.png")
+    with pytest.raises(OutputError, match="is there and was made of something else"):
+        infer(tmp_path / "a.png", **{option: tmp_path / "out"})
+    with pytest.raises(OutputError, match="for pictures and for masks"):
+        infer(photos, out_dir=tmp_path / "both", mask_dir=tmp_path / "both")
+    assert (photos / "a.png").read_bytes() == before and os.listdir(photos) == ["a.png"]
+
+
+def test_an_image_that_does_not_pass_the_pipeline(infer, folder, tmp_path, monkeypatch):
+    """The others' results are kept, and the tool says what is missing."""
+    Image.new("RGB", (3000, 1)).save(tmp_path / "line.png")
+    good = str(images_of(folder)[0])
+    result = infer([str(tmp_path / "line.png"), good], on_error="skip", mask_dir=tmp_path / "masks")
+    assert [each["img_path"] for each in result["predictions"]][-1] == good
+    monkeypatch.setattr(infer, "pipeline", None)
+    with pytest.raises(CorruptImageError, match=r"image '.*' does not pass the test pipeline: TypeError"):
+        infer(good)

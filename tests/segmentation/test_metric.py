@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mirl_mm.outputs import OutputError
 from mirl_mm.registry import METRICS
 
 
@@ -124,3 +125,18 @@ def test_images_of_one_name_would_overwrite_each_other(tmp_path):
     metric = metric_of(5, output_dir=str(tmp_path))
     with pytest.raises(ValueError, match=r"'images/0.jpg' and 'more/0.jpg' have the same name"):
         metric.process({}, every)
+
+
+def test_predictions_do_not_replace_labels_or_images(tmp_path):
+    predicted, labels = random_masks(1, 5)
+    for path in (tmp_path / "masks/0.png", tmp_path / "other/0.png"):
+        path.parent.mkdir()
+        Image.fromarray(labels[0].astype(np.uint8)).save(path)
+    before = (tmp_path / "masks/0.png").read_bytes()
+    every = samples(predicted, labels, seg_map_path=str(tmp_path / "masks/0.png"))
+    for folder, message in (("masks", "is the folder of the input"), ("other", "is there and is not IoUMetric's")):
+        with pytest.raises(OutputError, match=message):
+            metric_of(5, output_dir=str(tmp_path / folder)).process({}, every)
+        assert (tmp_path / folder / "0.png").read_bytes() == before
+    for _ in range(2):  # its own are
+        metric_of(5, output_dir=str(tmp_path / "out")).process({}, every)

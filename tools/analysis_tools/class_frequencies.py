@@ -21,6 +21,7 @@ from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.curves import encode_figure
@@ -45,7 +46,10 @@ def main() -> None:
     try:
         names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
         rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
-        counts = count_classes(find_masks(args.masks, args.suffix), names, rules, args.workers)
+        masks = find_masks(args.masks, args.suffix)
+        if args.out:
+            keep_apart(Path(args.out).parent, masks)
+        counts = count_classes(masks, names, rules, args.workers)
     except (OSError, ValueError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
     console = Console()

@@ -23,6 +23,7 @@ from mirl_mm.evaluation.features import POOLS, check_depths
 from mirl_mm.evaluation.labelled import labelled_splits
 from mirl_mm.evaluation.linear_probe import L2_GRID
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.depth import DepthCurve, plot_depth
 
@@ -103,6 +104,7 @@ def main() -> None:
     probe = DepthProbe(settings, args.out_dir / "cache", backend.put, args.batch_size, args.workers, memory)
     curves, records = [], []
     try:
+        keep_apart(args.out_dir, [Path(args.data_root, "*")])
         judged = encoders(args)
         segments = next((encoder.segments for encoder in judged if encoder.segments), None)
         plan = [(encoder, chosen_depths(args.depths, encoder, segments)) for encoder in judged]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.decode import CorruptImageError
@@ -21,6 +22,7 @@ from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
@@ -50,6 +52,7 @@ def main() -> None:
         names = read_classes(args.classes)
         rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
         pairs = pair_masks(args.truth, args.predictions)
+        keep_apart(args.out_dir, [path for pair in pairs for path in pair])
         errors = count_files(pairs, rules, args.width, args.workers)
     except (OSError, ValueError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
@@ -74,7 +77,7 @@ def tables(errors: SegErrors, names: tuple[str, ...], args: argparse.Namespace) 
     classes = Table("class", "pixels", "IoU", "accuracy", title="by class, the worst first")
     iou, accuracy, pixels = class_iou(errors.matrix), class_accuracy(errors.matrix), errors.matrix.sum(axis=1)
     for label in np.argsort(iou, kind="stable").tolist():  # NaN comes last
-        classes.add_row(names[label], f"{pixels[label]:,}", _percent(iou[label]), _percent(accuracy[label]))
+        classes.add_row(Text(names[label]), f"{pixels[label]:,}", _percent(iou[label]), _percent(accuracy[label]))
     zones = Table("pixels", "number", "right", "of all errors", title="by distance from another class")
     wrong = sum(zone.pixels - zone.right for zone in (errors.border, errors.interior))
     for name, zone in ((f"at most {args.width} px", errors.border), ("further", errors.interior)):
@@ -84,7 +87,7 @@ def tables(errors: SegErrors, names: tuple[str, ...], args: argparse.Namespace) 
     confusions = Table("true", "predicted", "pixels", "of the true class", title="most frequent errors")
     for row, column in worst_confusions(errors.matrix, args.top):
         number = errors.matrix[row, column]
-        confusions.add_row(names[row], names[column], f"{number:,}", _percent(number / pixels[row]))
+        confusions.add_row(Text(names[row]), Text(names[column]), f"{number:,}", _percent(number / pixels[row]))
     return [classes, zones, confusions]
 
 

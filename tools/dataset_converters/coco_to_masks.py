@@ -10,7 +10,7 @@ python tools/dataset_converters/coco_to_masks.py stuff_train2017.json masks/trai
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets.converters import coco_to_masks, print_masks
 from mirl_mm.datasets.converters.coco_masks import CROWD
 
@@ -31,6 +31,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
         made = coco_to_masks(**vars(args))
     except (OSError, ValueError, ImportError) as error:

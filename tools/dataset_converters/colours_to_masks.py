@@ -9,7 +9,7 @@ python tools/dataset_converters/colours_to_masks.py labels/ masks/ --classes cla
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets.converters import colours_to_masks, print_masks
 from mirl_mm.datasets.converters.colours import UNKNOWN
 
@@ -28,6 +28,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
         made = colours_to_masks(**vars(args))
     except (OSError, ValueError) as error:

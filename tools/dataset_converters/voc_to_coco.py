@@ -7,7 +7,7 @@ python tools/dataset_converters/voc_to_coco.py data/mine --annotations xml --ima
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets.converters import print_summary, voc_to_coco
 from mirl_mm.datasets.converters.voc import DIFFICULT
 
@@ -24,11 +24,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--difficult", choices=DIFFICULT, default="ignore", help="ignore makes them iscrowd")
     parser.add_argument("--zero-based", action="store_true", help="boxes are edges counted from 0, unlike VOC's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
         splits = voc_to_coco(**vars(args))
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ python tools/dataset_converters/yolo_to_coco.py data/mine --splits train val --o
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets.converters import print_summary, yolo_to_coco
 
 
@@ -18,11 +18,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--splits", nargs="+", default=[], help="some of the splits (default: all)")
     parser.add_argument("--classes", nargs="+", default=[], help="names in order, in place of the file's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
         splits = yolo_to_coco(**vars(args))
     except (OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
 from mirl_mm.export.onnx import KINDS, PARTS, export_onnx
+from mirl_mm.outputs import check_not_input
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,6 +54,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     try:
+        check_not_input(args.out, [args.checkpoint, args.weights, args.config])
         source = open_source(args.checkpoint, args.weights, args.config)
         size = None if args.img_size is None else tuple(args.img_size)
         done = export_onnx(source, args.out, args.part, args.features, args.kind, size, args.tolerance)

@@ -12,6 +12,7 @@ import json
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.export import Published, export_weights, open_source
 from mirl_mm.export.weights import PARTS
+from mirl_mm.outputs import check_not_input
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,6 +41,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     try:
+        check_not_input(args.out, [args.checkpoint, args.weights, args.config])
         source = open_source(args.checkpoint, args.weights, args.config)
         written = export_weights(source, args.out, args.layout, args.part, args.hash)
     except (OSError, ValueError) as error:

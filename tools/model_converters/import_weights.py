@@ -17,6 +17,7 @@ from mirl_mm.checkpoint.report import shorten
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
+from mirl_mm.outputs import check_not_input
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +32,7 @@ def main() -> None:
     args = parse_args()
     try:
         target = check_suffix(args.target)
+        check_not_input(target, [args.source])
         weights = read_any(args.source)
         heads, how = count_heads(weights, args.num_heads)
         facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads, **_kept(weights)}

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import track
 
 from mirl_mm.apis.base import picture_paths
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.engine.cli import add_data_options, set_data
 from mirl_mm.engine.launch import load_config
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
@@ -52,24 +52,29 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
+    columns = args.columns or (args.repeats if args.repeats > 1 else 4)
+    per_sheet = max(args.per_sheet // columns, 1) * columns
     try:
         cfg = load_config(args.config, args.cfg_options)
+        if args.data_root:
+            keep_apart(args.out_dir, [Path(args.data_root, "*")])
         set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
         dataset = build_dataset(cfg, args.split)
+        paths = picture_paths(args.out_dir, args.split, len(chosen(dataset, args)) * args.repeats, per_sheet)
+        images = [dataset.get_data_info(i)["img_path"] for i in chosen(dataset, args)]
+        files = Outputs("browse_dataset", dict.fromkeys(paths, ""), images)
         looks = looks_of(cfg, dataset)
         pictures = list(draw_pictures(dataset, looks, args))
     except (OSError, ValueError, ImportError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
-    columns = args.columns or (args.repeats if args.repeats > 1 else 4)
-    per_sheet = max(args.per_sheet // columns, 1) * columns
     title = f"{Path(args.config).stem}, {args.split}, {counted(len(dataset), 'image')}"
-    paths = picture_paths(args.out_dir, args.split, len(pictures), per_sheet)
     for path, start in zip(paths, range(0, len(pictures), per_sheet), strict=True):
         shown = pictures[start : start + per_sheet]
         entries = [Entry(np.ascontiguousarray(each.image), each.caption, []) for each in shown]
         legend = legend_of((label for each in shown for label in each.labels), looks)
         sheet = contact_sheet(entries, columns, title, args.side, legend)
-        AtomicLocalBackend().put(encode_png(sheet), path)
+        files.put(path, encode_png(sheet))
         print(path)
 
 
@@ -101,11 +106,15 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
     )
 
 
+def chosen(dataset: Any, args: argparse.Namespace) -> list[int]:
+    """Numbers of the images that are drawn."""
+    number = min(args.num_images, len(dataset))
+    return [i * len(dataset) // number for i in range(number)]
+
+
 def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Picture]:
     """The pictures, all draws of an image side by side, with file names in their captions."""
-    number = min(args.num_images, len(dataset))
-    chosen = [i * len(dataset) // number for i in range(number)]
-    for index in track(chosen, "drawing", console=Console(stderr=True), transient=True):
+    for index in track(chosen(dataset, args), "drawing", console=Console(stderr=True), transient=True):
         for repeat in range(args.repeats):
             with seeded(draw(args.seed, repeat, index).seed):
                 sample = dataset[index]

@@ -7,8 +7,8 @@ python tools/visualization/infer.py work_dirs/cls/mirl_vitb48_in1k/epoch_60.pth 
 python tools/visualization/infer.py work_dirs/det/x/iter_100.pth 'photos/**/*.jpg' --score-thr 0.5 --out-dir found
 python tools/visualization/infer.py work_dirs/det/x/iter_100.pth data/coco/val2017 \
     --coco-results results.json --annotations data/coco/annotations/instances_val2017.json
-python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth photos/ --out-dir found --masks masks
-python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth aerial.tif --tile 512 512 --out-dir found --masks masks
+python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth photos/ --out-dir segmented --masks masks
+python tools/visualization/infer.py work_dirs/seg/x/iter_100.pth aerial.tif --tile 512 512 --masks masks
 python tools/visualization/infer.py work_dirs/pretrain/x/epoch_800.pth photos/ --out-dir reconstructions
 python tools/visualization/infer.py work_dirs/pretrain/x/epoch_800.pth photos/ --features features.npz --depths 12 24 -1
 """
@@ -19,9 +19,11 @@ from typing import Any
 
 from mirl_mm.apis.commands import COMMANDS
 from mirl_mm.apis.dispatch import inferencer_for
-from mirl_mm.apis.inputs import expand
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.apis.inputs import expand, given_folders
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import CorruptImageError
+from mirl_mm.outputs import check_not_input, keep_apart
+from mirl_mm.text import counted
 
 _PRINTED = 20
 _FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
@@ -86,8 +88,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
+        for place in filter(None, (args.out_dir, args.masks)):
+            keep_apart(place, given_folders(args.images))
         images = spread(expand(args.images), args.num_images)
+        for path in (args.json, args.coco_results, args.features):
+            check_not_input(path, [*images, args.checkpoint, args.config, args.annotations])
         kind = kind_of(args)
         complete(args, kind)
         outcome = COMMANDS[kind].run(args, images)
@@ -96,6 +103,9 @@ def main() -> None:
     print_some(outcome.lines, "" if args.json else "; --json FILE writes all")
     print(*outcome.notes, sep="\n", end="\n" if outcome.notes else "")
     print_some(list(map(str, outcome.files)), "")
+    if outcome.failed:
+        reasons = "\n".join(outcome.failed)
+        raise SystemExit(f"error: {counted(len(outcome.failed), 'image')} left out:\n{reasons}")
 
 
 def kind_of(args: argparse.Namespace) -> str:
