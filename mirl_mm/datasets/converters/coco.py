@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import math
 import os
 from collections import Counter
@@ -10,16 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from mirl_mm.file_backend import whole_file
+from mirl_mm.datasets.decode import CorruptImageError, image_size
+from mirl_mm.datasets.reading import TextError
+from mirl_mm.file_backend import json_bytes, whole_file
 
 Box = tuple[float, float, float, float]
-
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-_ORIENTATION = 0x0112
 
 
 class AnnotationError(ValueError):
@@ -51,7 +48,7 @@ class Problems:
         """
         try:
             yield
-        except AnnotationError as error:
+        except (AnnotationError, TextError) as error:
             if self.skips:
                 self.skipped.append(str(error))
                 return
@@ -188,7 +185,7 @@ class CocoBuilder:
             "annotations": self.annotations,
         }
         with whole_file(path) as partial:
-            partial.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+            partial.write_bytes(json_bytes(content, separators=(",", ":")))
             return self._loads(partial)
 
     def _loads(self, path: Path) -> bool:
@@ -205,20 +202,18 @@ class CocoBuilder:
         return True
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of an image as it is loaded for detection: turned as its EXIF orientation says. Reads the header only.
+def size_of(path: str | Path) -> tuple[int, int]:
+    """(H, W) of an image, as :func:`mirl_mm.datasets.decode.image_size`.
 
     Raises:
         AnnotationError: If the file is missing or no image.
     """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            return (width, height) if image.getexif().get(_ORIENTATION) in _TURNED else (height, width)
+        return image_size(path)
     except FileNotFoundError:
         raise AnnotationError(f"the image '{path}' is missing") from None
-    except Exception as error:  # PIL's readers raise nearly every type there is
-        raise AnnotationError(f"'{path}' is no image that can be read ({type(error).__name__}: {error})") from error
+    except CorruptImageError as error:
+        raise AnnotationError(str(error)) from error
 
 
 def relative_name(path: Path, root: Path) -> str:

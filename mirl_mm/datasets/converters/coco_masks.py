@@ -9,24 +9,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mirl_mm.datasets.class_counts import ClassCounts, count_labels
-from mirl_mm.datasets.coco_checks import read_annotations
+from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.masks import IGNORED, MaskCounts
 from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.outputs import OutputError, Outputs, check_text, source_of
 from mirl_mm.text import counted
 
 from .coco import AnnotationError
-from .masks import MadeMasks, MaskWriter, check_classes, write_classes
+from .masks import MadeMasks, MaskWriter, check_classes, classes_text, write_classes
 
 CROWD = ("ignore", "keep", "drop")
 
 
 class _Task(NamedTuple):
-    """An image: its name and (H, W), its annotations, the mask's file."""
+    """An image: its name and (H, W), its annotations, the mask's file, and what that is made of."""
 
     name: str
     size: tuple[int, int]
     annotations: list[dict[str, Any]]
     target: Path
+    source: str
 
 
 def coco_to_masks(
@@ -42,7 +44,7 @@ def coco_to_masks(
 
     Each image of the file gets ``out_dir/<its file name>.png``, also without annotations. Where annotations overlap,
     the smaller one is on top: it would be hidden otherwise. Pixels without annotation are ``background``, if it has a
-    name, else they have no label.
+    name, else they have no label. Nothing is written over a file that is not of the same conversion.
 
     Args:
         annotations: The file, e.g. ``instances_train2017.json`` or ``stuff_train2017.json``.
@@ -59,8 +61,9 @@ def coco_to_masks(
         ImportError: Without pycocotools.
         FileNotFoundError: If the file is missing.
         ValueError: If it is in another format, or for another word for ``crowd``.
-        AnnotationError: For a class that the file doesn't have, an annotation without mask or of an unknown image or
-            category, a mask of another size than its image's, or two images of the same name.
+        AnnotationError: For a class that the file doesn't have, a single class without background, an annotation
+            without mask or of an unknown image or category, or two images of the same name.
+        OutputError: If a mask would lie outside of ``out_dir`` or among the images, or replace another file.
     """
     try:
         import pycocotools.mask  # noqa: F401  # optional: comes with mmdet
@@ -69,8 +72,8 @@ def coco_to_masks(
     if crowd not in CROWD:
         raise ValueError(f"crowd must be one of {', '.join(CROWD)}, got {crowd!r}")
     path, out_dir = str(annotations), Path(out_dir)
-    content = read_annotations(path)
-    categories = {category["id"]: str(category["name"]) for category in content["categories"]}
+    content, notes = read_coco(path, boxes=False)
+    categories = {category["id"]: category["name"] for category in content["categories"]}
     chosen = list(classes) or list(dict.fromkeys(categories.values()))
     lacking = [name for name in chosen if name not in categories.values()]
     if lacking:
@@ -78,24 +81,27 @@ def coco_to_masks(
             f"'{path}' has no category {lacking[0]!r}; it has {', '.join(list(categories.values())[:10])} ..."
         )
     names = ([background] if background else []) + chosen
-    check_classes(names, path)
+    check_classes(names, path, "Give the rest of each image a class, too, by background='background' (--background)")
     labels = {number: names.index(name) for number, name in categories.items() if name in names[bool(background) :]}
     tasks = _tasks(content, path, out_dir, categories, labels)
+    check_text(out_dir / "classes.txt", classes_text(names))
+    Outputs("coco_to_masks", {task.target: task.source for task in tasks}, (), out_dir)
     convert = partial(
         _convert,
         labels=labels,
         num_classes=len(names),
         ground=0 if background else IGNORED,
         crowd=crowd,
-        writer=MaskWriter(zero_based),
+        writer=MaskWriter("coco_to_masks", zero_based),
     )
     counts = ClassCounts(names)
     for each in in_parallel(convert, tasks, "converting", workers):
         counts.add(each)
     write_classes(names, out_dir)
-    left_out = len(content.get("annotations") or []) - sum(len(task.annotations) for task in tasks)
-    notes = (f"left out: {counted(left_out, 'annotation')} of other categories",) if left_out else ()
-    return MadeMasks(out_dir, counts, (), zero_based, notes)
+    left_out = len(content["annotations"]) - sum(len(task.annotations) for task in tasks)
+    if left_out:
+        notes.append(f"left out: {counted(left_out, 'annotation')} of other categories")
+    return MadeMasks(out_dir, counts, (), zero_based, tuple(notes))
 
 
 def paint_annotations(
@@ -131,8 +137,6 @@ def _run_lengths(segmentation: Any, size: tuple[int, int]) -> Any:
 
     if isinstance(segmentation, list):
         return coco.merge(coco.frPyObjects(segmentation, *size))
-    if tuple(segmentation["size"]) != tuple(size):
-        raise ValueError(f"run lengths of {tuple(segmentation['size'])} (H, W) in an image of {tuple(size)}")
     return coco.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
 
 
@@ -141,28 +145,30 @@ def _tasks(
 ) -> list[_Task]:
     of_image = defaultdict(list)
     images = {image["id"] for image in content["images"]}
-    for each in content.get("annotations") or []:
-        name = f"'{path}': annotation {each.get('id')}"
-        if each.get("image_id") not in images:
-            raise AnnotationError(f"{name} is of image {each.get('image_id')!r}, which the file does not list")
-        if each.get("category_id") not in categories:
-            raise AnnotationError(f"{name} is of category {each.get('category_id')!r}, which the file does not list")
-        if not each.get("segmentation"):
-            raise AnnotationError(f"{name} has no segmentation: a box alone is no mask")
+    for each in content["annotations"]:
+        name = f"'{path}': annotation {each['id']}"
+        if each["image_id"] not in images:
+            raise AnnotationError(f"{name} is of image {each['image_id']!r}, which the file does not list")
+        if each["category_id"] not in categories:
+            raise AnnotationError(f"{name} is of category {each['category_id']!r}, which the file does not list")
+        if each["category_id"] in labels and not each.get("segmentation"):
+            raise AnnotationError(
+                f"{name} has no segmentation, or no polygon of at least 3 points: a box alone is no mask"
+            )
         if each["category_id"] in labels:
             of_image[each["image_id"]].append(each)
     tasks = []
     taken: dict[Path, str] = {}
     for image in content["images"]:
-        lacking = [key for key in ("file_name", "height", "width") if key not in image]
-        if lacking:
-            raise AnnotationError(f"'{path}': image {image['id']} has no {lacking[0]!r}: add it")
-        name = str(image["file_name"])
+        name = image["file_name"]
         target = (out_dir / PurePosixPath(name)).with_suffix(".png")
+        if target != out_dir / name and (out_dir / name).is_file():
+            raise OutputError(f"'{out_dir}' is the folder of the images, such as '{name}': give another one for masks")
         other = taken.setdefault(target, name)
         if other != name:
             raise AnnotationError(f"'{path}': images {other!r} and {name!r} would have one mask, '{target}'")
-        tasks.append(_Task(name, (int(image["height"]), int(image["width"])), of_image[image["id"]], target))
+        size = (int(image["height"]), int(image["width"]))
+        tasks.append(_Task(name, size, of_image[image["id"]], target, f"{source_of(path)}: {name}"))
     return tasks
 
 
@@ -173,5 +179,5 @@ def _convert(
         painted = paint_annotations(task.annotations, task.size, labels, ground, crowd)
     except Exception as error:  # pycocotools raises nearly every type there is
         raise AnnotationError(f"the annotations of image {task.name!r} can't be painted: {error}") from error
-    writer.write(painted, task.target)
+    writer.write(painted, task.target, task.source)
     return count_labels(painted, num_classes)

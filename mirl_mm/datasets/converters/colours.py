@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from mirl_mm.datasets.class_counts import ClassCounts, count_labels
+from mirl_mm.datasets.decode import open_image, unreadable, upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.masks import IGNORED, MaskCounts
 from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.datasets.reading import read_text
+from mirl_mm.datasets.walk import find_files
+from mirl_mm.outputs import Outputs, check_text, source_of
 from mirl_mm.text import counted
 
 from .coco import AnnotationError
-from .masks import MadeMasks, MaskWriter, check_classes, write_classes
+from .masks import MadeMasks, MaskWriter, check_classes, classes_text, write_classes
 
 Colour = tuple[int, int, int]
 
@@ -78,22 +81,25 @@ def colours_to_masks(
         FileNotFoundError: If folder or file is missing.
         AnnotationError: For a colour that isn't in the file, naming image, colour and number of pixels; two images for
             one mask; a broken image or line of the file.
-        ValueError: For another word for ``unknown``, or an ``out_dir`` that is the source.
+        OutputError: If a mask would lie among the label images, or replace another file.
+        ValueError: For another word for ``unknown``.
     """
     if unknown not in UNKNOWN:
         raise ValueError(f"unknown must be one of {', '.join(UNKNOWN)}, got {unknown!r}")
     source, out_dir = Path(source), Path(out_dir)
     if not source.is_dir():
         raise FileNotFoundError(f"no folder '{source}'")
-    if out_dir.resolve() == source.resolve():
-        raise ValueError(f"out_dir is the folder of the label images, '{source}': they would be overwritten")
     table = read_colours(classes, unlabelled)
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    paths = find_files(source, EXTENSIONS)
     if not paths:
         raise AnnotationError(f"'{source}' holds no images ({', '.join(sorted(EXTENSIONS))})")
     pairs = [(path, (out_dir / path.relative_to(source)).with_suffix(".png")) for path in paths]
     _check_targets(pairs)
-    convert = partial(_convert, table=table, ignore=unknown == "ignore", writer=MaskWriter(zero_based))
+    check_text(out_dir / "classes.txt", classes_text(table.classes))
+    Outputs("colours_to_masks", {target: source_of(path) for path, target in pairs}, paths, out_dir)
+    convert = partial(
+        _convert, table=table, ignore=unknown == "ignore", writer=MaskWriter("colours_to_masks", zero_based)
+    )
     counts, left_out, images = ClassCounts(table.classes), 0, 0
     for done in in_parallel(convert, pairs, "converting", workers):
         counts.add(done.counts)
@@ -122,7 +128,7 @@ def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTabl
     if not path.is_file():
         raise FileNotFoundError(f"no file '{path}' of classes and colours")
     meaning: dict[Colour, str] = {}
-    lines = [(i, line.strip()) for i, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)]
+    lines = [(i, line.strip()) for i, line in enumerate(read_text(path).split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line]
     for position, (number, line) in enumerate(lines):
         parsed = _parse(line)
@@ -139,7 +145,7 @@ def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTabl
     if missing:
         raise AnnotationError(f"'{path}' has no {missing[0]!r}, which is to mean no label; it has {_list(meaning)}")
     classes = [name for name in dict.fromkeys(meaning.values()) if name not in unlabelled]
-    check_classes(classes, path)
+    check_classes(classes, path, "Leave what is not of it a class, too: take it off --unlabelled")
     labels = {name: classes.index(name) if name in classes else IGNORED for name in meaning.values()}
     return ColourTable(str(path), tuple(classes), tuple((colour, labels[name]) for colour, name in meaning.items()))
 
@@ -152,17 +158,17 @@ def labels_of_colours(pixels: np.ndarray, table: ColourTable) -> np.ndarray:
 def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: MaskWriter) -> _Converted:
     path, target = pair
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
+        with open_image(path) as image:
+            pixels = np.asarray(upright(image).convert("RGB"))
     except Exception as error:  # PIL's readers raise nearly every type there is
-        raise AnnotationError(f"'{path}' is no image that can be read ({type(error).__name__}: {error})") from error
+        raise AnnotationError(str(unreadable("image", path, error))) from error
     labels = labels_of_colours(pixels, table)
     unknown = labels == _NO_CLASS
     if unknown.any() and not ignore:
         raise _unknown_colours(pixels[unknown], path, table)
     labels[unknown] = IGNORED
     labels = labels.astype(np.uint8)
-    writer.write(labels, target)
+    writer.write(labels, target, source_of(path))
     return _Converted(count_labels(labels, len(table.classes)), int(unknown.sum()))
 
 

@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.masks import IGNORED
 from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.outputs import put_png
 from mirl_mm.text import counted, short_path
 
 from .coco import AnnotationError
@@ -23,18 +25,20 @@ class MaskWriter(NamedTuple):
     """Writes labels as ADE20K has them: classes count from 1, 0 is no label; or zero-based, and 255 is no label.
 
     Attributes:
+        maker: The conversion's name.
         zero_based: Which of the two.
     """
 
+    maker: str
     zero_based: bool = False
 
-    def write(self, labels: np.ndarray, path: Path) -> None:
-        """Write ``(H, W)`` uint8 labels, 255 where there is none, as a grey PNG file."""
+    def write(self, labels: np.ndarray, path: Path, source: str) -> None:
+        """Write ``(H, W)`` uint8 labels, 255 where there is none, as a grey PNG file made of ``source``."""
         values = labels if self.zero_based else np.where(labels == IGNORED, 0, labels + np.uint8(1))
         done, content = cv2.imencode(".png", values)
         if not done:
             raise OSError(f"cannot encode the mask '{path}'")
-        AtomicLocalBackend().put(content.tobytes(), path)
+        put_png(path, content.tobytes(), self.maker, source)
 
 
 class MadeMasks(NamedTuple):
@@ -55,17 +59,36 @@ class MadeMasks(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def check_classes(classes: Sequence[str], path: str | Path) -> None:
-    """Raises an AnnotationError for names that are there twice, none, or more than masks can have."""
+def check_classes(classes: Sequence[str], path: str | Path, remedy: str) -> None:
+    """Refuse names that are there twice, fewer than two, or more than masks can have.
+
+    Args:
+        classes: The names.
+        path: The file that has them.
+        remedy: What to do about a single class.
+
+    Raises:
+        AnnotationError: If they are refused.
+    """
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice or not 1 <= len(classes) <= MOST_CLASSES:
         what = f"has {twice[0]!r} twice" if twice else f"has {len(classes)} classes"
-        raise AnnotationError(f"'{path}' {what}: there must be 1 to {MOST_CLASSES} of different names")
+        raise AnnotationError(f"'{path}' {what}: there must be 2 to {MOST_CLASSES} of different names")
+    if len(classes) == 1:
+        raise AnnotationError(
+            f"'{path}' gives one class, {classes[0]!r}: from masks of it alone a segmentor learns nothing, as there is "
+            f"nothing to tell it from. {remedy}"
+        )
+
+
+def classes_text(classes: Sequence[str]) -> str:
+    """What ``classes.txt`` says: a name on each line, in the order of labels."""
+    return "\n".join([*classes, ""])
 
 
 def write_classes(classes: Sequence[str], out_dir: Path) -> None:
-    """``classes.txt``: a name on each line, in the order of labels."""
-    AtomicLocalBackend().put_text("\n".join([*classes, ""]), out_dir / "classes.txt")
+    """Write ``classes.txt``."""
+    AtomicLocalBackend().put_text(classes_text(classes), out_dir / "classes.txt")
 
 
 def print_masks(made: MadeMasks) -> None:
@@ -108,7 +131,7 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
         if counts.pixels[label] or all_classes:
             table.add_row(
                 str(label + first),
-                name,
+                Text(name),
                 f"{counts.pixels[label]:,}",
                 f"{shares[label]:.2%}",
                 f"{counts.masks[label]:,}",

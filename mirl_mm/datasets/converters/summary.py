@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mirl_mm.text import counted
 
@@ -92,7 +93,7 @@ def _split_table(splits: Mapping[str, Converted]) -> Table:
         coco = split.coco
         filled = {annotation["image_id"] for annotation in coco.annotations}
         table.add_row(
-            name,
+            Text(name),
             f"{len(coco.images):,}",
             f"{len(coco.images) - len(filled):,}",
             f"{len(coco.annotations):,}",
@@ -113,5 +114,5 @@ def _class_table(splits: Mapping[str, Converted]) -> Table:
         table.add_column(name, justify="right")
         counts.append(Counter(annotation["category_id"] - 1 for annotation in split.coco.annotations))
     for label, name in enumerate(next(iter(splits.values())).coco.classes):
-        table.add_row(str(label), name, *(f"{count[label]:,}" for count in counts))
+        table.add_row(str(label), Text(name), *(f"{count[label]:,}" for count in counts))
     return table

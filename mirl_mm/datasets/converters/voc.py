@@ -1,17 +1,23 @@
 """Pascal VOC: an XML file for each image, lists of images for the splits."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.reading import read_lines, read_xml
+from mirl_mm.datasets.walk import find_files
+from mirl_mm.outputs import check_json
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, image_size, progress, relative_name
+from .coco import AnnotationError, Box, CocoBuilder, Problems, progress, relative_name, size_of
 from .summary import Converted
 
 DIFFICULT = ("ignore", "keep", "drop")
+_NUMBER = re.compile(r"\s+-?[01]$")
+_ENDING = re.compile(rf"({'|'.join(map(re.escape, EXTENSIONS))}|\.xml)$", re.IGNORECASE)
 
 
 class VocObject(NamedTuple):
@@ -49,6 +55,7 @@ def voc_to_coco(
     difficult: str = "ignore",
     zero_based: bool = False,
     on_error: str = "stop",
+    overwrite: bool = False,
 ) -> dict[str, Converted]:
     """Convert boxes in Pascal VOC's format; every split's file is written as ``out_dir/<split>.json``.
 
@@ -64,13 +71,16 @@ def voc_to_coco(
         classes: Names in the order of their labels. Default: all names in the XML files, whatever split, by alphabet.
         annotations: Folder of the XML files, relative to ``root``; sub-folders count.
         images: Folder of the images, relative to ``root``.
-        lists: Folder of the lists, relative to ``root``. The first word of a line is an image's name without ending.
+        lists: Folder of the lists, relative to ``root``. A line is an image's name, with or without ending; a number
+            behind it, as in VOC's lists of a class, does not count.
         difficult: ``"ignore"``, ``"keep"`` as ordinary objects, or ``"drop"``.
         zero_based: Boxes are written as edges counted from 0, as some tools do, in place of VOC's way.
         on_error: ``"stop"`` at what can't be converted, or ``"skip"`` it.
+        overwrite: Replace files of these names, whatever made them.
 
     Raises:
         FileNotFoundError: If a folder or list is missing.
+        OutputError: If a file is there that is not of the same conversion.
         AnnotationError: For what can't be converted: a broken XML file, an image that is missing or of another size
             than its XML file says, a box outside the image, a class that is not among ``classes``.
         ValueError: For another word for ``difficult`` or ``on_error``.
@@ -82,6 +92,8 @@ def voc_to_coco(
     folders = [_folder(root, name, option) for name, option in ((annotations, "annotations"), (images, "images"))]
     problems = Problems(on_error)
     names = {split: _read_list(root / lists, split) for split in splits}
+    for split in () if overwrite else names or ("all",):
+        check_json(out_dir / f"{split}.json", f"{root.name}, {split}")
     files = _read_all(folders[0], problems)
     broken = tuple(problems.skipped)
     if not files:
@@ -94,6 +106,7 @@ def voc_to_coco(
         if not names:
             problems.skipped += broken
         coco = CocoBuilder(classes, f"{root.name}, {split}")
+        stems = [_stem(line, files) for line in stems]
         for stem in progress(stems, f"converting {split}"):
             with problems.tolerated():
                 if stem not in files:
@@ -114,19 +127,17 @@ def read_voc(path: Path) -> VocFile:
     """Read an XML file.
 
     Raises:
-        AnnotationError: If it is no XML, or of another kind.
+        TextError: If it is no XML.
+        AnnotationError: If it is of another kind.
     """
-    try:
-        tree = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"'{path}' is no complete XML file ({error})") from error
+    tree = read_xml(path)
     if tree.tag != "annotation":
         raise AnnotationError(f"'{path}' is no VOC annotation: it holds <{tree.tag}> in place of <annotation>")
     size = tree.find("size")
     sides = [int(_number(path, size, side)) for side in ("height", "width")] if size is not None else [0, 0]
     return VocFile(
         path,
-        (tree.findtext("filename") or "").strip(),
+        PureWindowsPath((tree.findtext("filename") or "").strip()).name,  # some tools write a path, of either system
         (sides[0], sides[1]) if all(sides) else None,
         [_read_object(path, element) for element in tree.findall("object")],
     )
@@ -158,20 +169,30 @@ def _folder(root: Path, name: str, option: str) -> Path:
 def _read_list(folder: Path, split: str) -> list[str]:
     path = folder / f"{split}.txt"
     if not path.is_file():
-        present = ", ".join(sorted(file.stem for file in folder.glob("*.txt"))[:10]) or "none"
+        there = find_files(folder, [".txt"]) if folder.is_dir() else []
+        present = ", ".join(file.stem for file in there[:10]) or "none"
         raise FileNotFoundError(
             f"no list '{path}'; lists there: {present}. Name one of them by --splits, or their folder by --lists"
         )
-    names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not names:
+    lines = read_lines(path, "surrogateescape")
+    if not lines:
         raise AnnotationError(f"the list '{path}' names no image")
-    return names
+    return lines
+
+
+def _stem(line: str, known: Collection[str]) -> str:
+    """What a line of a list names: the first reading of it that is known."""
+    whole = line.replace("\\", "/")
+    unnumbered = _NUMBER.sub("", whole)
+    readings = [whole, unnumbered, PurePosixPath(whole).name, PurePosixPath(unnumbered).name, whole.split()[0]]
+    stems = [name for reading in readings for name in (reading, _ENDING.sub("", reading))]
+    return next((name for name in stems if name in known), stems[3])
 
 
 def _read_all(folder: Path, problems: Problems) -> dict[str, VocFile]:
     """All XML files of a folder by their path in it without ending."""
     files = {}
-    for path in progress(sorted(folder.rglob("*.xml")), "reading XML files"):
+    for path in progress(find_files(folder, [".xml"]), "reading XML files"):
         with problems.tolerated():
             files[path.relative_to(folder).with_suffix("").as_posix()] = read_voc(path)
     return files
@@ -180,9 +201,8 @@ def _read_all(folder: Path, problems: Problems) -> dict[str, VocFile]:
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """The images of a folder by their path in it without ending."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in EXTENSIONS:
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    for path in find_files(folder, EXTENSIONS):
+        found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
     return found
 
 
@@ -205,7 +225,7 @@ def _image(file: VocFile, candidates: Sequence[Path], folder: Path) -> Path:
 
 def _size(file: VocFile, image: Path) -> tuple[int, int]:
     """The image's (H, W), which the file must not contradict."""
-    size = image_size(image)
+    size = size_of(image)
     if file.size and file.size != size:
         raise AnnotationError(
             f"'{file.path}' was made for an image {file.size[1]} wide and {file.size[0]} high, but '{image}' is "

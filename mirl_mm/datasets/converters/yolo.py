@@ -4,7 +4,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from .coco import AnnotationError, CocoBuilder, Problems, image_size, progress, relative_name
+from mirl_mm.datasets.reading import read_text
+from mirl_mm.outputs import check_json
+
+from .coco import AnnotationError, CocoBuilder, Problems, progress, relative_name, size_of
 from .summary import Converted
 from .yolo_layout import Split, find_layout, label_path
 
@@ -17,6 +20,7 @@ def yolo_to_coco(
     splits: Sequence[str] = (),
     classes: Sequence[str] = (),
     on_error: str = "stop",
+    overwrite: bool = False,
 ) -> dict[str, Converted]:
     """Convert YOLO's text files; every split's file is written as ``out_dir/<split>.json``.
 
@@ -27,23 +31,24 @@ def yolo_to_coco(
     Args:
         source: ``data.yaml``, or a folder with ``data.yaml`` or ``classes.txt``.
         out_dir: Default: ``annotations`` in the data set's folder.
-        splits: Some of the splits. Default: all.
+        splits: Some of the splits; the others may be missing. Default: all.
         classes: Names in the order of their numbers, in place of the file's.
         on_error: ``"stop"`` at what can't be converted, or ``"skip"`` it.
+        overwrite: Replace files of these names, whatever made them.
 
     Raises:
         FileNotFoundError: If a file or folder is missing.
         AnnotationError: For what can't be converted: a line of another form, a class that there isn't, coordinates in
             pixels, an image that is missing or broken, labels without image.
+        OutputError: If a file is there that is not of the same conversion.
         ValueError: For a file of classes that says nothing, an unknown split, or another word for ``on_error``.
     """
-    layout = find_layout(Path(source), classes)
-    unknown = [name for name in splits if name not in layout.splits]
-    if unknown:
-        raise ValueError(f"no split {', '.join(unknown)} in '{source}', which has {', '.join(layout.splits)}")
+    layout = find_layout(Path(source), classes, splits)
     out_dir = layout.root / "annotations" if out_dir is None else Path(out_dir)
+    for name in () if overwrite else layout.splits:
+        check_json(out_dir / f"{name}.json", f"{layout.root.name}, {name}")
     done = {}
-    for name in splits or layout.splits:
+    for name in layout.splits:
         problems = Problems(on_error)
         coco = CocoBuilder(layout.classes, f"{layout.root.name}, {name}")
         _convert(coco, layout.splits[name], layout.root, name, problems)
@@ -61,8 +66,8 @@ def _convert(coco: CocoBuilder, split: Split, root: Path, name: str, problems: P
         )
     for image, path in progress(list(labels.items()), f"converting {name}"):
         with problems.tolerated():
-            coco.add_image(relative_name(image, root), image_size(image))
-            for number, line in enumerate(path.read_text().splitlines() if path.is_file() else (), start=1):
+            coco.add_image(relative_name(image, root), size_of(image))
+            for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), start=1):
                 with problems.tolerated():
                     _add_line(coco, line, f"'{path}', line {number}")
     for path in split.strays(labels.values()):

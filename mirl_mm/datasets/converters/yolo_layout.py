@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
+from mirl_mm.datasets.reading import read_lines, read_yaml
+from mirl_mm.datasets.walk import find_files
 
 _SPLITS = ("train", "val", "test")
+#: How YAML writes nothing, and which is read as text here.
+_NOTHING = ("", "~", "null", "Null", "NULL")
 
 
 class Split(NamedTuple):
@@ -25,7 +27,7 @@ class Split(NamedTuple):
         for folder in self.folders:
             own = label_path(folder / "x").parent
             if own != folder and own.is_dir():
-                found += [path for path in sorted(own.rglob("*.txt")) if path not in known and path.stem != "classes"]
+                found += [path for path in find_files(own, [".txt"]) if path not in known and path.stem != "classes"]
         return found
 
 
@@ -37,24 +39,39 @@ class Layout(NamedTuple):
     splits: dict[str, Split]
 
 
-def find_layout(source: Path, classes: Sequence[str] = ()) -> Layout:
+def find_layout(source: Path, classes: Sequence[str] = (), wanted: Sequence[str] = ()) -> Layout:
     """Find out what is where.
 
     Args:
         source: ``data.yaml``, or a folder with ``data.yaml`` or ``classes.txt``.
         classes: In place of the file's.
+        wanted: The splits that are looked at, in this order. Default: all.
 
     Raises:
         FileNotFoundError: If a file or folder is missing.
-        ValueError: If a file doesn't say what it should, or a folder has no images.
+        ValueError: If a file doesn't say what it should, a folder has no images, or there is no such split.
     """
     if source.is_dir() and (source / "data.yaml").is_file():
         source = source / "data.yaml"
     if source.is_file() and source.suffix in (".yaml", ".yml"):
-        return _from_yaml(source, classes)
+        content, root = _read(source)
+        names = tuple(classes) or _names(source, content)
+        entries = _entries(source, content)
+        chosen = _chosen(source, entries, wanted)
+        return Layout(root, names, {name: _split(source, root, entries[name]) for name in chosen})
     if not source.is_dir():
         raise FileNotFoundError(f"'{source}' is neither a folder nor a data.yaml")
-    return Layout(source, tuple(classes) or _read_classes(source), _splits_of_folder(source))
+    folders = _splits_of_folder(source)
+    chosen = _chosen(source, folders, wanted)
+    splits = {name: Split(_images(folders[name]), [folders[name]]) for name in chosen}
+    return Layout(source, tuple(classes) or _read_classes(source), splits)
+
+
+def splits_there(source: Path) -> list[str]:
+    """The splits of a ``data.yaml`` whose images are where it says."""
+    content, root = _read(source)
+    entries = _entries(source, content)
+    return [name for name, each in entries.items() if all(_place(source, root, entry) is not None for entry in each)]
 
 
 def label_path(image: Path) -> Path:
@@ -67,51 +84,70 @@ def label_path(image: Path) -> Path:
     return Path(*parts, f"{image.stem}.txt")
 
 
-def _from_yaml(path: Path, classes: Sequence[str]) -> Layout:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"'{path}' is no YAML file: {' '.join(str(error).split())}") from error
+def _read(path: Path) -> tuple[dict, Path]:
+    """What ``data.yaml`` says, and the data set's folder."""
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f"'{path}' holds no table: expected path, train, val and names")
-    names = tuple(classes) or _names(path, content)
-    base = path.parent / str(content.get("path") or "")
+    base = path.parent / str(content.get("path") or "").replace("\\", "/")
     # `path` is often meant from another folder than this one, or left from another machine.
-    root = base if content.get("path") and base.is_dir() else path.parent
-    splits = {name: _split(path, root, content[name]) for name in _SPLITS if content.get(name)}
-    if not splits:
+    return content, base if content.get("path") and base.is_dir() else path.parent
+
+
+def _entries(path: Path, content: Mapping) -> dict[str, list[str]]:
+    """Of each split that is named, the folders and lists."""
+    found = {}
+    for name in _SPLITS:
+        value = content.get(name)
+        entries = [value] if isinstance(value, str) else value or []
+        kept = [entry.replace("\\", "/") for entry in entries if entry not in _NOTHING]
+        if kept:
+            found[name] = kept
+    if not found:
         raise ValueError(f"'{path}' names no images: expected train, val or test")
-    return Layout(root, names, splits)
+    return found
+
+
+def _chosen(source: Path, there: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    there = list(there)
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        raise ValueError(f"no split {', '.join(unknown)} in '{source}', which has {', '.join(there)}")
+    return list(wanted) or there
 
 
 def _names(path: Path, content: Mapping) -> tuple[str, ...]:
     names = content.get("names")
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise ValueError(f"'{path}': the numbers of names must be 0..{len(names) - 1}, got {sorted(names)}")
-        names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list) or not names:
+        if sorted(names, key=lambda key: (len(key), key)) != [str(i) for i in range(len(names))]:
+            raise ValueError(f"'{path}': the numbers of names must be 0..{len(names) - 1}, got {', '.join(names)}")
+        names = [names[str(i)] for i in range(len(names))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"'{path}' has no class names: expected names: [...]")
-    if "nc" in content and content["nc"] != len(names):
+    if "nc" in content and content["nc"] != str(len(names)):
         raise ValueError(f"'{path}' says nc: {content['nc']}, but has {len(names)} names")
-    return tuple(map(str, names))
+    return tuple(names)
 
 
-def _split(path: Path, root: Path, entries: str | list[str]) -> Split:
+def _place(path: Path, root: Path, entry: str) -> Path | None:
+    # "../train/images" is what some exports write for a folder beside the file.
+    tries = [root / entry, path.parent / entry, root / entry.removeprefix("../")]
+    return next((place for place in tries if place.exists()), None)
+
+
+def _split(path: Path, root: Path, entries: Sequence[str]) -> Split:
     images: list[Path] = []
     folders: list[Path] = []
-    for entry in [entries] if isinstance(entries, str) else entries:
-        # "../train/images" is what some exports write for a folder beside the file.
-        tries = [root / entry, path.parent / entry, root / entry.removeprefix("../")]
-        found = next((place for place in tries if place.exists()), None)
+    for entry in entries:
+        found = _place(path, root, entry)
         if found is None:
-            raise FileNotFoundError(f"'{path}' names '{entry}', but there is no '{tries[0]}'")
+            raise FileNotFoundError(f"'{path}' names '{entry}', but there is no '{root / entry}'")
         if found.is_dir():
             folders.append(found)
             images += _images(found)
         else:
-            lines = (line.strip() for line in found.read_text(encoding="utf-8").splitlines())
-            images += [_listed(line, found.parent, root) for line in lines if line]
+            lines = read_lines(found, "surrogateescape")
+            images += [_listed(line.replace("\\", "/"), found.parent, root) for line in lines]
     return Split(images, folders)
 
 
@@ -120,24 +156,22 @@ def _listed(line: str, beside: Path, root: Path) -> Path:
     return next((place for place in (beside / line, root / line) if place.is_file()), beside / line)
 
 
-def _splits_of_folder(root: Path) -> dict[str, Split]:
+def _splits_of_folder(root: Path) -> dict[str, Path]:
     base = root / "images" if (root / "images").is_dir() else root
-    present = [name for name in _SPLITS if (base / name).is_dir()]
-    folders = {name: base / name for name in present} or {"all": base}
-    return {name: Split(_images(folder), [folder]) for name, folder in folders.items()}
+    return {name: base / name for name in _SPLITS if (base / name).is_dir()} or {"all": base}
 
 
 def _read_classes(root: Path) -> tuple[str, ...]:
     for path in (root / "classes.txt", root / "labels" / "classes.txt"):
         if path.is_file():
-            return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+            return tuple(read_lines(path))
     raise FileNotFoundError(
         f"'{root}' has neither data.yaml nor classes.txt, which name the classes: write one, or give --classes"
     )
 
 
 def _images(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    found = find_files(folder, EXTENSIONS)
     if not found:
         raise no_images(str(folder), EXTENSIONS)
     return found

@@ -103,17 +103,20 @@ def test_shapes_in_both_layouts_are_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"category_id": 3, "bbox": [0, 0, 2, 2]}, "annotation 1 has no segmentation: a box alone is no mask"),
+        (
+            {"category_id": 3, "bbox": [0, 0, 2, 2]},
+            "annotation 1 has no segmentation, or no polygon of at least 3 points: a box alone",
+        ),
         ({"category_id": 4, "segmentation": BIG}, "annotation 1 is of category 4, which the file does not list"),
         ({"category_id": 3, "segmentation": BIG, "image_id": 1}, "annotation 1 is of image 1, which the file"),
         (
             {"category_id": 3, "segmentation": {"size": [3, 3], "counts": [9]}},
-            r"image 'sub/a\.jpg' can't be painted: run lengths of \(3, 3\) \(H, W\) in an image of \(8, 10\)",
+            r"annotation 1 has run lengths of \(3, 3\) \(H, W\), the image is \(8, 10\)",
         ),
     ],
 )
 def test_bad_annotations_are_named(tmp_path, wrong, message):
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(ValueError, match=message):
         coco_to_masks(write(tmp_path / "bad.json", [wrong]), tmp_path / "masks")
 
 
@@ -129,7 +132,7 @@ def test_what_else_is_refused(file, tmp_path):
     with pytest.raises(AnnotationError, match=r"images 'a\.jpg' and 'a\.png' would have one mask"):
         coco_to_masks(path, tmp_path / "masks")
     path = write(tmp_path / "sizeless.json", [], images=[{"id": 1, "file_name": "a.jpg", "height": 2}])
-    with pytest.raises(AnnotationError, match="image 1 has no 'width': add it"):
+    with pytest.raises(ValueError, match="1 of 1 images have no 'width': add it"):
         coco_to_masks(path, tmp_path / "masks")
 
 

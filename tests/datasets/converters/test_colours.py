@@ -95,7 +95,7 @@ def test_what_else_is_refused(data):
     good = (data / "labels", data / "masks", data / "colours.txt")
     with pytest.raises(AnnotationError, match="has no 'void', which is to mean no label; it has road, blue sky, Void"):
         colours_to_masks(*good, unlabelled=["void"])
-    with pytest.raises(ValueError, match="they would be overwritten"):
+    with pytest.raises(ValueError, match="is the folder of the input"):
         colours_to_masks(data / "labels", data / "labels", data / "colours.txt")
     with pytest.raises(FileNotFoundError, match="no folder"):
         colours_to_masks(data / "nowhere", data / "masks", data / "colours.txt")
@@ -104,7 +104,7 @@ def test_what_else_is_refused(data):
         colours_to_masks(*good)
     (data / "labels/a.bmp").rename(data / "labels/z.bmp")
     (data / "labels/z.bmp").write_bytes(b"no image")
-    with pytest.raises(AnnotationError, match=r"z\.bmp' is no image that can be read"):
+    with pytest.raises(AnnotationError, match=r"cannot read image '.*z\.bmp'"):
         colours_to_masks(*good)
 
 
@@ -114,5 +114,5 @@ def test_the_tool(data, monkeypatch, capsys):
     assert np.array_equal(read_mask(str(data / "masks/a.png")), expected(False))
     assert "reduce_zero_label = True" in capsys.readouterr().out
     same = (data / "labels", data / "labels", *arguments[2:])
-    with pytest.raises(SystemExit, match=r"^error: .*they would be overwritten"):
+    with pytest.raises(SystemExit, match=r"^error: .*is the folder of the input"):
         run_here(monkeypatch, "tools/dataset_converters/colours_to_masks.py", *same)

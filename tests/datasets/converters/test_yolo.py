@@ -103,7 +103,7 @@ def test_a_box_that_juts_out_is_clipped(root):
 
 def test_missing_and_broken_images(root):
     (root / "images/train/a.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(AnnotationError, match=r"a\.png' is no image that can be read"):
+    with pytest.raises(AnnotationError, match=r"cannot read image '.*a\.png': of no format that PIL knows"):
         yolo_to_coco(root)
     assert [i["file_name"] for i in yolo_to_coco(root, on_error="skip")["train"].coco.images] == ["images/train/b.png"]
     (root / "images/train/a.png").unlink()
@@ -123,7 +123,7 @@ def test_folders_and_files_that_say_too_little(root):
     for content, message in (
         ("train: images/train\nnames: [a]\nnc: 2", "says nc: 2, but has 1 names"),
         ("train: images/train", "has no class names"),
-        ("train: images/train\nnames: {1: a, 2: b}", r"must be 0..1, got \[1, 2\]"),
+        ("train: images/train\nnames: {1: a, 2: b}", "must be 0..1, got 1, 2"),
         ("names: [a]", "names no images"),
         ("- a", "holds no table"),
         ("a: [", "is no YAML file"),
