@@ -5,8 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from mirl_mm.text import counted
+
 from .checks import check_root
+from .image_folder import EXTENSIONS
 from .masks import MaskRules, count_mask
+from .walk import find_files, read_folder
 
 #: Masks that are looked at before a training: all of a small data set, where mistakes are likeliest, and a sample of a
 #: large one, in a second or two. The rest is checked as it is loaded.
@@ -45,8 +49,67 @@ def _instead(path: str) -> str:
     above = os.path.dirname(os.path.normpath(path)) or "."
     while above and not os.path.isdir(above) and os.path.dirname(above) != above:
         above = os.path.dirname(above)
-    folders = sorted(entry.name for entry in os.scandir(above or ".") if entry.is_dir())
+    _, folders = read_folder(above or ".")
     return f"; in '{above}' there are the folders {_shorten(folders)}" if folders else f"; '{above}' has no folders"
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse a single class: of softmax over one score, loss, gradient and mean IoU are 0 from the first step on.
+
+    Raises:
+        ValueError: With the remedy.
+    """
+    if len(classes) == 1:
+        raise ValueError(
+            f"the data has one class, {classes[0]!r}, and a segmentor tells classes from one another: loss and "
+            "gradient would be 0. Give the rest of the image a class, too: where its value in the masks is 0, by "
+            f"metainfo=dict(classes=('background', {classes[0]!r})) and reduce_zero_label=False in the data set's "
+            "config; coco_to_masks.py writes a class of its own for it with --background background"
+        )
+
+
+def list_images(folder: str, suffix: str) -> list[tuple[str, str]]:
+    """The images of a folder and of all below it whose names end in ``suffix``, whatever its case.
+
+    Returns:
+        Their paths in the folder without that ending, and the ending as it is; sorted.
+    """
+    found = [os.path.relpath(path, folder) for path in find_files(folder, [suffix.lower()])]
+    return [(name[: -len(suffix)], name[-len(suffix) :]) for name in sorted(found)]
+
+
+def describe_left_out(
+    images: Sequence[str], masks: Sequence[str], image_folder: str, mask_folder: str | None, mask_suffix: str
+) -> list[str]:
+    """What lies in the folders and is not taken: images of other endings, masks of no image.
+
+    Args:
+        images: Paths that are taken.
+        masks: The path of each image's mask.
+        image_folder: Where images lie.
+        mask_folder: Where masks lie; None if there are none.
+        mask_suffix: How their names end.
+
+    Returns:
+        A warning for each kind.
+    """
+    taken, warnings = {os.path.normpath(path) for path in (*images, *masks)}, []
+    same = mask_folder is not None and os.path.realpath(mask_folder) == os.path.realpath(image_folder)
+    others = [] if same else sorted(_files(image_folder, EXTENSIONS) - taken)
+    if others:
+        kinds = Counter(os.path.splitext(path)[1] for path in others).most_common(_SHOWN)
+        endings = ", ".join(f"{ending} ({number:,})" for ending, number in kinds)
+        warnings.append(
+            f"{counted(len(others), 'image')} of '{image_folder}' {'is' if len(others) == 1 else 'are'} left out, as "
+            f"the names end otherwise than img_suffix says: {endings}; the first is '{others[0]}'"
+        )
+    alone = [] if mask_folder is None else sorted(_files(mask_folder, [mask_suffix.lower()]) - taken)
+    if alone:
+        warnings.append(
+            f"{counted(len(alone), 'mask')} of '{mask_folder}' {'has' if len(alone) == 1 else 'have'} no image; the "
+            f"first is '{alone[0]}'"
+        )
+    return warnings
 
 
 def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
@@ -100,8 +163,8 @@ def check_masks_exist(images: Sequence[str], masks: Sequence[str], folder: str) 
         )
 
 
-def _files(folder: str) -> set[str]:
-    return {os.path.normpath(os.path.join(root, name)) for root, _, names in os.walk(folder) for name in names}
+def _files(folder: str, endings: Sequence[str] = ()) -> set[str]:
+    return {os.path.normpath(path) for path in find_files(folder, endings)}
 
 
 def look_at_masks(images: Sequence[str], masks: Sequence[str], rules: MaskRules, number: int = LOOKED_AT) -> str | None:

@@ -1,6 +1,7 @@
 """Images with index masks for segmentors: mmseg's data set, seeded by the sampler and strict about its files."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,9 +10,18 @@ from mmengine.logging import print_log
 from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.datasets.mask_checks import check_files, check_folders, check_masks_exist, look_at_masks
+from mirl_mm.datasets.mask_checks import (
+    check_classes,
+    check_files,
+    check_folders,
+    check_masks_exist,
+    describe_left_out,
+    list_images,
+    look_at_masks,
+)
 from mirl_mm.datasets.masks import IGNORED, MaskRules
 from mirl_mm.datasets.randomness import Draw, seeded
+from mirl_mm.datasets.reading import read_lines
 from mirl_mm.registry import DATASETS
 from mirl_mm.visualization.palette import class_palette
 
@@ -70,19 +80,22 @@ class ADE20KDataset(MMSegADE20KDataset):
         data_root: str = "",
         data_prefix: Mapping[str, str] | None = None,
         test_mode: bool = False,
+        metainfo: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Check that the folders are there, before anything is built.
+        """Check that the folders are there, and that there are classes to tell apart, before anything is built.
 
         Raises:
             FileNotFoundError: If they aren't.
-            ValueError: If a training has no folder of masks.
+            ValueError: If a training has no folder of masks, or there is but one class.
         """
         folders = data_prefix or {}
         masks = folders.get("seg_map_path")
         if masks is None and not test_mode:
             raise ValueError("data_prefix has no seg_map_path: name the folder of the masks in the data set's config")
         check_folders(data_root, folders.get("img_path", ""), masks)
+        if masks is not None and metainfo and metainfo.get("classes"):
+            check_classes(read_classes(metainfo["classes"], data_root))
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
@@ -94,18 +107,29 @@ class ADE20KDataset(MMSegADE20KDataset):
         return MaskRules(len(self.metainfo["classes"]), self.reduce_zero_label, self.ignore_index)
 
     def load_data_list(self) -> list[dict]:
-        """As mmseg's, after checks."""
+        """As mmseg's, after checks; endings count whatever their case, and linked folders are followed."""
         images, masks = self.data_prefix.get("img_path", ""), self.data_prefix.get("seg_map_path")
-        self.preflight("", self.data_prefix, self.test_mode)
-        data_list = super().load_data_list()
-        paths = [info["img_path"] for info in data_list]
+        self.preflight("", self.data_prefix, self.test_mode, self._metainfo)
+        listed = bool(self.ann_file) and not os.path.isdir(self.ann_file)
+        if listed:
+            names = [(name, self.img_suffix) for name in read_lines(self.ann_file, "surrogateescape")]
+        else:
+            names = list_images(images, self.img_suffix)
+        paths = [os.path.join(images, name + ending) for name, ending in names]
         check_files(paths, images, self.img_suffix)
+        common = {"label_map": self.label_map, "reduce_zero_label": self.reduce_zero_label}
+        data_list = [{"img_path": path, **common, "seg_fields": []} for path in paths]
+        mask_paths = [] if masks is None else [os.path.join(masks, name + self.seg_map_suffix) for name, _ in names]
+        warnings = []
         if masks is not None:
-            mask_paths = [info["seg_map_path"] for info in data_list]
             check_masks_exist(paths, mask_paths, masks)
-            warning = look_at_masks(paths, mask_paths, self.rules)
-            if warning is not None:
-                print_log(warning, logger="current", level=logging.WARNING)
+            for info, path in zip(data_list, mask_paths, strict=True):
+                info["seg_map_path"] = path
+            warnings = [look_at_masks(paths, mask_paths, self.rules)]
+        if not listed:
+            warnings += describe_left_out(paths, mask_paths, images, masks, self.seg_map_suffix)
+        for warning in filter(None, warnings):
+            print_log(warning, logger="current", level=logging.WARNING)
         return data_list
 
     def get_data_info(self, idx: int) -> dict:

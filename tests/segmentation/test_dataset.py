@@ -97,6 +97,56 @@ def test_images_of_another_ending(shapes, tmp_path):
         build(shapes, tmp_path, img_suffix=".png")
 
 
+def test_endings_of_another_case_are_taken_others_counted(copy, tmp_path, capsys):
+    images = copy / "images/training"
+    (images / "00000002.jpg").rename(images / "00000002.JPG")
+    (images / "00000003.jpg").rename(images / "00000003.webp")
+    dataset = build(copy, tmp_path)
+    names = [dataset.get_data_info(i)["img_path"].rpartition("/")[2] for i in range(len(dataset))]
+    assert len(names) == 5 and "00000002.JPG" in names and dataset[names.index("00000002.JPG")]["inputs"].ndim == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 image of" in shown and "than img_suffix says: .webp (1)" in shown
+    assert "1 mask of" in shown and "has no image; the first is" in shown
+
+
+def test_linked_folders_and_leftovers_of_macos(copy, tmp_path):
+    for kind, ending in (("images", "jpg"), ("annotations", "png")):
+        (copy / kind / "training").rename(copy / f"moved_{kind}")
+        (copy / kind / "training").mkdir()
+        (copy / kind / "training/a").symlink_to(copy / f"moved_{kind}")
+        (copy / kind / f"training/._a.{ending}").touch()
+    assert len(build(copy, tmp_path)) == 6
+
+
+def test_one_class_is_refused_before_anything_is_built(shapes, tmp_path):
+    folders = {"img_path": "images/training", "seg_map_path": "annotations/training"}
+    preflight = DATASETS.get("mirl_mm.ADE20KDataset").preflight
+    message = r"one class, 'cat', .* loss and gradient would be 0.*classes=\('background', 'cat'\)"
+    with pytest.raises(ValueError, match=message):
+        preflight(str(shapes), folders, metainfo={"classes": ("cat",)})
+    with pytest.raises(ValueError, match=message):
+        build(shapes, tmp_path, metainfo={"classes": ("cat",)})
+
+
+def test_a_photo_that_is_stored_turned(copy, tmp_path):
+    path = copy / "images/training/00000002.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 48)).save(path, exif=exif)
+    spoil(copy, np.ones((64, 48)))
+    assert build(copy, tmp_path)[2]["inputs"].ndim == 3
+    spoil(copy, np.ones((48, 64)))
+    with pytest.raises(ValueError, match="as its EXIF orientation turns it"):
+        build(copy, tmp_path)
+
+
+def test_a_list_with_a_mark_and_spaces(copy, tmp_path):
+    for kind, ending in (("images", "jpg"), ("annotations", "png")):
+        (copy / kind / f"training/00000003.{ending}").rename(copy / kind / f"training/photo (1).{ending}")
+    (copy / "some.txt").write_text("photo (1)\r\n00000001\r\n", encoding="utf-8-sig")
+    assert len(build(copy, tmp_path, ann_file="some.txt")) == 2
+
+
 def test_images_without_masks(copy, tmp_path):
     (copy / "annotations/training/00000002.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 6 images have no mask. The first is '.*00000002.jpg'"):
