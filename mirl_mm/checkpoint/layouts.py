@@ -105,7 +105,7 @@ def from_vit(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename a ViT of timm, MAE's or MIRL's authors' fine-tuning to :class:`mirl_mm.ImageClassifier`'s keys.
 
     ``fc_norm`` and ``head`` become the classifier's head. All else is called the backbone's, also what DeepViT lacks,
-    such as ``dist_token``: the report of loading names it.
+    such as ``dist_token``: it is refused by name where the weights are loaded.
     """
     head = {"fc_norm.weight": "norm.weight", "fc_norm.bias": "norm.bias", "head.weight": "fc.weight"}
     head["head.bias"] = "fc.bias"
@@ -135,6 +135,9 @@ class Layout(NamedTuple):
     leaves_out: tuple[str, ...] = ()
 
 
+#: What wrappers call the module in them: DDP, ``torch.compile``, FSDP and activation checkpointing.
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_COUNTER = "n_averaged"  # of torch's AveragedModel
 _QKV = "blocks.0.attn.qkv.weight"
 #: The first one whose marks are all there counts.
 LAYOUTS = (
@@ -169,9 +172,21 @@ def recognise(names: Iterable[str]) -> Layout:
 
 
 def strip_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take off what wrappers put before all names: DDP's ``module.``, ``torch.compile``'s ``_orig_mod.``."""
-    state = dict(tensors)
-    for wrapper in ("module.", "_orig_mod."):
-        if state and all(name.startswith(wrapper) for name in state):
-            state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
+    """Take off what wrappers put into names, wherever they stand: around the model, a part of it, or each other.
+
+    Raises:
+        ValueError: If two names become one.
+    """
+    state: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        own = unwrapped(name)
+        if own in state:
+            raise ValueError(f"{own!r} is there twice, with what wrappers put into names and without: {name!r}")
+        if own != _COUNTER:
+            state[own] = tensor
     return state
+
+
+def unwrapped(name: str) -> str:
+    """A name without the parts that wrappers put into it."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .config_text import parse_config
 from .files import check_tensor, file_kind, read_file
-from .layouts import recognise, strip_wrappers, torch_axes
+from .layouts import recognise, strip_wrappers, torch_axes, unwrapped
 from .pickles import plain_values
 
 #: Where files keep the weights, the averaged ones first. mmengine's ``EMAHook`` puts the average under ``state_dict``.
@@ -59,7 +59,8 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
     Args:
         path: The file.
         prefix: What the names of the wanted part begin with in the file, such as ``encoder.``; it is taken off, and the
-            rest of the file is left. ``backbone.`` needs no mention.
+            rest of the file is left. ``backbone.``, and what wrappers put before and into names (``module.``,
+            ``_orig_mod.``), need no mention.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -78,11 +79,11 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
         raise ValueError(f"{str(path)!r} can't be used: {error}") from error
     if not state:
         raise ValueError(f"{str(path)!r} holds no weights: expected a state dict, or one under 'state_dict' or 'model'")
-    tensors = strip_wrappers(state)
-    if prefix and prefix.rstrip(".") != "backbone":
-        start = f"{prefix.rstrip('.')}."
-        tensors = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
     try:
+        tensors = strip_wrappers(state)
+        start = f"{unwrapped(prefix or '').rstrip('.')}."
+        if start not in (".", "backbone."):
+            tensors = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
         layout = recognise(tensors)
         if kind == "pickle" and layout.name != "vitdet":
             kind, tensors = "paddle", torch_axes(tensors)

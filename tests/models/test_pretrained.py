@@ -130,7 +130,7 @@ def test_an_encoder_of_another_kind(tmp_path):
     theirs = timm.create_model("vit_tiny_patch16_224", depth=1, img_size=64, init_values=1e-5)
     torch.save(theirs.state_dict(), tmp_path / "a.pth")
     model = backbone({"depth": 1, "embed_dims": 192, "num_heads": 3}, str(tmp_path / "a.pth"))
-    with pytest.raises(ValueError, match=r"blocks have parts that DeepViT's lack .*blocks\.0\.ls1\.gamma"):
+    with pytest.raises(ValueError, match=r"has parts that DeepViT lacks .*blocks\.0\.ls1\.gamma"):
         model.init_weights()
 
 
@@ -157,3 +157,74 @@ def test_the_log_of_all_parameters_tells_where_each_came_from(tmp_path, monkeypa
     ImageClassifier(encoder, {"type": "LinearClsHead", "num_classes": 2}).init_weights()
     assert told["backbone.blocks.0.attn.qkv.weight"] == f"loaded from {tmp_path / 'x.pth'}"
     assert "loaded" not in told["head.fc.weight"]
+
+
+def vit(**settings):
+    """timm's, as wide as ours of these tests."""
+    common = {"img_size": 64, "patch_size": 16, "embed_dim": 24, "depth": 2, "num_heads": 3, "num_classes": 0}
+    return timm.models.vision_transformer.VisionTransformer(**{**common, **settings}).eval()
+
+
+SHALLOW = {"depth": 2, "embed_dims": 24, "num_heads": 3}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"pre_norm": True}, "norm_pre.weight, norm_pre.bias"),  # as CLIP's
+        ({"reg_tokens": 4}, "reg_token"),
+        ({"init_values": 1e-4}, r"blocks.0.ls1.gamma"),
+        ({"qk_norm": True}, r"blocks.0.\* \(4\)"),
+    ],
+)
+def test_what_stands_in_front_of_or_in_the_blocks_is_refused_by_name(tmp_path, settings, named):
+    torch.save(vit(**settings).state_dict(), tmp_path / "vit.pth")
+    model = backbone(SHALLOW, str(tmp_path / "vit.pth"))
+    with pytest.raises(ValueError, match=rf"has parts that DeepViT lacks and without which its features .*{named}"):
+        model.init_weights()
+
+
+def test_distillation_tokens_are_refused_by_name(tmp_path):
+    theirs = timm.models.deit.VisionTransformerDistilled(
+        img_size=64, patch_size=16, embed_dim=24, depth=2, num_heads=3, num_classes=5
+    )
+    torch.save(theirs.state_dict(), tmp_path / "deit.pth")
+    with pytest.raises(ValueError, match="without which its features are others: dist_token"):
+        backbone(SHALLOW, str(tmp_path / "deit.pth")).init_weights()
+
+
+@pytest.mark.parametrize("settings", [{}, {"no_embed_class": True}, {"global_pool": "map", "class_token": False}])
+def test_what_stands_behind_the_blocks_is_not_missed(tmp_path, settings):
+    """Also FlexiViT's positions, which have none for the class token, and pooling by attention."""
+    torch.manual_seed(0)
+    theirs = vit(**settings)
+    torch.save(theirs.state_dict(), tmp_path / "vit.pth")
+    prefix = int(settings.get("class_token", True))
+    model = backbone(SHALLOW, str(tmp_path / "vit.pth"), class_token=bool(prefix), pos_embed="learned").eval()
+    model.init_weights()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model.forward_tokens(images)[0], theirs.forward_features(images), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: f"_orig_mod.module.{name}",
+        lambda name: f"module._orig_mod.module.{name}",
+        lambda name: name.replace("blocks.0.", "blocks.0._orig_mod."),
+        lambda name: name.replace("attn.", "attn._checkpoint_wrapped_module."),
+        lambda name: f"_fsdp_wrapped_module.{name.replace('blocks.1.', 'blocks.1._fsdp_wrapped_module.')}",
+    ],
+)
+def test_wrappers_around_anything(tmp_path, wrap):
+    state = vit().state_dict()
+    torch.save({wrap(name): tensor for name, tensor in state.items()}, tmp_path / "vit.pth")
+    found = read_any(tmp_path / "vit.pth").state
+    assert {f"backbone.{name}" for name in state} == set(found)
+    inner = {wrap(f"encoder.{name}"): tensor for name, tensor in state.items()}
+    torch.save({**inner, "n_averaged": torch.tensor(3)}, tmp_path / "vit.pth")
+    assert set(read_any(tmp_path / "vit.pth", "encoder.").state) == set(found)
+    torch.save({**state, "module.pos_embed": state["pos_embed"]}, tmp_path / "vit.pth")
+    with pytest.raises(ValueError, match=r"vit.pth' can't be used: 'pos_embed' is there twice"):
+        read_any(tmp_path / "vit.pth")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -270,18 +271,22 @@ def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str
     """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook).
 
     The checkpoint's grid is the first that has as many patches: ``model.pretrained_grid`` where given, the model's own,
-    a square one.
+    a square one. Where it has no position for the class token (timm's ``no_embed_class``), that is 0.
     """
     key = f"{prefix}pos_embed"
     if key not in state_dict:
         return
-    patches = state_dict[key].shape[1] - _PREFIX_POSITIONS
-    side = math.isqrt(patches)
-    candidates = (model.pretrained_grid, model.position_grid, (side, side))
-    old = next((grid for grid in candidates if grid and math.prod(grid) == patches), None)
-    if old is None:
-        raise ValueError(
-            f"{key} of the checkpoint has {patches} patches, which is no square grid: set the backbone's "
-            "pretrained_grid=(rows, columns) to the grid with which it was trained"
-        )
-    state_dict[key] = resample_position(state_dict[key], old, model.position_grid, _PREFIX_POSITIONS)
+    position = state_dict[key]
+    for missing in range(_PREFIX_POSITIONS + 1):
+        patches = position.shape[1] - _PREFIX_POSITIONS + missing
+        side = math.isqrt(patches)
+        candidates = (model.pretrained_grid, model.position_grid, (side, side))
+        old = next((grid for grid in candidates if grid and math.prod(grid) == patches), None)
+        if old is not None:
+            position = F.pad(position, (0, 0, missing, 0))
+            state_dict[key] = resample_position(position, old, model.position_grid, _PREFIX_POSITIONS)
+            return
+    raise ValueError(
+        f"{key} of the checkpoint has {position.shape[1] - _PREFIX_POSITIONS} patches, which is no square grid: set "
+        "the backbone's pretrained_grid=(rows, columns) to the grid with which it was trained"
+    )

@@ -15,6 +15,12 @@ from mirl_mm.checkpoint.report import LoadReport, compare, shorten
 from .head_count import stated_heads, usual_heads
 
 PREFIX = "backbone."
+#: Parts of encoders, ours and others', that stand behind the blocks or may be left out by choice: what the blocks give
+#: is the same without them. Whatever else a file has is heeded by its model in front of the blocks or in them.
+_BEHIND = (
+    *("norm.", "fc_norm.", "head.", "head_dist.", "heads.", "attn_pool.", "pre_logits."),
+    *("cls_token", "pos_embed", "mask_token"),
+)
 Say = Callable[[str, int], Any]
 
 
@@ -136,19 +142,22 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
             f"{what}: the file's model has {stated} attention heads, this one {heads}. Shapes agree, but the features "
             f"would be wrong: set num_heads={stated} in model.backbone.arch"
         )
-    own = {f"{start}blocks.{i}" for i in range(len(getattr(backbone, "blocks", ())))}
-    foreign = [name for name in report.unexpected if name.startswith(start) and _block(name, start) in own]
+    depth = len(getattr(backbone, "blocks", ()))
+    names = [name.removeprefix(start) for name in report.unexpected if name.startswith(start)]
+    foreign = [name for name in names if not name.startswith(_BEHIND) and not _is_further_block(name, depth)]
     if foreign:
         raise ValueError(
-            f"{what}: its blocks have parts that {type(backbone).__name__}'s lack and without which they give other "
-            f"features: {shorten(foreign)}"
+            f"{what}: the file's encoder has parts that {type(backbone).__name__} lacks and without which its features "
+            f"are others: {shorten(foreign)}. Take weights of a plain ViT"
         )
     return heads
 
 
-def _block(name: str, start: str) -> str:
-    """``backbone.blocks.3`` of ``backbone.blocks.3.ls1.gamma``."""
-    return start + ".".join(name.removeprefix(start).split(".")[:2])
+def _is_further_block(name: str, depth: int) -> bool:
+    """Whether a name is of a block behind the model's last."""
+    root, _, rest = name.partition(".")
+    number = rest.partition(".")[0]
+    return root == "blocks" and number.isdecimal() and int(number) >= depth
 
 
 def _log(line: str, level: int) -> None:
