@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from mirl_mm import registry
 
+from .variables import check_variable
+
 #: Where a config's ``type`` may be found: our registries first, then mmengine's own.
 _REGISTRIES = [value for module in (registry, root) for value in vars(module).values() if isinstance(value, Registry)]
 
@@ -39,13 +41,15 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Refuse overrides that name nothing: a misspelt key would be ignored in silence.
 
     A key is accepted if the config has it, or if what reads its place (the class that ``type`` names, the runner, the
-    data loader) has a parameter of that name. Plain dicts of values without a known reader take any key.
+    data loader) has a parameter of that name. Plain dicts of values without a known reader take any key. A variable of
+    the config file is refused: see :func:`.variables.check_variable`.
 
     Raises:
-        ValueError: With the key and the nearest ones that exist.
+        ValueError: With the key and the nearest ones that exist, or those that count.
     """
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
         for key in options:
+            check_variable(cfg, key)
             _check(cfg, key)
 
 
@@ -91,6 +95,11 @@ def _check(cfg: Config, key: str) -> None:
         known = _known_keys(node, place)
         if known is None or part == "_delete_":
             return
+        if not isinstance(node, (Mapping, list, tuple)):
+            raise ValueError(
+                f"--cfg-options {key}: {place} is {node!r}, which has no parts: set all of it, such as "
+                f"{place}={_example(place, parts[depth:])}"
+            )
         if part not in known:
             raise ValueError(
                 f"--cfg-options {key}: {place or 'the config'} has no {part!r}; {_help(part, known, node)}"
@@ -108,6 +117,13 @@ def _help(part: str, known: Sequence[str], node: Any) -> str:
     if len(known) <= _SHOWN:
         return f"it has {', '.join(known) or 'no keys'}"
     return "nothing in it is called alike: tools/misc/print_config.py shows the config"
+
+
+def _example(place: str, rest: Sequence[str]) -> str:
+    """A value in whose place the rest of a key would stand; of a preset's settings, all must be given."""
+    if place.endswith("arch"):
+        return '"dict(depth=..., embed_dims=..., num_heads=...)"'
+    return f'"dict({rest[0]}=...)"'
 
 
 def _known_keys(node: Any, place: str) -> list[str] | None:

@@ -47,6 +47,42 @@ def test_refused(key, message):
         load_config(CONFIG, {key: 1})
 
 
+@pytest.mark.parametrize(
+    ("config", "key", "message"),
+    [
+        ("det/mirl_vitb_coco", "data_root", "What counts is test_dataloader.dataset.data_root, .*there is --data-root"),
+        ("det/mirl_vitb_coco", "norm_cfg.type", r"What counts is model.roi_head.bbox_head.norm_cfg.type"),
+        ("seg/mirl_vitb_ade20k", "scale", r"What counts is .*train_dataloader.dataset.pipeline.2.scale"),
+        ("shapes/mirl_det_shapes", "train_pipeline.2.prob", "What counts is train_dataloader.dataset.pipeline.2.prob"),
+        ("shapes/mirl_det_shapes", "norm_cfg.type", "What counts is model.*norm_cfg.type"),
+        ("shapes/mirl_det_shapes", "classes", "What counts is .*metainfo.classes.*there is --classes"),
+    ],
+)
+def test_variables_of_the_file_are_refused(config, key, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(ROOT / f"configs/{config}.py", {key: 1})
+
+
+def test_variables_of_ones_own(tmp_path):
+    """What a hook may look for in the config stays; what was computed from is refused, as in a saved config."""
+    base = tmp_path / "base.py"
+    base.write_text("size = 64\nscale = (size, size)\ntrain_cfg = dict(type='EpochBasedTrainLoop', max_epochs=size)\n")
+    (tmp_path / "own.py").write_text("_base_ = 'base.py'\nlr = 0.1\nmy_hooks_setting = 7\n")
+    path = tmp_path / "own.py"
+    assert load_config(path, {"my_hooks_setting": 8}).my_hooks_setting == 8
+    assert load_config(path, {"lr": 8}).lr == 8
+    with pytest.raises(ValueError, match="size is a variable that the config file alone has read"):
+        load_config(path, {"size": 32})
+    path.write_text("data_root = 'a/b'\ntrain_dataloader = dict(dataset=dict(data_root='a/b'))\n")
+    with pytest.raises(ValueError, match=r"What counts is train_dataloader.dataset.data_root"):
+        load_config(path, {"data_root": "c"})
+
+
+def test_parts_of_a_preset():
+    with pytest.raises(ValueError, match=r"arch is 'vit-s', which has no parts: set all of it, such as .*embed_dims"):
+        load_config(CONFIG, {"model.backbone.arch.num_heads": 6})
+
+
 def test_missing_config():
     with pytest.raises(FileNotFoundError, match=r"no config file 'configs/none.py'"):
         load_config("configs/none.py")
