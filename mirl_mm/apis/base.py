@@ -18,16 +18,17 @@ from torch import nn
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
-from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.engine.launch import load_config
-from mirl_mm.outputs import Outputs, keep_apart, source_of
+from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.registry import MODELS, SCOPE
 from mirl_mm.visualization.grid import encode_png
 
 from .inputs import Images, expand, given_folders
+from .pictures import outputs_of_images
+from .pipeline import passed, pipeline_steps
 
 
 class ImageInferencer(BaseInferencer):
@@ -121,10 +122,8 @@ class ImageInferencer(BaseInferencer):
         Raises:
             FileNotFoundError: For a path or glob that matches no file.
             ValueError: For a folder without images, or a setting out of its range.
-            OutputError: If a file would be written into an image's folder, or in place of a file that is not this
-                inferencer's of the same image.
-            CorruptImageError: For a file that can't be decoded, or an image that does not pass the pipeline; where such
-                are skipped, if there is no other.
+            OutputError: If a file would lie among images, or replace one that is not this inferencer's of the image.
+            CorruptImageError: For an image that can't be decoded or does not pass the pipeline; skipping, for the last.
         """
         if on_error not in ("stop", "skip"):
             raise ValueError(f"on_error must be 'stop' or 'skip', got {on_error!r}")
@@ -213,23 +212,8 @@ class ImageInferencer(BaseInferencer):
         yield from map(self.collate_fn, self._get_chunk_data(self.passed(run, inputs), batch_size))
 
     def passed(self, run: Callable[[int], dict], inputs: Sequence[np.ndarray | str]) -> Iterator[dict]:
-        """What ``run`` makes of each image's number; of those that it can't, an error that names the image, or nothing.
-
-        Raises:
-            CorruptImageError: For an image that does not pass, unless such are skipped; for the first if none passes.
-        """
-        for index, image in enumerate(inputs):
-            try:
-                yield run(index)
-            except Exception as error:  # transforms raise nearly every type there is
-                named = error if isinstance(error, (CorruptImageError, ValueError, FileNotFoundError)) else None
-                name = f"'{image}'" if isinstance(image, str) else f"number {index}, {image.shape[:2]} (H, W),"
-                named = named or CorruptImageError(
-                    f"image {name} does not pass the test pipeline: {type(error).__name__}: {error}"
-                )
-                self._failed[index] = str(named)
-                if not self._skips or len(self._failed) == len(inputs):
-                    raise named from error
+        """What ``run`` makes of each image's number; see :func:`.pipeline.passed`."""
+        return passed(run, inputs, self._skips, self._failed)
 
     def visualize(
         self,
@@ -314,59 +298,3 @@ class ImageInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> None:
         """None: pictures are drawn by functions of :mod:`mirl_mm.visualization`."""
-
-
-def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
-    """Of the config's test pipeline.
-
-    Raises:
-        ValueError: If it has no loader for test or validation.
-    """
-    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
-    if not loader:
-        raise ValueError(
-            "the config has neither test_dataloader nor val_dataloader, whose pipeline is needed: the run was trained "
-            "without validation. Give the config file that it began with, by config=... (--config)"
-        )
-    return loader.dataset.pipeline
-
-
-def outputs_of_images(maker: str, images: Sequence[np.ndarray | str], out_dir: str | Path) -> Outputs:
-    """A PNG file for each image, which may be written: see :func:`image_paths`.
-
-    Raises:
-        OutputError: If one may not.
-    """
-    sources = dict(zip(image_paths(out_dir, images), map(source_of, images), strict=True))
-    return Outputs(maker, sources, [each for each in images if isinstance(each, str)])
-
-
-def outputs_of_all(maker: str, paths: Sequence[Path], images: Sequence[np.ndarray | str]) -> Outputs:
-    """PNG files of all images together, which may be written; the same run of others replaces them.
-
-    Raises:
-        OutputError: If one may not.
-    """
-    return Outputs(maker, dict.fromkeys(paths, ""), [each for each in images if isinstance(each, str)])
-
-
-def image_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> list[Path]:
-    """A PNG file for each image: its name, numbered where two would be the same."""
-    taken: set[str] = set()
-    paths = []
-    for i, image in enumerate(inputs):
-        stem = Path(image).stem if isinstance(image, str) else f"image_{i}"
-        name, number = stem, 1
-        while name in taken:
-            number += 1
-            name = f"{stem}_{number}"
-        taken.add(name)
-        paths.append(Path(out_dir) / f"{name}.png")
-    return paths
-
-
-def picture_paths(out_dir: str | Path, stem: str, num_images: int, per_picture: int) -> list[Path]:
-    """The files into which pictures of so many images go: ``<stem>.png``, or numbered ones if there are several."""
-    count = -(-num_images // per_picture)
-    numbers = [f"_{i:0{len(str(count))}d}" for i in range(1, count + 1)] if count > 1 else [""]
-    return [Path(out_dir) / f"{stem}{number}.png" for number in numbers]

@@ -14,8 +14,9 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 from mirl_mm.visualization.sheet import Entry, contact_sheet
 
-from .base import ImageInferencer, outputs_of_all, picture_paths
+from .base import ImageInferencer
 from .inputs import Images
+from .pictures import outputs_of_all, picture_paths
 
 
 @INFERENCERS.register_module()

@@ -13,11 +13,12 @@ from mirl_mm.file_backend import AtomicLocalBackend
 from mirl_mm.text import counted
 from mirl_mm.visualization.reconstruction import caption
 
-from .base import ImageInferencer, image_paths, picture_paths
+from .base import ImageInferencer
 from .classify import ClassifyInferencer
 from .detect import DetectInferencer
 from .detections import CocoIds, coco_results
 from .features import FeatureInferencer
+from .pictures import image_paths, picture_paths
 from .reconstruct import ReconstructInferencer
 from .segment import SegmentInferencer
 

@@ -12,10 +12,10 @@ from torch import nn
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.boxes import Instance, draw_instances
 
-from .base import image_paths
 from .detections import Detections, decode_masks, encode_masks
 from .inputs import Images
 from .mmlab import MMLabInferencer, pixels_of
+from .pictures import image_paths
 
 
 @INFERENCERS.register_module()

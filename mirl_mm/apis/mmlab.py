@@ -12,7 +12,8 @@ from torch import nn
 from mirl_mm.datasets.decode import CorruptImageError, load_image
 from mirl_mm.registry import MODELS
 
-from .base import ImageInferencer, pipeline_steps
+from .base import ImageInferencer
+from .pipeline import pipeline_steps
 
 
 class MMLabInferencer(ImageInferencer):

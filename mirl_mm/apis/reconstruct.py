@@ -17,8 +17,9 @@ from mirl_mm.structures import DataSample
 from mirl_mm.visualization.grid import reconstruction_grid, to_uint8
 from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
 
-from .base import ImageInferencer, outputs_of_all, picture_paths
+from .base import ImageInferencer
 from .inputs import Images
+from .pictures import outputs_of_all, picture_paths
 
 
 @INFERENCERS.register_module()

@@ -17,11 +17,13 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.segmentation import draw_segmentation
 
-from .base import image_paths, outputs_of_images
 from .inputs import Images
 from .mmlab import MMLabInferencer, pixels_of
+from .pictures import image_paths, outputs_of_images
 from .segmentations import Segmentation, Truth, find_truth, read_truth
 from .tiles import Block, Size, blended_tiles, check_tiles, resized_strips
+
+_MASK_MAKER = "masks of SegmentInferencer"
 
 
 @INFERENCERS.register_module()
@@ -157,20 +159,12 @@ class SegmentInferencer(MMLabInferencer):
         mask_dir: str | Path | None = None,
         **_: Any,
     ) -> None:
-        """As all inferencers, also for masks.
-
-        Raises:
-            OutputError: See :mod:`mirl_mm.outputs`; also if pictures and masks would have one folder.
-        """
+        """As all inferencers, also for masks, which must have a folder of their own."""
         super().check_outputs(images, out_dir)
         if mask_dir is not None:
-            outputs_of_images(self._mask_maker, images, mask_dir)
+            outputs_of_images(_MASK_MAKER, images, mask_dir)
             if out_dir is not None and os.path.realpath(out_dir) == os.path.realpath(mask_dir):
                 raise OutputError(f"'{mask_dir}' is for pictures and for masks, which have the same names: give two")
-
-    @property
-    def _mask_maker(self) -> str:
-        return f"masks of {type(self).__name__}"
 
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Refuse other models, and a missing test-time augmentation.
@@ -193,7 +187,7 @@ class SegmentInferencer(MMLabInferencer):
         """Batches of images, through the test pipeline or as they are, with paths of their masks and true labels."""
         truths = [None] * len(inputs) if truth is None else find_truth(inputs, truth)
         if mask_dir is not None:
-            self._mask_files = outputs_of_images(self._mask_maker, inputs, mask_dir)
+            self._mask_files = outputs_of_images(_MASK_MAKER, inputs, mask_dir)
         paths = [None] * len(inputs) if mask_dir is None else list(map(str, self._mask_files.sources))
 
         def run(index: int) -> dict:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import mirl_mm
-from mirl_mm.apis.base import picture_paths
+from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.registry import INFERENCERS
 from tests.training import small_config, train, write_images

@@ -15,7 +15,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from rich.console import Console
 from rich.progress import track
 
-from mirl_mm.apis.base import picture_paths
+from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import CorruptImageError, preflight
 from mirl_mm.datasets.randomness import draw, seeded
