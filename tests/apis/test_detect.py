@@ -221,7 +221,7 @@ def test_photos_are_not_replaced(infer, tmp_path):
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (80, 48)).save(tmp_path / "photos/a.png")
     before = (tmp_path / "photos/a.png").read_bytes()
-    with pytest.raises(OutputError, match=r"is the folder of the input '.*a\.png'"):
+    with pytest.raises(OutputError, match=r"is the folder of the input"):
         infer(tmp_path / "photos", out_dir=tmp_path / "photos")
     assert (tmp_path / "photos/a.png").read_bytes() == before
 

@@ -314,7 +314,7 @@ def test_photos_are_not_replaced(infer, tmp_path, option):
     photos.mkdir()
     Image.new("RGB", (70, 45)).save(photos / "a.png")
     before = (photos / "a.png").read_bytes()
-    with pytest.raises(OutputError, match=r"is the folder of the input '.*a\.png'"):
+    with pytest.raises(OutputError, match=r"is the folder of the input"):
         infer(photos, **{option: photos})
     for _ in range(2):
         infer(photos, **{option: tmp_path / "out"})
