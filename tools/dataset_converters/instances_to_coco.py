@@ -9,7 +9,7 @@ python tools/dataset_converters/instances_to_coco.py images masks all.json --cla
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets.converters import instances_to_coco, print_summary
 from mirl_mm.datasets.converters.instances import CLASS_FROM
 
@@ -37,6 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    print_any_name()
     try:
         made = instances_to_coco(**vars(args))
     except (OSError, ValueError) as error:

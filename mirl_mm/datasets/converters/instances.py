@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from mirl_mm.datasets.decode import open_image, unreadable, upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.parallel import in_parallel
 from mirl_mm.datasets.shapes.layouts import encode_rle
+from mirl_mm.datasets.walk import find_files
+from mirl_mm.outputs import check_json
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, image_size
+from .coco import AnnotationError, Box, CocoBuilder, Problems, size_of
 from .summary import Converted
 
 CLASS_FROM = ("one", "folder", "file", "value")
@@ -93,6 +95,7 @@ def instances_to_coco(
         FileNotFoundError: If a folder is missing.
         AnnotationError: For an image without mask, a mask without image, of another size, or that is none, and a class
             that is not among those given.
+        OutputError: If the file is there and not of the same conversion.
         ValueError: For another word for ``class_from`` or ``on_error``, several classes where the class stands nowhere,
             or none by value.
     """
@@ -101,11 +104,13 @@ def instances_to_coco(
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder '{folder}'")
     names = _names(classes, class_from)
+    description = f"{masks.name} of {images.name}"
+    check_json(out, description)
     problems = Problems(on_error)
     tasks = _tasks(images, masks, class_from == "folder", problems)
     found = sorted({_class_of(word, class_from) for task in tasks for _, word in task.masks} - {""})
     names = names or {name: name for name in found}
-    coco = CocoBuilder(list(names.values()), f"{masks.name} of {images.name}")
+    coco = CocoBuilder(list(names.values()), description)
     read = partial(_read, class_from=class_from, divisor=divisor, ignore=frozenset({0, *ignore}), names=names)
     others = unnumbered = 0
     for task, result in zip(tasks, in_parallel(read, tasks, "converting", workers), strict=True):
@@ -153,7 +158,7 @@ def _names(classes: Sequence[str], class_from: str) -> dict[str, str]:
 def _tasks(images: Path, masks: Path, by_folder: bool, problems: Problems) -> list[_Task]:
     """Images with their masks, by path."""
     by_stem: dict[str, Path] = {}
-    for path in sorted(path for path in images.rglob("*") if path.suffix.lower() in EXTENSIONS):
+    for path in find_files(images, EXTENSIONS):
         other = by_stem.setdefault(path.relative_to(images).with_suffix("").as_posix(), path)
         if other != path:
             raise AnnotationError(f"'{other}' and '{path}' differ in their ending alone: masks could be of either")
@@ -178,7 +183,7 @@ def _tasks(images: Path, masks: Path, by_folder: bool, problems: Problems) -> li
 
 
 def _mask_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = find_files(folder)
     found = [path for path in files if path.suffix.lower() in _MASKS]
     if not found:
         lossy = next((path for path in files if path.suffix.lower() in (".jpg", ".jpeg")), None)
@@ -210,7 +215,7 @@ def _class_of(word: str, class_from: str) -> str:
 def _read(task: _Task, class_from: str, divisor: int, ignore: frozenset[int], names: dict[str, str]) -> _Read:
     """All objects of an image; runs in other processes."""
     try:
-        size = image_size(task.image)
+        size = size_of(task.image)
         objects: list[_Object] = []
         others = unnumbered = 0
         for path, word in task.masks:
@@ -250,10 +255,11 @@ def _number(path: Path, word: str, value: int, class_from: str, divisor: int, na
 def _values(path: Path) -> np.ndarray:
     """``(H, W)`` whole numbers."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as opened:
+            image = upright(opened)
             pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
     except Exception as error:  # PIL's readers raise nearly every type there is
-        raise AnnotationError(f"'{path}' is no mask that can be read ({type(error).__name__}: {error})") from error
+        raise AnnotationError(str(unreadable("mask", path, error))) from error
     wide = pixels.astype(np.int64)
     return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])
 

@@ -138,7 +138,7 @@ def test_values_that_are_no_objects(tmp_path):
     ("options", "spoil", "message"),
     [
         ({}, lambda root: (root / "masks/b.png").write_bytes(b"x"), "b.png' belongs to no image of"),
-        ({}, lambda root: (root / "masks/a_mask.png").write_bytes(b"x"), "a_mask.png' is no mask that can be read"),
+        ({}, lambda root: (root / "masks/a_mask.png").write_bytes(b"x"), "a_mask.png': of no format that PIL knows"),
         ({}, lambda root: Image.new("RGB", (9, 9)).save(root / "images/b.jpg"), "b.jpg' has no mask in"),
         ({}, lambda root: write_pair(root, np.ones((6, 8)), size=(8, 6)), "has (6, 8) pixels (rows, columns), its"),
         ({}, lambda root: write_pair(root, np.zeros((6, 8))), "hold no object"),
