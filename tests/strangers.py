@@ -71,6 +71,7 @@ def exploits(sung: Path) -> dict[str, Callable[[Config], Any]]:
         "near a scope": put("model", "head", "type", value="mirl_mm.registry.import_module"),
         "function of torch": put("model", "head", "type", value="torch.hub.load"),
         "_scope_": put("model", "backbone", "_scope_", value="canary"),
+        "empty scope": put(*steps, 0, "_scope_", value=""),
         "prefix": put("model", "backbone", "type", value="canary.DeepViT"),
         "default_scope": put("default_scope", value="canary"),
         "list": put("model", "train_cfg", value={"augments": [[shell]]}),

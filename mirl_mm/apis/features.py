@@ -1,6 +1,7 @@
 """Features of images, at any depth of an encoder."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from mirl_mm.checkpoint.own_config import building
 from mirl_mm.evaluation.encoder import FrozenEncoder, load_encoder
 from mirl_mm.evaluation.features import check_depths, tokens_after
 from mirl_mm.registry import INFERENCERS
@@ -133,7 +135,10 @@ class FeatureInferencer(ImageInferencer):
 
     def _init_model(self, cfg: Config | ConfigDict, weights: str, device: str = "cpu") -> nn.Module:
         self.encoder: FrozenEncoder = load_encoder(weights, cfg or None).to(device)
+        if not cfg:
+            self.guard = partial(building, weights, self.encoder.backbone.state_dict())
         return self.encoder.backbone.eval()
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
-        return self.image_pipeline(self.encoder.pipeline)
+        with self.guard():
+            return self.image_pipeline(self.encoder.pipeline)

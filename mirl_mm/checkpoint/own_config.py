@@ -98,7 +98,7 @@ def _check(cfg: ConfigDict) -> None:
 def _check_part(node: Any, place: str, scope: str) -> None:
     if isinstance(node, dict):
         node.pop("init_cfg", None)
-        scope = node.get("_scope_") or scope
+        scope = node.get("_scope_", scope)
         _check_scope(scope, f"{place}._scope_")
         for key, value in node.items():
             if not (isinstance(key, str) and _WORD.fullmatch(key)):

@@ -44,7 +44,8 @@ class Source(NamedTuple):
     @property
     def has_classifier(self) -> bool:
         """Whether it is an :class:`ImageClassifier`'s."""
-        kind = MODELS.get(self.model.type)
+        with self.guard():
+            kind = MODELS.get(self.model.type)
         return isinstance(kind, type) and issubclass(kind, ImageClassifier)
 
     @property
@@ -113,7 +114,8 @@ class Source(NamedTuple):
     def _backbone_cfg(self, **changes: Any) -> dict[str, Any]:
         """The backbone's config with ``changes`` and without what matters in training only."""
         given = self.model.get("backbone") or {}
-        kind = MODELS.get(given.get("type", ""))
+        with self.guard():
+            kind = MODELS.get(given["type"]) if "type" in given else None
         if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
             raise ValueError(f"the backbone of {self.name} is {given.get('type')}: only a DeepViT can be exported")
         cfg = {**_without_init(given), "with_cp": False, "drop_path_rate": 0.0}

@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from PIL import Image
 from torch import nn
 
+import mirl_mm
 from mirl_mm.apis import ClassifyInferencer, FeatureInferencer
 from mirl_mm.checkpoint import Weights
 from mirl_mm.checkpoint.own_config import building, own_config
@@ -58,9 +59,8 @@ def test_strange_parts_are_refused(evil, sung, name):
     path = evil(exploits(sung)[name])
     with pytest.raises(ValueError, match=r"checkpoint '.*evil\.pth' is refused, and nothing of it was run: its config"):
         ClassifyInferencer(path, device="cpu")
-    if name not in ("first step", "pipeline", "within a pipeline", "default_scope"):
-        with pytest.raises(ValueError, match=r"evil\.pth' is refused"):
-            FeatureInferencer(path, device="cpu")
+    with pytest.raises(ValueError, match=r"evil\.pth' is refused"):
+        FeatureInferencer(path, device="cpu")
     assert not sung.exists()
 
 
@@ -190,3 +190,20 @@ def test_mmengine_reads_without_pickles_of_any_kind(tmp_path):
     layer = nn.Linear(2, 2)
     load_checkpoint(layer, str(tmp_path / "a.pth"))
     assert layer.weight.sum() == 4 and not made.exists()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ReconstructInferencer",
+        pytest.param("DetectInferencer", marks=pytest.mark.det),
+        pytest.param("SegmentInferencer", marks=pytest.mark.seg),
+    ],
+)
+def test_the_other_inferencers(evil, sung, kind):
+    if kind != "ReconstructInferencer":
+        pytest.importorskip("mmdet" if kind == "DetectInferencer" else "mmseg", exc_type=ImportError)
+    path = evil(exploits(sung)["_scope_"])
+    with pytest.raises(ValueError, match=r"evil\.pth' (is refused|has no decoder)"):
+        getattr(mirl_mm, kind)(path, device="cpu")
+    assert not sung.exists()

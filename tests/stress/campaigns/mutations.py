@@ -20,6 +20,7 @@ from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS
 from safetensors.torch import save
 
 from mirl_mm.apis import ClassifyInferencer, FeatureInferencer
+from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.resume import read_whole
 from mirl_mm.export import open_source
@@ -105,7 +106,7 @@ def kinds() -> list[Kind]:
         Kind("PyTorch's before 1.6", 2, of([old], damaged, in_old), "pth", (read_any, _import)),
         Kind("safetensors", 3, of([tensors], damaged, in_header), "safetensors", (read_any, _import)),
         Kind("pickles of PaddlePaddle and detectron2", 3, of(pickles, damaged, forged), "pd", (read_any, _import)),
-        Kind("strange configs in checkpoints", 3, with_config, "pth", (_infer, _features, _export)),
+        Kind("strange configs in checkpoints", 3, with_config, "pth", (_infer, _features, _export, inferencer_for)),
     ]
 
 
