@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mirl_mm.registry import SCOPE, import_parts
 
+from .files import reason
 from .read import Weights
 
 #: Whose registered parts a checkpoint may ask for.
@@ -195,7 +196,7 @@ def building(path: str | Path, state: dict[str, Tensor]) -> Iterator[None]:
     except (OSError, ImportError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # of anybody's constructors, with settings that may be any
-        text = str(error) or type(error).__name__
+        text = reason(error)
         if isinstance(error, ValueError) and str(path) in text:
             raise
         raise ValueError(f"checkpoint {str(path)!r}: no model can be built from its config: {text}") from error
