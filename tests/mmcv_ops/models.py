@@ -20,7 +20,7 @@ _MOST = {
     "num_layers": 2,
     "num_points": 64,
     "num_proposals": 20,
-    "num_queries": 20,
+    "num_queries": 50,  # DETR gives no more than it has
     "stacked_convs": 1,
     "subdivision_num_points": 64,
 }
