@@ -74,6 +74,14 @@ def weight(module: ModuleType) -> float:
     return getattr(module, "WEIGHT", 1.0)
 
 
+def longest_lane(weights: list[float], jobs: int) -> float:
+    """What the busiest of several lanes has to do, if the next campaign begins where one has ended."""
+    lanes = [0.0] * jobs
+    for each in weights:
+        lanes[lanes.index(min(lanes))] += each
+    return max(lanes)
+
+
 def import_all(optional: set[str]) -> None:
     """What the campaigns' processes have without importing it again; no tensor is computed with before they fork."""
     for name in ("mirl_mm.engine.training", "mirl_mm.engine.trackers", "mirl_mm.engine.cli", "mirl_mm.apis"):
@@ -99,8 +107,8 @@ def main() -> None:
         kills.MOST = args.at_most
     import_all({name for module in waiting for name in getattr(module, "NEEDS", ())})
     shutil.rmtree(args.out, ignore_errors=True)
-    total = sum(map(weight, waiting))
     jobs = min(args.jobs, len(waiting))
+    share = args.minutes / longest_lane(list(map(weight, waiting)), jobs)
     begun, shown = time.monotonic(), 0.0
     running: list[Campaign] = []
     done: list[tuple[str, Row]] = []
@@ -108,7 +116,7 @@ def main() -> None:
         while waiting and len(running) < jobs:
             module = waiting.pop(0)
             out_dir = (args.out / module.__name__.rpartition(".")[2]).absolute()
-            running.append(Campaign(module, args.minutes * jobs * weight(module) / total, seed, out_dir))
+            running.append(Campaign(module, share * weight(module), seed, out_dir))
         for campaign in list(running):
             rows = campaign.poll()
             if rows is not None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
+from tests.stress.__main__ import longest_lane
 from tests.stress.compare import differences
 from tests.stress.table import Row, format_table
 from tests.training import run_tool
@@ -55,6 +56,11 @@ def test_what_a_comparison_sees(tmp_path, more, found):
     seen = differences(save(tmp_path / "b", **more), save(tmp_path / "a"))
     assert len(seen) == len(found)
     assert all(ours.startswith(theirs) for ours, theirs in zip(seen, found, strict=True))
+
+
+def test_all_campaigns_fit_the_time():
+    assert longest_lane([4, 4, 3, 2, 1, 1], 2) == 8
+    assert longest_lane([4.0], 1) == 4
 
 
 def test_table():
