@@ -20,7 +20,8 @@ def run(minutes: float, seed: int, out_dir: Path) -> list[Row]:
     """Pre-train a tiny model with two workers for as long as there is time; the first third is for warming up."""
     cfg = small_config(write_images(out_dir / "data"), out_dir / "run", train_cfg__max_epochs=10**6)
     cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
-    cfg.default_hooks.checkpoint.update(interval=4)  # sixty within the warm-up: yapf, which formats the config in each, grows so long
+    # Sixty within the warm-up: yapf, which formats the config in each, grows so long.
+    cfg.default_hooks.checkpoint.update(interval=4)
     cfg.default_hooks.logger.interval = 5
     cfg.log_level = "WARNING"
     cfg.dump(out_dir / "config.py")
