@@ -153,7 +153,7 @@ def _other_annotations(folder: Path) -> None:
     (yolo / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [dog]\n")
     for name in ("PNGImages", "PedMasks", "labels"):
         (folder / name).mkdir()
-    (folder / "label_colors.txt").write_text("90 90 90 road\n0 0 0 Void\n")
+    (folder / "label_colors.txt").write_text("90 90 90 road\n10 90 10 tree\n0 0 0 Void\n")
     for name in ("a", "b"):
         Image.fromarray(pixels).save(folder / f"labels/{name}.png")
         Image.fromarray(pixels).save(folder / f"PNGImages/{name}.png")
