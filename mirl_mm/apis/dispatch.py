@@ -33,7 +33,7 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
     cfg = read_config(config) if config else own_config(read_any(checkpoint), checkpoint)
     if not cfg.get("model"):
         raise ValueError(f"the config of '{checkpoint}' has no model: give that of its training by --config")
-    kind = _model_class(cfg)
+    kind = _model_class(cfg, checkpoint)
     if issubclass(kind, MaskedPretrainer):
         return ReconstructInferencer
     if issubclass(kind, ImageClassifier):
@@ -58,9 +58,12 @@ def _scope(cfg: Config | ConfigDict) -> str:
     return prefix if dot and prefix in PARTS else cfg.get("default_scope") or SCOPE
 
 
-def _model_class(cfg: Config | ConfigDict) -> type:
+def _model_class(cfg: Config | ConfigDict, checkpoint: str | Path) -> type:
     import_parts(_scope(cfg))
     kind = ImageInferencer.model_class(cfg)
     if not isinstance(kind, type):
-        raise ValueError(f"there is no model {cfg.model.type!r}: give the config file by --config, if it imports one")
+        raise ValueError(
+            f"there is no model {cfg.model.type!r} for checkpoint '{checkpoint}': give the config file by --config, if "
+            "it imports one"
+        )
     return kind
