@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "DeepViT": "mirl_mm.models.backbones",
+    "TimmViT": "mirl_mm.models.backbones",
     "MIRL": "mirl_mm.models.pretrainers",
     "MAE": "mirl_mm.models.pretrainers",
     "ImageClassifier": "mirl_mm.models.classifiers",

@@ -78,6 +78,11 @@ def load(path: str | Path, **changes: Any) -> nn.Module:
         ours = said.get("timm_model") in NAMES.values() and options.keys() <= _ARGUMENTS
     except (ValueError, AttributeError, RecursionError):  # no JSON, or no table
         ours = False
+    if not ours and timm.is_model(str(said.get("timm_model"))):
+        raise ValueError(
+            f"{str(path)!r} is of timm's own {said['timm_model']}: timm.create_model makes it of that name, with "
+            "checkpoint_path=FILE and the file's timm_arguments"
+        )
     if not ours:  # timm.create_model would also take addresses, folders and files of weights
         raise ValueError(
             f"{str(path)!r} does not say which model of timm it is for: write it with "

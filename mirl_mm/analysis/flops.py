@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
-from mirl_mm.models import DeepViT
+from mirl_mm.models.backbones import is_backbone
 from mirl_mm.models.layers import Size
 from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import MaskedPretrainer
@@ -71,11 +71,17 @@ class EncoderCost(NamedTuple):
         parameters: All of them, fixed positions included.
         trainable: Those that are trained.
         macs: Of the forward pass.
+        img_size: (H, W) of the image.
+        patches: How many tokens it becomes.
+        prefix_tokens: Tokens besides: class token, registers.
     """
 
     parameters: int
     trainable: int
     macs: Macs
+    img_size: Size
+    patches: int
+    prefix_tokens: int
 
 
 def count_macs(run: Callable[[], Any]) -> Macs:
@@ -92,21 +98,23 @@ def count_macs(run: Callable[[], Any]) -> Macs:
 
 
 def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = None) -> dict[str, Any]:
-    """The DeepViT part of a config's ``model``, for any task.
+    """The backbone of a config's ``model``, for any task.
 
     Args:
-        model: The config's ``model``: a DeepViT, or one that has it as ``backbone``.
+        model: The config's ``model``: a plain backbone such as DeepViT, or a model that has one as ``backbone``.
         img_size: (H, W) in place of the config's.
 
     Raises:
-        ValueError: If there is no DeepViT.
+        ValueError: If there is no plain backbone.
     """
     if model is None:
         raise ValueError("the config has no model: give one of a task, such as configs/pretrain/mirl_vitb48_in1k.py")
-    settings = model if is_deep_vit(model) else model.get("backbone")
-    if settings is None or not is_deep_vit(settings):
+    settings = model if is_plain(model) else model.get("backbone")
+    if settings is None or not is_plain(settings):
         found = model.get("type") if settings is None else f"{model.get('type')} with a {settings.get('type')}"
-        raise ValueError(f"the config's model is a {found}, which has no DeepViT as its backbone: nothing to count")
+        raise ValueError(
+            f"the config's model is a {found}, which has no plain backbone such as DeepViT: nothing to count"
+        )
     size = {} if img_size is None else {"img_size": img_size}
     # Recomputed activations are no arithmetic of the model.
     return {**deepcopy(dict(settings)), **size, "with_cp": False}
@@ -121,12 +129,13 @@ def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCos
             heads and so of more multiply-adds.
     """
     encoder = _on_meta(settings)
-    image = torch.empty(1, encoder.patch_embed.proj.in_channels, *encoder.img_size, device="meta")
+    image = torch.empty(1, encoder.in_channels, *encoder.img_size, device="meta")
     parameters = list(encoder.parameters())
     with meta_stands_for(device):
         macs = count_macs(lambda: encoder.forward_tokens(image))
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    return EncoderCost(sum(p.numel() for p in parameters), trainable, macs)
+    places, prefix = encoder.grid[0] * encoder.grid[1], encoder.num_prefix_tokens
+    return EncoderCost(sum(p.numel() for p in parameters), trainable, macs, encoder.img_size, places, prefix)
 
 
 def is_pretrainer(model: Mapping[str, Any]) -> bool:
@@ -153,7 +162,7 @@ def pretraining_macs(
         plain: Count the textbook formulation (:class:`PlainFormulation`) in place of ours.
 
     Raises:
-        ValueError: If ``model`` is no masked pre-trainer on a DeepViT.
+        ValueError: If ``model`` is no masked pre-trainer.
     """
     if not is_pretrainer(model):
         raise ValueError(f"the config's model is a {model.get('type')}, no masked pre-trainer such as MIRL or MAE")
@@ -161,7 +170,7 @@ def pretraining_macs(
     settings.pop("data_preprocessor", None)
     pretrainer = _on_meta(settings)
     run = PlainFormulation(pretrainer) if plain else pretrainer
-    channels = pretrainer.backbone.patch_embed.proj.in_channels
+    channels = pretrainer.backbone.in_channels
     images = torch.empty(batch_size, channels, *pretrainer.backbone.img_size, device="meta")
 
     def step() -> None:
@@ -172,15 +181,20 @@ def pretraining_macs(
     return count_macs(step)
 
 
-def is_deep_vit(settings: Any) -> bool:
-    """Whether settings are a DeepViT's."""
-    return _is_type(settings, DeepViT)
+def is_plain(settings: Any) -> bool:
+    """Whether settings are a plain backbone's."""
+    return is_backbone(_kind(settings))
 
 
 def _is_type(settings: Any, parent: type) -> bool:
-    kind = settings.get("type") if isinstance(settings, Mapping) else None
-    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    found = _kind(settings)
     return isinstance(found, type) and issubclass(found, parent)
+
+
+def _kind(settings: Any) -> Any:
+    """The class that settings name."""
+    kind = settings.get("type") if isinstance(settings, Mapping) else None
+    return MODELS.get(kind) if isinstance(kind, str) else kind
 
 
 def _on_meta(settings: Mapping[str, Any]) -> Any:

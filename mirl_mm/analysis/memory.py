@@ -1,12 +1,13 @@
 """What training keeps in memory for the backward pass, counted without running it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
-from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models import ImageClassifier
+from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import SCOPE
@@ -54,16 +55,18 @@ def activation_bytes(model: Mapping[str, Any], images: int) -> int | None:
     recompute, backbone.with_cp = backbone.with_cp, False
     known = storages(network)
     with torch.device("meta"):
-        pixels = torch.empty(images, backbone.patch_embed.proj.in_channels, *backbone.img_size)
-        if isinstance(network, MaskedPretrainer):
-            total, tokens = kept_bytes(lambda: network(pixels, mode="loss"), known), 1 + network.visible
-        else:
-            total, tokens = kept_bytes(lambda: network(pixels), known), 1 + backbone.grid[0] * backbone.grid[1]
+        pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
+        options = {"mode": "loss"} if isinstance(network, MaskedPretrainer) else {}
+
+        def run() -> Any:
+            return network(pixels, **options)
+
+        total = kept_bytes(run, known)
         if not recompute:
             return total
-        x = torch.empty(images, tokens, backbone.embed_dims, requires_grad=True)
-        block = kept_bytes(lambda: backbone.blocks[0](x), known)
-    return total - backbone.depth * (block - x.untyped_storage().nbytes()) + block
+        call, size = _block_calls(backbone, run)[0]
+        block = kept_bytes(call, known)
+    return total - backbone.depth * (block - size) + block
 
 
 def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = "cpu") -> Memory:
@@ -73,7 +76,7 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
     Losses, anchors, the compiler's and the libraries' own memory are not in it.
 
     Args:
-        model: The config's ``model``: a detector of mmdet or a segmentor of mmseg on a DeepViT.
+        model: The config's ``model``: a detector of mmdet or a segmentor of mmseg on a plain backbone.
         scope: The config's ``default_scope``.
         device: Whose way is counted, ``"cpu"`` or ``"cuda"``: with relative positions, attention on a GPU keeps wider
             heads.
@@ -83,8 +86,8 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
     """
     network = model_on_meta(model, scope).train()
     heads = [head for name in _DENSE_HEADS if (head := getattr(network, name, None)) is not None]
-    if not heads or not isinstance(network.backbone, DeepViT):
-        raise ValueError(f"the config's model is {model.get('type')}, no detector or segmentor with a DeepViT")
+    if not heads or not is_backbone(network.backbone):
+        raise ValueError(f"the config's model is {model.get('type')}, no detector or segmentor on a plain backbone")
     images = 2  # batch norm wants two
     known = storages(network)
     with torch.device("meta"), meta_stands_for(device):
@@ -103,16 +106,34 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
     return Memory(sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained), total)
 
 
-def _backbone(backbone: DeepViT, images: int, known: set[int]) -> int:
+def _backbone(backbone: PlainBackbone, images: int, known: set[int]) -> int:
     """Bytes kept; with recomputation, the inputs of all blocks and one block's activations."""
     recompute, backbone.with_cp = backbone.with_cp, False
+    pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
+
+    def run() -> Any:
+        return backbone(pixels)
+
     if not recompute:
-        pixels = torch.empty(images, backbone.patch_embed.proj.in_channels, *backbone.img_size)
-        return kept_bytes(lambda: backbone(pixels), known)
-    places = backbone.grid if backbone.on_maps else (backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1],)
-    x = torch.empty(images, *places, backbone.embed_dims, requires_grad=True)
-    inputs = x.untyped_storage().nbytes() * backbone.depth
-    return inputs + max(kept_bytes(partial(block, x), known) for block in backbone.blocks)
+        return kept_bytes(run, known)
+    calls = _block_calls(backbone, run)
+    return sum(size for _, size in calls) + max(kept_bytes(call, known) for call, _ in calls)
+
+
+def _block_calls(backbone: PlainBackbone, run: Callable[[], Any]) -> list[tuple[Callable[[], Any], int]]:
+    """How each block is called while ``run`` runs, with inputs that want gradients, and the bytes of its tokens."""
+    calls: list[tuple[Callable[[], Any], int]] = []
+
+    def note(block: Any, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        x = torch.empty_like(args[0]).requires_grad_()
+        calls.append((partial(block, x, **given), x.untyped_storage().nbytes()))
+
+    handles = [block.register_forward_pre_hook(note, with_kwargs=True) for block in backbone.blocks]
+    with torch.no_grad():
+        run()
+    for handle in handles:
+        handle.remove()
+    return calls
 
 
 def _region_heads(network: Any, width: int, known: set[int]) -> int:

@@ -45,19 +45,20 @@ def model_parts(
     the test lets through (``rpn.max_per_img`` boxes, ``rcnn.max_per_img`` masks), the most that an image can have.
 
     Args:
-        model: The config's ``model``: a classifier of ours, a detector of mmdet or a segmentor of mmseg on a DeepViT.
+        model: The config's ``model``: a classifier of ours, a detector of mmdet or a segmentor of mmseg on a plain
+            backbone.
         scope: The config's ``default_scope``.
         img_size: (H, W) in place of the config's.
         device: Whose way is counted, as in :func:`~mirl_mm.analysis.encoder_cost`.
 
     Raises:
-        ValueError: If there is no DeepViT.
+        ValueError: If there is no plain backbone.
     """
     settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
     network = model_on_meta(settings, scope).eval()
     backbone = network.backbone
     with torch.device("meta"), meta_stands_for(device):
-        images = torch.empty(1, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+        images = torch.empty(1, backbone.in_channels, *backbone.img_size)
         parts: list[Part] = []
 
         def measure(name: str, part: nn.Module, run: Callable[[], Any], regions: int | None = None) -> Any:

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from mirl_mm.models.backbones import Context
 from mirl_mm.models.layers import patchify
 from mirl_mm.models.layers.rows import at_least_float32
 from mirl_mm.models.pretrainers import MAE, MIRL, MaskedPretrainer
@@ -50,7 +51,9 @@ class PlainFormulation(nn.Module):
         model = self.model
         masking = model.make_masking(inputs, noise)
         x = visible_tokens(model, inputs, masking)
-        groups = mirl_groups(model, x, masking) if isinstance(model, MIRL) else mae_groups(model, x, masking)
+        context = model.backbone.context(inputs, masking.ids_keep)
+        make = mirl_groups if isinstance(model, MIRL) else mae_groups
+        groups = make(model, x, masking, context)
         target = all_targets(model, inputs)
         terms = torch.stack([masked_error(group, target, masking.mask) for group in groups])
         names = model.term_names if len(groups) > 1 else ()
@@ -58,19 +61,19 @@ class PlainFormulation(nn.Module):
 
 
 def visible_tokens(model: MaskedPretrainer, images: Tensor, masking: Masking) -> Tensor:
-    """Embed all patches by the convolution, then keep the class token and the visible: ``(B, 1 + K, C)``."""
-    x = model.backbone.embed(images)
+    """Embed all patches by the convolution, then keep the prefix tokens and the visible: ``(B, P + K, C)``."""
+    x, prefix = model.backbone.embed(images), model.backbone.num_prefix_tokens
     ids = masking.ids_keep[..., None].expand(-1, -1, x.shape[2])
-    return torch.cat([x[:, :1], x[:, 1:].gather(1, ids)], dim=1)
+    return torch.cat([x[:, :prefix], x[:, prefix:].gather(1, ids)], dim=1)
 
 
-def mirl_groups(model: MIRL, x: Tensor, masking: Masking) -> list[Group]:
+def mirl_groups(model: MIRL, x: Tensor, masking: Masking, context: Context = None) -> list[Group]:
     """MIRL's pairs (main, residual) for every patch from x⁰: ``(B, L, p*p*3)`` each, in image order."""
     backbone, size, last = model.backbone, model.segment_depth, model.num_segments
     z = [model.embeds[0](model.norms[0](x))]
     predictions: list[Tensor] = []
     for g in range(1, last + 1):
-        x = backbone.run_blocks(x, (g - 1) * size, g * size)
+        x = backbone.run_blocks(x, (g - 1) * size, g * size, context)
         norm = backbone.norm if g == last else model.norms[g]
         memory = torch.cat(z, dim=1)
         z.append(model.embeds[g](norm(x)))
@@ -79,9 +82,9 @@ def mirl_groups(model: MIRL, x: Tensor, masking: Masking) -> list[Group]:
     return [(predictions[g], predictions[last - 1 - g]) for g in range(last // 2)]
 
 
-def mae_groups(model: MAE, x: Tensor, masking: Masking) -> list[Group]:
+def mae_groups(model: MAE, x: Tensor, masking: Masking, context: Context = None) -> list[Group]:
     """MAE's one prediction for every patch."""
-    z = model.embed(model.backbone.norm(model.backbone.run_blocks(x)))
+    z = model.embed(model.backbone.norm(model.backbone.run_blocks(x, context=context)))
     return [(model.decoder.forward_all(z, masking),)]
 
 

@@ -116,7 +116,7 @@ def deal_out(cfg: Config, gpus: int, written_for: int) -> Batch:
 
 
 def count_parameters(model: nn.Module) -> Parameters:
-    """Parameters of a model with a DeepViT."""
+    """Parameters of a model on a plain backbone."""
     sizes = [[p.numel() for p in block.parameters()] for block in find_backbone(model)[1].blocks]
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return Parameters(

@@ -77,7 +77,7 @@ class TrainingBench:
     def generated(self, batch_size: int, num_batches: int = 4) -> Iterator[dict[str, Any]]:
         """The same few batches of random images for ever, as the loader would give them: uint8 in host memory."""
         generator = torch.Generator().manual_seed(self.seed)
-        shape = (batch_size, self.model.backbone.patch_embed.proj.in_channels, *self.model.backbone.img_size)
+        shape = (batch_size, self.model.backbone.in_channels, *self.model.backbone.img_size)
         batches = [
             {
                 "inputs": torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),

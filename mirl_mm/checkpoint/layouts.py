@@ -138,10 +138,11 @@ class Layout(NamedTuple):
 #: What wrappers call the module in them: DDP, ``torch.compile``, FSDP and activation checkpointing.
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _COUNTER = "n_averaged"  # of torch's AveragedModel
-_QKV = "blocks.0.attn.qkv.weight"
+_QKV, _NORM = "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight"
 #: The first one whose marks are all there counts.
 LAYOUTS = (
     Layout("ours", "a model with a DeepViT as backbone", (f"backbone.{_QKV}",), from_ours),
+    Layout("ours", "a model with a TimmViT as backbone", (f"backbone.{_NORM}",), from_ours),
     *(
         Layout("vitdet", "detectron2's ViTDet", (f"{start}net.{_QKV}",), from_detectron2_vitdet, HEADS)
         for start in ("backbone.", "")
@@ -151,6 +152,7 @@ LAYOUTS = (
     Layout("vit", "a ViT with mean pooling and a head, as MAE's fine-tuning", (_QKV, "fc_norm.weight"), from_vit),
     Layout("vit", "a ViT with a head, as timm's", (_QKV, "head.weight"), from_vit),
     Layout("vit", "a ViT without head", (_QKV,), from_vit),
+    Layout("vit", "a ViT with separate queries, keys and values, as some of timm's", (_NORM,), from_vit),
 )
 
 

@@ -8,9 +8,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from mirl_mm import registry
-from mirl_mm.models import DeepViT
-from mirl_mm.models.backbones.presets import resolve_arch
-from mirl_mm.models.backbones.settings import pair
+from mirl_mm.models.backbones import is_backbone
+from mirl_mm.models.layers import Size
 from mirl_mm.models.necks import SimpleFPN
 
 from .options import find_type
@@ -20,30 +19,32 @@ _Place = tuple[str, Any, str, Any]
 
 
 def fit_to_backbone(cfg: Config) -> None:
-    """Set what of a detector's or segmentor's neck and heads follows from its DeepViT, where the config has it.
+    """Set what of a detector's or segmentor's neck and heads follows from its backbone, where the config has it.
 
     - The neck takes maps of the backbone's width; heads take maps of the neck's.
     - With :class:`~mirl_mm.SimpleFPN`, the strides of the levels, by which anchors and regions find their place, follow
-      from patch size and scales. Other strides would train, on the wrong places.
+      from the stride of the backbone's map and scales. Other strides would train, on the wrong places.
 
     So a config that names another encoder or patch size has to name nothing else. What changes is printed.
 
     Args:
-        cfg: The config; changed in place. Models with another backbone, or necks of a kind that isn't known here, stay
+        cfg: The config; changed in place. Models with a backbone that does not
+            say its ``map_facts``, or necks of a kind that isn't known here, stay
             as they are.
 
     Raises:
-        ValueError: For an unknown ``arch``, or a patch size that is none.
+        ValueError: For settings of which no backbone can be made.
     """
     model: Any = cfg.get("model") or {}
     backbone: Any = model.get("backbone") or {}
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
         kinds = [find_type((part or {}).get("type")) for part in (backbone, model.get("neck"))]
-    if not (isinstance(kinds[0], type) and issubclass(kinds[0], DeepViT)):
+    kind: Any = kinds[0]
+    if not (is_backbone(kind) and hasattr(kind, "map_facts")):
         return
-    width = resolve_arch(backbone.get("arch", "vit-b"))["embed_dims"]
+    width, stride = kind.map_facts(backbone)
     changes = []
-    for place, holder, key, value in _places(model, kinds[1], width):
+    for place, holder, key, value in _places(model, kinds[1], width, stride):
         old = holder[key]
         if (list(old) if isinstance(old, tuple) else old) != value:
             holder[key] = value
@@ -52,10 +53,10 @@ def fit_to_backbone(cfg: Config) -> None:
         print_log(f"as backbone and neck are: {', '.join(changes)}", logger="current")
 
 
-def _places(model: Any, neck: Any, width: int) -> Iterator[_Place]:
+def _places(model: Any, neck: Any, width: int, stride: Size) -> Iterator[_Place]:
     if neck is SimpleFPN:
         yield from _given("model.neck", model.neck, in_channels=width)
-        yield from _of_detector(model, _strides(model.backbone, model.neck))
+        yield from _of_detector(model, _strides(stride, model.neck))
     elif not model.get("neck") or getattr(neck, "__name__", "") == "Feature2Pyramid":  # maps as wide as the backbone's
         yield from _given("model.neck", model.get("neck"), embed_dim=width)
         for name in ("decode_head", "auxiliary_head"):
@@ -85,9 +86,9 @@ def _of_detector(model: Any, strides: list[int | float] | None) -> Iterator[_Pla
             yield from _given(place, part, in_channels=channels)
 
 
-def _strides(backbone: Mapping, neck: Mapping) -> list[int | float] | None:
+def _strides(stride: Size, neck: Mapping) -> list[int | float] | None:
     """Pixels between the places of each level; None for patches that are not square."""
-    rows, columns = pair(backbone.get("patch_size", 16), "patch_size")
+    rows, columns = stride
     if rows != columns:
         return None
     strides = [rows / scale for scale in neck.get("scales", (4, 2, 1, 0.5))]

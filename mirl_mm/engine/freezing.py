@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mirl_mm import registry
-from mirl_mm.models import DeepViT
+from mirl_mm.models.backbones import is_backbone
 
 from .options import find_type, parameters_of
 
@@ -15,14 +15,14 @@ def settle_freezing(cfg: Config) -> None:
     """Put ``model.freeze_backbone`` where it is read.
 
     Our classifier and segmentor have the setting themselves. Models that have none, such as mmdet's detectors, get
-    their :class:`~mirl_mm.DeepViT` ``frozen`` instead, which is the same: no gradient, no state of the optimiser,
+    their plain backbone ``frozen`` instead, which is the same: no gradient, no state of the optimiser,
     evaluation mode.
 
     Args:
         cfg: The config; changed in place.
 
     Raises:
-        ValueError: If such a model's backbone is no DeepViT.
+        ValueError: If such a model's backbone is none that can be ``frozen``.
     """
     model: Any = cfg.get("model") or {}
     if "freeze_backbone" not in model:
@@ -31,9 +31,9 @@ def settle_freezing(cfg: Config) -> None:
         kind, backbone = (find_type((part or {}).get("type")) for part in (model, model.get("backbone")))
     if kind is None or "freeze_backbone" in parameters_of(kind):
         return
-    if not (isinstance(backbone, type) and issubclass(backbone, DeepViT)):
+    if not (backbone and is_backbone(backbone) and "frozen" in parameters_of(backbone)):
         raise ValueError(
             f"model.freeze_backbone: the backbone of {model.type} is {(model.get('backbone') or {}).get('type')}, and "
-            "only a DeepViT can be frozen by it: take the backbone's own setting, such as frozen_stages"
+            "only plain ones such as DeepViT can be frozen by it: take its own setting, such as frozen_stages"
         )
     model.backbone.frozen = bool(model.pop("freeze_backbone"))

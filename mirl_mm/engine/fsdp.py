@@ -1,4 +1,4 @@
-"""PyTorch's FSDP2 for a model with a DeepViT: sharing it out, and whole tensors from the shares and back."""
+"""PyTorch's FSDP2 for a model on a plain backbone: sharing it out, and whole tensors from the shares and back."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -103,7 +103,7 @@ def find_backbone(model: nn.Module) -> tuple[str, Any]:
         what = f"{len(found)} have it: {names}" if found else "none has it"
         raise ValueError(
             f"layer decay needs one module with get_layer_depth(name, prefix) in {type(model).__name__}, and {what}. "
-            "Use a DeepViT as backbone, or GroupedOptimWrapperConstructor without layer decay"
+            "Use a plain backbone such as DeepViT, or GroupedOptimWrapperConstructor without layer decay"
         )
     name, module = found[0]
     return (f"{name}." if name else ""), module

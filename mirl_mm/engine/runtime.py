@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
 from mirl_mm.models import ImageClassifier
-from mirl_mm.models.backbones import DeepViT
+from mirl_mm.models.backbones import Context, PlainBackbone, is_backbone
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
 
@@ -48,7 +48,7 @@ class Compiled(NamedTuple):
 
 
 def compile_training(model: nn.Module, backend: str | Callable = "inductor", cuda_graphs: bool = False) -> Compiled:
-    """Let the parts of a model on a :class:`~mirl_mm.DeepViT` be compiled when they are first trained; in place.
+    """Let the parts of a model on a plain backbone be compiled when they are first trained; in place.
 
     =============================  ===========================  ===========
     training                       the encoder is compiled by   CUDA graphs
@@ -69,11 +69,13 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
         cuda_graphs: Run the parts as CUDA graphs. Not by default, as no GPU has tried them yet.
 
     Raises:
-        ValueError: If the model has no DeepViT, or if ``cuda_graphs=True`` is asked for where there are none.
+        ValueError: If the model has no plain backbone, or if ``cuda_graphs=True`` is asked for where there are none.
     """
-    backbone = next((module for module in model.modules() if isinstance(module, DeepViT)), None)
+    backbone: Any = next(filter(is_backbone, model.modules()), None)
     if backbone is None:
-        raise ValueError(f"compile is for models with a DeepViT as backbone, and {type(model).__name__} has none")
+        raise ValueError(
+            f"compile is for models on a plain backbone such as DeepViT, which {type(model).__name__} lacks"
+        )
     by_blocks = _by_blocks(model, backbone)
     hindrance = by_blocks or _no_graphs(model, backend)
     if cuda_graphs and hindrance:
@@ -92,7 +94,7 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
         parts.append(f"{backbone.depth} blocks, one by one")
     else:
         bounds = segment_bounds(backbone, getattr(model, "segment_depth", backbone.depth))
-        backbone.run_blocks = _Segments(backbone, compiled(_run_segment), bounds)  # type: ignore[method-assign]
+        backbone.run_blocks = _Segments(backbone, compiled(_run_segment), bounds)
         lengths = sorted({stop - start for start, stop in pairwise(bounds)})
         parts.append(f"{_number(len(bounds) - 1, 'run')} of {_number(' or '.join(map(str, lengths)), 'block')}")
     if isinstance(model, MaskedPretrainer):
@@ -107,7 +109,7 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     return Compiled(tuple(parts), cuda_graphs, hindrance)
 
 
-def segment_bounds(backbone: DeepViT, segment_depth: int) -> list[int]:
+def segment_bounds(backbone: PlainBackbone, segment_depth: int) -> list[int]:
     """Where the encoder is cut, from 0 to its depth.
 
     Cuts are where something is taken out: after each of ``segment_depth`` blocks and of the backbone's ``out_indices``.
@@ -117,7 +119,7 @@ def segment_bounds(backbone: DeepViT, segment_depth: int) -> list[int]:
     taken = {*range(0, backbone.depth + 1, segment_depth), *(index + 1 for index in backbone.out_indices)}
     cuts = sorted({0, backbone.depth, *taken})
     pieces = [stop - start for start, stop in pairwise(cuts)]
-    kinds = [(type(block), getattr(block.attn, "window_size", None)) for block in backbone.blocks]
+    kinds = [(type(block), getattr(getattr(block, "attn", None), "window_size", None)) for block in backbone.blocks]
     common = math.gcd(*pieces)
     alike = [
         length
@@ -158,7 +160,7 @@ def _number(count: int | str, thing: str) -> str:
     return f"{count} {thing}{'' if str(count) == '1' else 's'}"
 
 
-def _by_blocks(model: nn.Module, backbone: DeepViT) -> str:
+def _by_blocks(model: nn.Module, backbone: PlainBackbone) -> str:
     """Why blocks have to stay apart; empty if they need not."""
     if any(isinstance(module, FSDPModule) for module in model.modules()):
         return "FSDP gathers and frees weights block by block"
@@ -188,25 +190,25 @@ class _WhileTraining:
 
 
 class _Segments:
-    """Stands for :meth:`DeepViT.run_blocks`."""
+    """Stands for :meth:`PlainBackbone.run_blocks`."""
 
-    def __init__(self, backbone: DeepViT, compiled: Callable, bounds: Sequence[int]) -> None:
+    def __init__(self, backbone: PlainBackbone, compiled: Callable, bounds: Sequence[int]) -> None:
         self.backbone, self.compiled, self.bounds = backbone, compiled, bounds
 
-    def __call__(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+    def __call__(self, x: Tensor, start: int = 0, stop: int | None = None, context: Context = None) -> Tensor:
         stop = self.backbone.depth if stop is None else stop
         if not (_trains(self.backbone) and {start, stop} <= set(self.bounds)):
-            return DeepViT.run_blocks(self.backbone, x, start, stop)
+            return type(self.backbone).run_blocks(self.backbone, x, start, stop, context)
         blocks = list(self.backbone.blocks)
         bounds = [bound for bound in self.bounds if start <= bound <= stop]
         for first, last in pairwise(bounds):
-            x = self.compiled(blocks[first:last], x)
+            x = self.compiled(blocks[first:last], x, context and context[first:last])
         return x
 
 
-def _run_segment(blocks: Sequence[nn.Module], x: Tensor) -> Tensor:
-    for block in blocks:
-        x = block(x)
+def _run_segment(blocks: Sequence[nn.Module], x: Tensor, context: Context) -> Tensor:
+    for index, block in enumerate(blocks):
+        x = block(x, **context[index]) if context else block(x)
     return x
 
 
@@ -246,11 +248,12 @@ class SharedDropPath(nn.Module):
         return x * (kept / self.keep).to(x.dtype)
 
 
-def _share_drop_path(backbone: DeepViT) -> None:
+def _share_drop_path(backbone: PlainBackbone) -> None:
     device = next(backbone.parameters()).device
-    for block in backbone.blocks:
-        if isinstance(block.drop_path, DropPath):
-            block.drop_path = SharedDropPath(block.drop_path.drop_prob).to(device)
+    for module in list(backbone.blocks.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, DropPath):
+                setattr(module, name, SharedDropPath(child.drop_prob).to(device))
 
 
 def compile_runner(runner: Runner, **settings: Any) -> None:

@@ -53,7 +53,7 @@ def _data(runner: Runner) -> str:
 def _model(runner: Runner) -> str:
     model = bare_model(runner)
     backbone: Mapping[str, Any] = runner.cfg.model.get("backbone") or {}
-    arch = backbone.get("arch")
+    arch = backbone.get("arch") or backbone.get("model_name")
     size = backbone.get("img_size")
     parts = [type(model).__name__]
     if isinstance(arch, Mapping):

@@ -18,7 +18,7 @@ from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.config import read_config
 from mirl_mm.datasets.transforms.pipeline import Step, build_pipeline
-from mirl_mm.models.backbones import DeepViT
+from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.registry import MODELS, SCOPE
 
 _PREFIX = "backbone."
@@ -40,7 +40,7 @@ class FrozenEncoder:
     """
 
     name: str
-    backbone: DeepViT
+    backbone: PlainBackbone
     preprocess: nn.Module
     pipeline: Sequence[dict | Step]
     segments: int | None = None
@@ -162,10 +162,10 @@ def _build(cfg: Config, name: str) -> FrozenEncoder:
     """The encoder of a config, its weights as they are at the start."""
     model = cfg.get("model") or {}
     settings = {key: value for key, value in (model.get("backbone") or {}).items() if key not in _NOT_ENCODER}
-    kind = str(settings.get("type", "none")).rpartition(".")[2]
-    if kind != "DeepViT":
-        raise ValueError(f"the config's model needs a DeepViT as its backbone, it has {kind}")
-    backbone: DeepViT = MODELS.build({"_scope_": SCOPE, **settings})
+    kind = settings.get("type", "none")
+    if not is_backbone(MODELS.get(kind) if isinstance(kind, str) else kind):
+        raise ValueError(f"the config's model needs a plain backbone such as DeepViT, it has {kind}")
+    backbone: PlainBackbone = MODELS.build({"_scope_": SCOPE, **settings})
     statistics = model.get("data_preprocessor") or {}
     preprocess = ImgDataPreprocessor(mean=statistics.get("mean"), std=statistics.get("std"))
     segments = model.get("num_segments", 6) if model.get("type", "").endswith("MIRL") else None

@@ -9,7 +9,7 @@ from mmengine.dist import all_gather, get_dist_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mirl_mm.models.backbones import DeepViT
+from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.evaluating import evaluating
 
 from .encoder import FrozenEncoder
@@ -32,7 +32,7 @@ class Features(NamedTuple):
 
 
 def pooled_tokens(
-    backbone: DeepViT, images: Tensor, depths: Sequence[int], pool: str = "avg", final_norm: bool = False
+    backbone: PlainBackbone, images: Tensor, depths: Sequence[int], pool: str = "avg", final_norm: bool = False
 ) -> list[Tensor]:
     """Features after each of ``depths``.
 
@@ -57,13 +57,13 @@ def pooled_tokens(
 
 
 def tokens_after(
-    backbone: DeepViT, images: Tensor, depths: Sequence[int], final_norm: bool = False
+    backbone: PlainBackbone, images: Tensor, depths: Sequence[int], final_norm: bool = False
 ) -> Iterator[Tensor]:
-    """``(B, 1 + L, C)`` tokens after each of ``depths``, class token first; arguments as in :func:`pooled_tokens`."""
-    x = backbone.embed(images)
+    """``(B, P + L, C)`` tokens after each of ``depths``, prefix tokens first; arguments as in :func:`pooled_tokens`."""
+    x, context = backbone.embed(images), backbone.context(images)
     done = 0
     for depth in depths:
-        x = backbone.run_blocks(x, done, depth)
+        x = backbone.run_blocks(x, done, depth, context)
         done = depth
         yield backbone.norm(x) if final_norm and depth == backbone.depth else x
 
@@ -104,6 +104,8 @@ def extract_features(
     depths = check_depths(depths, encoder.backbone.depth)
     if pool not in POOLS:
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, got {pool!r}")
+    if pool == "token" and not encoder.backbone.has_class_token:
+        raise ValueError("pool 'token' is the class token, which this encoder lacks: take 'avg'")
     rank, world_size = get_dist_info()
     share = images.share(rank, world_size)
     rows = -(-len(images) // world_size)  # processes with an image less fill up with one row of zeros

@@ -22,8 +22,12 @@ _HEAD = {
 }
 
 
-def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a backbone (``backbone.*``) or classifier to those of timm's ``VisionTransformer``.
+def to_timm(state: Mapping[str, Tensor], plain: bool = True) -> dict[str, Tensor]:
+    """Rename the weights of a backbone (``backbone.*``) or classifier to timm's.
+
+    Args:
+        state: Our names to tensors.
+        plain: Whether the backbone has to have what timm's ``VisionTransformer`` has by default, and no more.
 
     Raises:
         ValueError: For a name that timm's class has no place for, such as a decoder's.
@@ -31,7 +35,7 @@ def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, tensor in state.items():
         theirs = _HEAD.get(name, name.removeprefix("backbone."))
-        if name not in _HEAD and not (name.startswith("backbone.") and _BACKBONE.fullmatch(theirs)):
+        if name not in _HEAD and not (name.startswith("backbone.") and (_BACKBONE.fullmatch(theirs) or not plain)):
             raise ValueError(f"timm's VisionTransformer has no place for {name!r}: choose the layout 'mirl'")
         renamed[theirs] = tensor
     return renamed

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm.file_backend import whole_file
-from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models import ImageClassifier
+from mirl_mm.models.backbones import PlainBackbone
 
 from .compare import TOLERANCE, relative_difference
 from .publish import check_suffix
@@ -48,7 +49,7 @@ class Exported(NamedTuple):
 class _Features(nn.Module):
     """A backbone that gives one tensor for each of its ``out_indices``."""
 
-    def __init__(self, backbone: DeepViT, kind: str) -> None:
+    def __init__(self, backbone: PlainBackbone, kind: str) -> None:
         super().__init__()
         self.backbone = backbone
         self.kind = kind
@@ -112,18 +113,18 @@ def export_onnx(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     size = {} if img_size is None else {"img_size": tuple(img_size)}
-    model: DeepViT | ImageClassifier
+    model: PlainBackbone | ImageClassifier
     wrapper: nn.Module
     if part == "classifier":
         model = source.classifier(**size)
         wrapper, names = _Scores(model), ["scores"]
     else:
         model = source.backbone(**size, out_indices=tuple(features))
-        if kind == "class" and model.num_prefix_tokens == 0:
+        if kind == "class" and not model.has_class_token:
             raise ValueError(f"the backbone of {source.name} has no class token: take another kind of features")
         wrapper, names = _Features(model, kind), [f"{kind}_{index}" for index in model.out_indices]
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
-    shape = (backbone.patch_embed.proj.in_channels, *backbone.img_size)
+    shape = (backbone.in_channels, *backbone.img_size)
     wrapper.eval()
     program = _convert(wrapper, shape, names)
     facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}

@@ -15,7 +15,8 @@ from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.own_config import building, own_config
 from mirl_mm.checkpoint.report import compare
 from mirl_mm.config import read_config
-from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models import ImageClassifier
+from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.registry import MODELS
 
 #: What ``weights`` can be.
@@ -77,7 +78,7 @@ class Source(NamedTuple):
             )
         return "classifier" if self.has_classifier else "backbone"
 
-    def backbone(self, **changes: Any) -> DeepViT:
+    def backbone(self, **changes: Any) -> PlainBackbone:
         """The backbone with its weights, in evaluation mode.
 
         Args:
@@ -85,7 +86,7 @@ class Source(NamedTuple):
                 are resampled.
 
         Raises:
-            ValueError: If it is no DeepViT, or config and weights do not belong together.
+            ValueError: If it is no plain backbone, or config and weights do not belong together.
         """
         cfg = self._backbone_cfg(**changes)
         prefix = "backbone."
@@ -116,8 +117,10 @@ class Source(NamedTuple):
         given = self.model.get("backbone") or {}
         with self.guard():
             kind = MODELS.get(given["type"]) if "type" in given else None
-        if not (isinstance(kind, type) and issubclass(kind, DeepViT)):
-            raise ValueError(f"the backbone of {self.name} is {given.get('type')}: only a DeepViT can be exported")
+        if not is_backbone(kind):
+            raise ValueError(
+                f"the backbone of {self.name} is {given.get('type')}: only plain ones such as DeepViT can be exported"
+            )
         cfg = {**_without_init(given), "with_cp": False, "drop_path_rate": 0.0}
         if "img_size" in changes:
             with self.guard(), torch.device("meta"):
@@ -137,6 +140,10 @@ class Source(NamedTuple):
                 "it was trained (--config)"
             )
         model.load_state_dict(state, assign=True)
+        if any(buffer.is_meta for buffer in model.buffers()):  # such as rotary positions' frequencies, in no file
+            with self.guard():
+                model = MODELS.build(cfg)
+            model.load_state_dict(state)
         return model.float().eval().requires_grad_(False)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.backbones.presets import ARCHS, resolve_arch
 from mirl_mm.timm import NAMES, timm_arguments
 
@@ -14,13 +15,15 @@ from .compare import TOLERANCE, relative_difference
 from .names import to_timm
 
 
-def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
+def timm_call(model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, Any]]:
     """``timm.create_model``'s name and arguments for the same network, with only what differs from the defaults.
 
     Raises:
-        ValueError: If timm's ``VisionTransformer`` can't be such a network.
+        ValueError: If timm has no such network.
     """
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
+    if not isinstance(backbone, DeepViT):
+        return _own_call(backbone, model)
     if backbone.cls_token is None:
         raise ValueError("timm has no backbone without class token, as detectors use it: choose the layout 'mirl'")
     arch = {key: getattr(backbone, key) for key in ("depth", "embed_dims", "num_heads", "mlp_ratio")}
@@ -31,13 +34,23 @@ def timm_call(model: DeepViT | ImageClassifier) -> tuple[str, dict[str, Any]]:
         options["patch_size"] = backbone.patch_size
     if backbone.img_size != (224, 224):
         options["img_size"] = backbone.img_size
-    channels = backbone.patch_embed.proj.in_channels
-    if channels != 3:
-        options["in_chans"] = channels
+    if backbone.in_channels != 3:
+        options["in_chans"] = backbone.in_channels
     return NAMES[preset or "vit-b"], options | _end(model, not isinstance(backbone.norm, nn.Identity))
 
 
-def _end(model: DeepViT | ImageClassifier, final_norm: bool) -> dict[str, Any]:
+def _own_call(backbone: Any, model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, Any]]:
+    """The call of a backbone that knows its own, as a TimmViT does."""
+    if not hasattr(backbone, "timm_call"):
+        raise ValueError(f"a {type(backbone).__name__} is no model of timm's: choose the layout 'mirl'")
+    if not isinstance(model, ImageClassifier):
+        return backbone.timm_call()
+    head = model.head
+    norm_eps = head.norm.eps if isinstance(head.norm, nn.LayerNorm) else None
+    return backbone.timm_call(head.pool_kind, norm_eps, head.num_classes)
+
+
+def _end(model: PlainBackbone | ImageClassifier, final_norm: bool) -> dict[str, Any]:
     """Arguments for what follows the blocks."""
     if not isinstance(model, ImageClassifier):
         return {"num_classes": 0, "global_pool": "token"} | ({} if final_norm else {"final_norm": False})
@@ -58,14 +71,15 @@ def _end(model: DeepViT | ImageClassifier, final_norm: bool) -> dict[str, Any]:
     return options
 
 
-def timm_state(model: DeepViT | ImageClassifier) -> dict[str, Tensor]:
+def timm_state(model: PlainBackbone | ImageClassifier) -> dict[str, Tensor]:
     """The weights under timm's names.
 
     A linear probe's batch norm, for which timm has no place, becomes part of the linear layer: equal scores but for
     rounding. Everything else is equal to the bit.
     """
-    if isinstance(model, DeepViT):
-        return to_timm({f"backbone.{name}": tensor for name, tensor in model.state_dict().items()})
+    if not isinstance(model, ImageClassifier):
+        known = isinstance(model, DeepViT)
+        return to_timm({f"backbone.{name}": tensor for name, tensor in model.state_dict().items()}, known)
     state = model.state_dict()
     norm = model.head.norm
     if isinstance(norm, nn.BatchNorm1d):
@@ -74,10 +88,12 @@ def timm_state(model: DeepViT | ImageClassifier) -> dict[str, Tensor]:
         weight = state["head.fc.weight"].double() * (variance + norm.eps).rsqrt()
         bias = state["head.fc.bias"].double() - weight @ mean
         state |= {"head.fc.weight": weight.float(), "head.fc.bias": bias.float()}
-    return to_timm(state)
+    return to_timm(state, isinstance(model.backbone, DeepViT))
 
 
-def check_timm(model: DeepViT | ImageClassifier, name: str, options: dict[str, Any], state: dict[str, Tensor]) -> float:
+def check_timm(
+    model: PlainBackbone | ImageClassifier, name: str, options: dict[str, Any], state: dict[str, Tensor]
+) -> float:
     """Compare timm's model with ours on random images.
 
     Returns:
@@ -90,9 +106,12 @@ def check_timm(model: DeepViT | ImageClassifier, name: str, options: dict[str, A
     with torch.device("meta"):
         theirs = timm.create_model(name, **options)
     theirs.load_state_dict(state, assign=True)
+    if any(buffer.is_meta for buffer in theirs.buffers()):  # such as rotary positions' frequencies, in no file
+        theirs = timm.create_model(name, **options)
+        theirs.load_state_dict(state)
     theirs.eval()
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
-    shape = (2, backbone.patch_embed.proj.in_channels, *backbone.img_size)
+    shape = (2, backbone.in_channels, *backbone.img_size)
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         if isinstance(model, ImageClassifier):

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mirl_mm import __version__
-from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models import ImageClassifier
+from mirl_mm.models.backbones import PlainBackbone
 
 from .publish import check_suffix, publish
 from .source import Source
@@ -76,20 +77,14 @@ def export_weights(
     return Published(written, len(tensors), sum(t.numel() for t in tensors.values()), metadata, difference)
 
 
-def describe(source: Source, model: DeepViT | ImageClassifier) -> dict[str, str]:
+def describe(source: Source, model: PlainBackbone | ImageClassifier) -> dict[str, str]:
     """What somebody needs to know who has only the file; numbers and lists are JSON.
 
     ``mean`` and ``std`` are of pixels between 0 and 1, in the order red, green, blue.
     """
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
-    facts: dict[str, Any] = {
-        "depth": backbone.depth,
-        "embed_dims": backbone.embed_dims,
-        "num_heads": backbone.num_heads,
-        "mlp_ratio": backbone.mlp_ratio,
-        "patch_size": backbone.patch_size,
-        "img_size": backbone.img_size,
-    }
+    names = ("depth", "embed_dims", "num_heads", "mlp_ratio", "patch_size", "img_size")
+    facts: dict[str, Any] = {name: getattr(backbone, name) for name in names if hasattr(backbone, name)}
     images = source.model.get("data_preprocessor") or {}
     facts |= {key: [round(value / 255, 6) for value in images[key]] for key in ("mean", "std") if images.get(key)}
     if isinstance(model, ImageClassifier):
@@ -103,6 +98,6 @@ def describe(source: Source, model: DeepViT | ImageClassifier) -> dict[str, str]
     return words | {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
 
-def _prefixed(model: DeepViT | ImageClassifier) -> dict[str, Tensor]:
-    prefix = "backbone." if isinstance(model, DeepViT) else ""
+def _prefixed(model: PlainBackbone | ImageClassifier) -> dict[str, Tensor]:
+    prefix = "" if isinstance(model, ImageClassifier) else "backbone."
     return {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}

@@ -1,8 +1,8 @@
 """Models: layers, backbones, necks, pre-trainers and classifiers."""
 
-from .backbones import DeepViT
+from .backbones import DeepViT, TimmViT
 from .classifiers import ImageClassifier, LinearClsHead, LinearProbeHead
 from .necks import SimpleFPN
 from .pretrainers import MAE, MIRL
 
-__all__ = ["MAE", "MIRL", "DeepViT", "ImageClassifier", "LinearClsHead", "LinearProbeHead", "SimpleFPN"]
+__all__ = ["MAE", "MIRL", "DeepViT", "ImageClassifier", "LinearClsHead", "LinearProbeHead", "SimpleFPN", "TimmViT"]

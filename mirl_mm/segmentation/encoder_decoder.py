@@ -47,7 +47,7 @@ class EncoderDecoder(MMSegEncoderDecoder):
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """``(B, 3, H, W)`` -> scores ``(B, num_classes, H, W)``, of any size."""
         height, width = inputs.shape[-2:]
-        rows, columns = getattr(self.backbone, "patch_size", (1, 1))
+        rows, columns = getattr(self.backbone, "map_stride", (1, 1))
         padding = (0, _lacking(width, columns), 0, _lacking(height, rows))
         padded = F.pad(inputs, padding)
         metas = [{**meta, "img_shape": padded.shape[-2:]} for meta in batch_img_metas]

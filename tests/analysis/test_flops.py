@@ -119,8 +119,11 @@ def test_recomputation_is_left_out():
     ("model", "message"),
     [
         (None, "the config has no model"),
-        ({"type": "ImageClassifier"}, "is a ImageClassifier, which has no DeepViT"),
-        ({"type": "MaskRCNN", "backbone": {"type": "ResNet"}}, "is a MaskRCNN with a ResNet, which has no DeepViT"),
+        ({"type": "ImageClassifier"}, "is a ImageClassifier, which has no plain backbone such as DeepViT"),
+        (
+            {"type": "MaskRCNN", "backbone": {"type": "ResNet"}},
+            "is a MaskRCNN with a ResNet, which has no plain backbone such as DeepViT",
+        ),
     ],
 )
 def test_configs_without_a_deep_vit_are_refused(model, message):

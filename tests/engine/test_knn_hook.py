@@ -111,5 +111,5 @@ def test_refusals_of_data_and_models(data, tmp_path):
     class Runner:
         model = nn.Linear(1, 1)
 
-    with pytest.raises(TypeError, match="needs a model with a DeepViT as its backbone, not Linear"):
+    with pytest.raises(TypeError, match="needs a model with a plain backbone such as DeepViT, not Linear"):
         KNNHook({}, {}).before_train(Runner())

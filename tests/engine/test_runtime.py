@@ -231,7 +231,9 @@ def test_bad_settings(settings):
 
 
 def test_a_model_without_our_backbone():
-    with pytest.raises(ValueError, match="compile is for models with a DeepViT as backbone, and Linear has none"):
+    with pytest.raises(
+        ValueError, match="compile is for models on a plain backbone such as DeepViT, which Linear lacks"
+    ):
         compile_training(torch.nn.Linear(2, 2))
 
 

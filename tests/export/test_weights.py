@@ -156,7 +156,7 @@ def test_a_backbone_that_is_no_deep_vit(tmp_path):
     write(tmp_path / "other.pth", pretrainer())
     (tmp_path / "other.py").write_text("model = dict(type='ImageClassifier', backbone=dict(type='ResNet'))")
     source = open_source(tmp_path / "other.pth", config=tmp_path / "other.py")
-    with pytest.raises(ValueError, match="is ResNet: only a DeepViT"):
+    with pytest.raises(ValueError, match="is ResNet: only plain ones such as DeepViT"):
         export_weights(source, tmp_path / "a.pth", part="backbone")
 
 

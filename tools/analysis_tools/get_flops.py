@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a config's DeepViT, and of the model around it.
+"""Parameters and multiply-adds of a config's backbone, and of the model around it.
 
 Of a pre-trainer those of its training step; of others those of each part in a prediction. A segmentor is counted on one
 window, a detector's heads on as many regions as the test lets through at most.
@@ -11,22 +11,21 @@ two products. A multiply-add is two floating-point operations.
 """
 
 import argparse
-import math
 
 from mmengine.config import Config, DictAction
 
 from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
-from mirl_mm.analysis.flops import is_deep_vit, is_pretrainer
+from mirl_mm.analysis.flops import is_plain, is_pretrainer
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
-from mirl_mm.models.layers import Size, patch_grid
+from mirl_mm.models.layers import Size
 from mirl_mm.registry import MODELS, SCOPE
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("config", help="config file of any task with a DeepViT")
+    parser.add_argument("config", help="config file of any task on a plain backbone")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="whose way to compute is counted")
@@ -55,17 +54,16 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f"{args.config}: {error}") from None
 
-    size = settings.get("img_size", (224, 224))
-    patch = settings.get("patch_size", 16)
-    grid = patch_grid(size, (patch, patch) if isinstance(patch, int) else tuple(patch))
-    print(f"Encoder {settings['arch'] if isinstance(settings.get('arch'), str) else 'DeepViT'}, whole image")
-    print(f"  image {size[0]} x {size[1]}, {math.prod(grid)} patches and the class token")
+    name = settings.get("arch") or settings.get("model_name")
+    prefix = {0: "", 1: " and the class token"}.get(cost.prefix_tokens, f" and {cost.prefix_tokens} prefix tokens")
+    print(f"Encoder {name if isinstance(name, str) else str(settings['type']).rpartition('.')[2]}, whole image")
+    print(f"  image {cost.img_size[0]} x {cost.img_size[1]}, {cost.patches} patches{prefix}")
     print(f"  parameters {cost.parameters / 1e6:.2f} M, of which trained {cost.trainable / 1e6:.2f} M")
     print(HEADER)
     print(line("forward", cost.macs))
     if is_pretrainer(model):
         print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
-    elif not is_deep_vit(model):
+    elif not is_plain(model):
         print_parts(cfg, shape, args.device)
 
 

@@ -11,7 +11,7 @@ from mirl_mm.evaluation.encoder import FrozenEncoder, evaluation_pipeline
 from mirl_mm.evaluation.features import check_depths, extract_features
 from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import LabelledImages, count_classes, labelled_pair
-from mirl_mm.models.backbones import DeepViT
+from mirl_mm.models.backbones import is_backbone
 from mirl_mm.registry import HOOKS
 
 from ..fsdp import gathered
@@ -46,7 +46,7 @@ class KNNHook(Hook):
         ValueError: If ``interval`` is not positive. Before training starts: images without labels, classes that differ
             between training and validation, fewer images than neighbours, or a depth that the encoder does not have.
         FileNotFoundError: Before training starts, if a folder is missing.
-        TypeError: Before training starts, if the model has no DeepViT as its backbone.
+        TypeError: Before training starts, if the model has no plain backbone such as DeepViT.
     """
 
     priority = "LOW"
@@ -118,11 +118,11 @@ class KNNHook(Hook):
 
 def _encoder(runner: Runner) -> FrozenEncoder:
     model = bare_model(runner)
-    backbone = getattr(model, "backbone", None)
-    if not isinstance(backbone, DeepViT):
+    backbone: Any = getattr(model, "backbone", None)
+    if not is_backbone(backbone):
         raise TypeError(
-            f"KNNHook needs a model with a DeepViT as its backbone, not {type(model).__name__}: take it out of the "
-            "config"
+            f"KNNHook needs a model with a plain backbone such as DeepViT, not {type(model).__name__}: take it out of "
+            "the config"
         )
     pipeline = evaluation_pipeline(runner.cfg, backbone.img_size)
     return FrozenEncoder(type(model).__name__, backbone, model.data_preprocessor, pipeline)

@@ -1,7 +1,9 @@
 """Backbones."""
 
 from .deep_vit import DeepViT
+from .plain import Backbone, Context, PlainBackbone, is_backbone
 from .presets import ARCHS
 from .pretrained import FromPretrained
+from .timm_vit import TimmViT
 
-__all__ = ["ARCHS", "DeepViT", "FromPretrained"]
+__all__ = ["ARCHS", "Backbone", "Context", "DeepViT", "FromPretrained", "PlainBackbone", "TimmViT", "is_backbone"]

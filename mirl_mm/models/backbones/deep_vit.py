@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mirl_mm.registry import MODELS
 
@@ -24,16 +22,17 @@ from ..layers import (
     sincos_position,
     take_patches,
 )
+from .plain import PlainBackbone
 from .presets import resolve_arch
-from .pretrained import FromPretrained
 from .settings import block_numbers, pair, resolve_windows
+from .stored_positions import fit_positions
 
 #: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
 _PREFIX_POSITIONS = 1
 
 
 @MODELS.register_module()
-class DeepViT(FromPretrained):
+class DeepViT(PlainBackbone):
     """Plain Vision Transformer, for pre-training and for transfer.
 
     The state dict has timm's and MAE's keys: ``cls_token``, ``pos_embed``, ``patch_embed.proj.*``,
@@ -101,7 +100,8 @@ class DeepViT(FromPretrained):
         self.embed_dims: int = settings["embed_dims"]
         self.num_heads: int = settings["num_heads"]
         self.mlp_ratio: float = settings["mlp_ratio"]
-        self.patch_size = pair(patch_size, "patch_size")
+        self.in_channels = in_channels
+        self.patch_size = self.map_stride = pair(patch_size, "patch_size")
         self.img_size = pair(img_size, "img_size")
         self.grid = patch_grid(self.img_size, self.patch_size)
         self.out_indices = block_numbers(out_indices, self.depth, "out_indices")
@@ -109,10 +109,10 @@ class DeepViT(FromPretrained):
         self.pretrained_grid = None if pretrained_grid is None else pair(pretrained_grid, "pretrained_grid")
         pretrain_size = self.img_size if pretrain_img_size is None else pair(pretrain_img_size, "pretrain_img_size")
         self.position_grid = patch_grid(pretrain_size, self.patch_size)
+        self.has_class_token = class_token
         self.num_prefix_tokens = 1 if class_token else 0
         self.window_size, self.global_attn_indexes = resolve_windows(window_size, global_attn_indexes, self.depth)
         self.use_rel_pos = use_rel_pos
-        #: Blocks take maps (B, h, w, C) in place of sequences (B, N, C).
         self.on_maps = self.window_size is not None or use_rel_pos
         if self.on_maps and class_token:
             raise ValueError("windows and relative positions have no place for a class token: set class_token=False")
@@ -140,6 +140,13 @@ class DeepViT(FromPretrained):
     def train(self, mode: bool = True) -> "DeepViT":
         """Switch between training and evaluation; a frozen backbone stays in evaluation."""
         return super().train(mode and not self.frozen)
+
+    @classmethod
+    def map_facts(cls, settings: Mapping[str, Any]) -> tuple[int, Size]:
+        """Width C of the maps and their stride (rows, columns) in pixels, by the settings."""
+        return resolve_arch(settings.get("arch", "vit-b"))["embed_dims"], pair(
+            settings.get("patch_size", 16), "patch_size"
+        )
 
     def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:
@@ -192,58 +199,8 @@ class DeepViT(FromPretrained):
             return x
         return torch.cat([(self.cls_token + prefix).expand(x.shape[0], -1, -1), x], dim=1)
 
-    def run_blocks(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Blocks ``start`` to ``stop`` (exclusive; default: the last).
-
-        Args:
-            x: ``(B, N, C)``, or the map ``(B, h, w, C)`` with windows or relative positions.
-            start: First block.
-            stop: Block before which to stop.
-
-        Returns:
-            As ``x``.
-        """
-        for block in self.blocks[start:stop]:
-            recompute = self.with_cp and self.training and x.requires_grad
-            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
-        return x
-
-    def forward_tokens(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Tokens after each of ``out_indices``.
-
-        Args:
-            images: ``(B, 3, H, W)``, normalised.
-
-        Returns:
-            ``(B, 1 + h*w, C)`` each, class token first (if there is one); that of the last block after ``norm``.
-        """
-        x = self.embed(images)
-        if self.on_maps:
-            x = x.unflatten(1, patch_grid(images.shape[-2:], self.patch_size))
-        outs, done = [], 0
-        for index in self.out_indices:
-            x = self.run_blocks(x, done, index + 1)
-            done = index + 1
-            out = self.norm(x) if done == self.depth else x
-            outs.append(out.flatten(1, 2) if self.on_maps else out)
-        return tuple(outs)
-
     def get_layer_depth(self, name: str, prefix: str = "") -> tuple[int, int]:
-        """The layer to which a parameter belongs, for layer-wise decay of the learning rate.
-
-        Embeddings are layer 0, block i is layer i + 1, what follows the blocks is layer N + 1 (MAE
-        ``util/lr_decay.py``, BEiT). The signature is mmpretrain's.
-
-        Args:
-            name: The parameter's name.
-            prefix: What the name begins with before this module's own names, such as ``backbone.``.
-
-        Returns:
-            The layer, and the number of layers, N + 2.
-
-        Raises:
-            ValueError: For a name that has no place.
-        """
+        """See :class:`PlainBackbone`; what has no layer is a ``ValueError``."""
         root, _, rest = name.removeprefix(prefix).partition(".")
         if name.startswith(prefix):
             if root in ("cls_token", "pos_embed", "patch_embed"):
@@ -255,38 +212,11 @@ class DeepViT(FromPretrained):
         raise ValueError(f"{name!r} is no parameter of {type(self).__name__} that has a layer")
 
     def no_weight_decay(self) -> set[str]:
-        """Parameters without weight decay in fine-tuning besides 1-D ones (the name is timm's)."""
+        """Positions and the class token."""
         return {"cls_token", "pos_embed"}
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """``(B, 3, H, W)`` -> a feature map ``(B, C, H/p, W/p)`` after each of ``out_indices``."""
-        grid = patch_grid(images.shape[-2:], self.patch_size)
-        return tuple(
-            tokens[:, self.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
-            for tokens in self.forward_tokens(images)
-        )
 
 
 def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook).
-
-    The checkpoint's grid is the first that has as many patches: ``model.pretrained_grid`` where given, the model's own,
-    a square one. Where it has no position for the class token (timm's ``no_embed_class``), that is 0.
-    """
+    """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook)."""
     key = f"{prefix}pos_embed"
-    if key not in state_dict:
-        return
-    position = state_dict[key]
-    for missing in range(_PREFIX_POSITIONS + 1):
-        patches = position.shape[1] - _PREFIX_POSITIONS + missing
-        side = math.isqrt(patches)
-        candidates = (model.pretrained_grid, model.position_grid, (side, side))
-        old = next((grid for grid in candidates if grid and math.prod(grid) == patches), None)
-        if old is not None:
-            position = F.pad(position, (0, 0, missing, 0))
-            state_dict[key] = resample_position(position, old, model.position_grid, _PREFIX_POSITIONS)
-            return
-    raise ValueError(
-        f"{key} of the checkpoint has {position.shape[1] - _PREFIX_POSITIONS} patches, which is no square grid: set "
-        "the backbone's pretrained_grid=(rows, columns) to the grid with which it was trained"
-    )
+    fit_positions(state_dict, key, model.position_grid, _PREFIX_POSITIONS, model.pretrained_grid)

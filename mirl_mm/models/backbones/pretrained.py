@@ -21,6 +21,8 @@ _BEHIND = (
     *("norm.", "fc_norm.", "head.", "head_dist.", "heads.", "attn_pool.", "pre_logits."),
     *("cls_token", "pos_embed", "mask_token"),
 )
+#: What some models have between the embedding and the blocks: random, it would spoil what the file knows.
+_TO_BLOCKS = ("norm_pre.", "reg_token", "dist_token")
 Say = Callable[[str, int], Any]
 
 
@@ -44,9 +46,13 @@ class FromPretrained(BaseModule):
         finally:
             self.init_cfg = given
         for cfg in pretrained if first else []:
-            load_pretrained(self, cfg["checkpoint"], cfg.get("prefix"))
+            self.load_pretrained(cfg["checkpoint"], cfg.get("prefix"))
             if hasattr(self, "_params_init_info"):  # kept by the model around it, for mmengine's log of all parameters
                 update_init_info(self, init_info=f"loaded from {cfg['checkpoint']}")
+
+    def load_pretrained(self, checkpoint: str, prefix: str | None = None) -> None:
+        """Take the weights of a checkpoint; see :func:`load_pretrained`."""
+        load_pretrained(self, checkpoint, prefix)
 
     def skip_pretrained(self) -> None:
         """Let :meth:`init_weights` read no file: a resumed run has its own weights."""
@@ -64,7 +70,7 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
     """Load weights of any origin into a backbone or a model that has one, and log the report.
 
     Args:
-        module: A :class:`~mirl_mm.DeepViT`, or a model with one as its ``backbone``.
+        module: A plain backbone, or a model with one as its ``backbone``.
         checkpoint: The file.
         prefix: What the names of the wanted part begin with in the file; see ``read_any``.
 
@@ -84,7 +90,7 @@ def fit(module: nn.Module, weights: Weights, what: str, say: Say) -> tuple[dict[
     Outside the backbone, tensors of another shape (a head for other classes) are left out with a warning.
 
     Args:
-        module: A :class:`~mirl_mm.DeepViT`, or a model with one as its ``backbone``.
+        module: A plain backbone, or a model with one as its ``backbone``.
         weights: Of :func:`mirl_mm.checkpoint.read_any`.
         what: What is loaded, for messages.
         say: Takes each line of the report, and its logging level.
@@ -142,15 +148,29 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
             f"{what}: the file's model has {stated} attention heads, this one {heads}. Shapes agree, but the features "
             f"would be wrong: set num_heads={stated} in model.backbone.arch"
         )
+    theirs = {_block(name, start) for name in fitting}
+    lacking = [name for name in report.missing if _block(name, start) in theirs and name.startswith(f"{start}blocks.")]
+    lacking += [name for name in report.missing if name.startswith(tuple(f"{start}{part}" for part in _TO_BLOCKS))]
+    if lacking:
+        raise ValueError(
+            f"{what}: it is of another model: the file has no {shorten(lacking)}, without which "
+            f"{type(backbone).__name__} would give other features than the file's model"
+        )
     depth = len(getattr(backbone, "blocks", ()))
     names = [name.removeprefix(start) for name in report.unexpected if name.startswith(start)]
     foreign = [name for name in names if not name.startswith(_BEHIND) and not _is_further_block(name, depth)]
     if foreign:
         raise ValueError(
             f"{what}: the file's encoder has parts that {type(backbone).__name__} lacks and without which its features "
-            f"are others: {shorten(foreign)}. Take weights of a plain ViT"
+            f"are others: {shorten(foreign)}. Take other weights, or the file's model as the backbone: "
+            'type="mirl_mm.TimmViT" with its model_name has what timm\'s models have'
         )
     return heads
+
+
+def _block(name: str, start: str) -> str:
+    """``backbone.blocks.3`` of ``backbone.blocks.3.ls1.gamma``."""
+    return start + ".".join(name.removeprefix(start).split(".")[:2])
 
 
 def _is_further_block(name: str, depth: int) -> bool:

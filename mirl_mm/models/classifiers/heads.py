@@ -20,6 +20,7 @@ class LinearClsHead(BaseModule):
             should have ``final_norm=False``, as the norm is here (MAE's ``fc_norm``); with ``"token"`` the backbone
             normalises and ``norm=False`` belongs here.
         norm: Whether a LayerNorm comes before the linear layer.
+        norm_eps: Of that norm. 1e-6 is MAE's, MIRL's and most models'; DINOv3 of timm has 1e-5.
         dropout: Of what enters the linear layer.
         label_smoothing: Share of the target that is spread evenly over the classes, in training.
         init_std: Deviation of the linear layer's truncated normal weights: 2e-5, so that fine-tuning starts from
@@ -36,6 +37,7 @@ class LinearClsHead(BaseModule):
         num_classes: int,
         pool: str = "avg",
         norm: bool = True,
+        norm_eps: float = 1e-6,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         init_std: float = 2e-5,
@@ -52,6 +54,7 @@ class LinearClsHead(BaseModule):
         self.num_classes = num_classes
         self.pool_kind = pool
         self.label_smoothing = label_smoothing
+        self.norm_eps = norm_eps
         self.norm = self.make_norm(in_channels) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
@@ -60,7 +63,7 @@ class LinearClsHead(BaseModule):
 
     def make_norm(self, width: int) -> nn.Module:
         """The norm before the linear layer."""
-        return LayerNorm(width)
+        return LayerNorm(width, eps=self.norm_eps)
 
     def pool(self, tokens: Tensor, num_prefix_tokens: int = 1) -> Tensor:
         """``(B, P + L, C)`` tokens, the P prefix tokens (class token) first -> ``(B, C)``."""

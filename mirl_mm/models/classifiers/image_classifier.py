@@ -1,4 +1,4 @@
-"""A DeepViT with a head: fine-tuned as a whole, or probed with the backbone frozen."""
+"""A plain Vision Transformer with a head: fine-tuned as a whole, or probed with the backbone frozen."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
-from ..backbones import DeepViT, FromPretrained
+from ..backbones import FromPretrained, PlainBackbone
 from .heads import LinearClsHead
 
 
@@ -23,8 +23,9 @@ class ImageClassifier(FromPretrained, BaseModel):
     timm's loader. The number of classes stands in the head alone.
 
     Args:
-        backbone: Config of a :class:`~mirl_mm.DeepViT`, or the module.
-        head: Config of a :class:`LinearClsHead`, or the module; ``in_channels`` is the backbone's width by default.
+        backbone: Config of a :class:`~mirl_mm.DeepViT` or another plain backbone, or the module.
+        head: Config of a :class:`LinearClsHead`, or the module; ``in_channels`` is the backbone's width by default, and
+            ``norm_eps`` that of its norm, if it says one, as a ``TimmViT`` does.
         random_erasing: Arguments of timm's ``RandomErasing``, e.g. ``dict(probability=0.25, mode="pixel")``.
         mixup: Arguments of timm's ``Mixup``, e.g. ``dict(mixup_alpha=0.8, cutmix_alpha=1.0)``; smoothing of labels is
             the head's.
@@ -39,7 +40,7 @@ class ImageClassifier(FromPretrained, BaseModel):
 
     def __init__(
         self,
-        backbone: dict | DeepViT,
+        backbone: dict | PlainBackbone,
         head: dict | LinearClsHead,
         random_erasing: dict | None = None,
         mixup: dict | None = None,
@@ -48,13 +49,16 @@ class ImageClassifier(FromPretrained, BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.backbone: DeepViT = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        self.backbone: PlainBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
         width = self.backbone.embed_dims
-        self.head: LinearClsHead = MODELS.build({"in_channels": width, **head}) if isinstance(head, dict) else head
+        known = {"norm_eps": self.backbone.norm_eps} if hasattr(self.backbone, "norm_eps") else {}
+        self.head: LinearClsHead = (
+            MODELS.build({"in_channels": width, **known, **head}) if isinstance(head, dict) else head
+        )
         if self.head.in_channels != width:
             raise ValueError(f"the head takes tokens of width {self.head.in_channels}, the backbone's are {width} wide")
-        if self.head.pool_kind == "token" and not self.backbone.num_prefix_tokens:
-            raise ValueError("pool='token' needs a backbone with a class token, got class_token=False")
+        if self.head.pool_kind == "token" and not self.backbone.has_class_token:
+            raise ValueError("pool='token' needs a backbone with a class token, which this one lacks")
         self.erase = None if random_erasing is None else RandomErasing(**random_erasing)
         self.mixup = None if mixup is None else self._make_mixup(mixup)
         self.freeze_backbone = freeze_backbone

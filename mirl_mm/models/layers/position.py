@@ -36,8 +36,10 @@ def sincos_position(embed_dims: int, grid: Size, num_prefix: int = 1) -> Tensor:
     return F.pad(position, (0, 0, num_prefix, 0)).float()[None]
 
 
-def resample_position(position: Tensor, old_grid: Size, new_grid: Size, num_prefix: int = 1) -> Tensor:
-    """Resize a position embedding from one grid to another (bicubic, not antialiased: MAE's and MIRL's way).
+def resample_position(
+    position: Tensor, old_grid: Size, new_grid: Size, num_prefix: int = 1, antialias: bool = False
+) -> Tensor:
+    """Resize a position embedding from one grid to another, bicubic.
 
     Unlike ``timm.layers.resample_abs_pos_embed`` it also resamples when both grids have the same number of patches
     but another shape. It resizes to a size, never by a factor, so no rounding can give a wrong grid.
@@ -47,6 +49,7 @@ def resample_position(position: Tensor, old_grid: Size, new_grid: Size, num_pref
         old_grid: (h_old, w_old).
         new_grid: (h_new, w_new).
         num_prefix: Leading tokens that are kept as they are.
+        antialias: timm's way; MAE's and MIRL's is without.
 
     Returns:
         ``(1, num_prefix + h_new*w_new, C)`` in the dtype of ``position``.
@@ -61,5 +64,5 @@ def resample_position(position: Tensor, old_grid: Size, new_grid: Size, num_pref
         return position
     prefix, patches = position[:, :num_prefix], position[:, num_prefix:]
     patches = patches.float().unflatten(1, old_grid).permute(0, 3, 1, 2)
-    patches = F.interpolate(patches, size=new_grid, mode="bicubic", align_corners=False)
+    patches = F.interpolate(patches, size=new_grid, mode="bicubic", align_corners=False, antialias=antialias)
     return torch.cat([prefix, patches.flatten(2).transpose(1, 2).to(position.dtype)], dim=1)

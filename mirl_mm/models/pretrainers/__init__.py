@@ -1,4 +1,4 @@
-"""Ways to pre-train a DeepViT."""
+"""Ways to pre-train a plain Vision Transformer."""
 
 from .base import MaskedPretrainer
 from .mae import MAE

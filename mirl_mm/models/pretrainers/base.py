@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
-from ..backbones import DeepViT, FromPretrained
+from ..backbones import FromPretrained, PlainBackbone
 from ..layers import take_patches
 from ..layers.rows import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
@@ -21,13 +21,13 @@ Group = tuple[Tensor, ...]
 
 
 class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
-    """Masked-image pre-training of a DeepViT.
+    """Masked-image pre-training of a plain Vision Transformer.
 
     A method is defined by its *components*, predictions of the patches, in groups: the sum of a group's components is
     compared with the target. MIRL has a group per pair of segments (main and residual), MAE one group of one.
 
     Args:
-        backbone: Config of a :class:`DeepViT`, or the module.
+        backbone: Config of a :class:`~mirl_mm.DeepViT` or another plain backbone with a class token, or the module.
         mask_ratio: Share r of masked patches; K = int(L * (1 - r)) stay visible.
         norm_target: Normalise each target patch by its own mean and unbiased variance.
         data_preprocessor: mmengine's; see ``configs/_base_/datasets``.
@@ -43,20 +43,28 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
 
     def __init__(
         self,
-        backbone: dict | DeepViT,
+        backbone: dict | PlainBackbone,
         mask_ratio: float = 0.75,
         norm_target: bool = True,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.backbone: DeepViT = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
-        if not self.backbone.num_prefix_tokens:
-            raise ValueError("pre-training needs a backbone with a class token, got class_token=False")
+        self.backbone: PlainBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        kind = type(self.backbone).__name__
+        if not self.backbone.has_class_token:
+            raise ValueError(f"pre-training needs a backbone with a class token, which this {kind} lacks")
         self.grid = self.backbone.grid
+        (rows, columns), (height, width) = self.backbone.patch_size, self.backbone.img_size
+        if (self.grid[0] * rows, self.grid[1] * columns) != (height, width):
+            raise ValueError(
+                f"pre-training needs images of whole patches, and the {kind} pads or resizes its images of {height} x "
+                f"{width} to {self.grid[0]} x {self.grid[1]} patches of {rows} x {columns}: choose an img_size "
+                "that they divide, and no map_stride"
+            )
         self.num_patches = self.grid[0] * self.grid[1]
         self.patch_size = self.backbone.patch_size
-        self.patch_dims = math.prod(self.patch_size) * self.backbone.patch_embed.proj.in_channels
+        self.patch_dims = math.prod(self.patch_size) * self.backbone.in_channels
         self.mask_ratio = mask_ratio
         self.norm_target = norm_target
         self.visible = num_visible(self.num_patches, mask_ratio)

@@ -68,7 +68,7 @@ class MaskedDecoder(nn.Module):
         """Predict the masked patches.
 
         Args:
-            z: ``(B, 1 + K, D)`` embedded class and visible tokens, in the order of ``masking.ids_keep``.
+            z: ``(B, P + K, D)`` embedded prefix (class) and visible tokens, in the order of ``masking.ids_keep``.
             masking: Which patches are visible and masked.
             memory: ``(B, N, D)`` for cross-attention.
 
@@ -92,19 +92,19 @@ class MaskedDecoder(nn.Module):
         x = torch.cat([self._place(z, masking), masked], dim=1)
         for block in self.blocks:
             x = block(x, memory=memory)
-        y = self.pred(self.norm(x[:, 1:]))
+        y = self.pred(self.norm(x[:, -masking.mask.shape[1] :]))
         order = torch.cat([masking.ids_keep, masking.ids_mask], dim=1)[..., None].expand_as(y)
         return torch.empty_like(y).scatter(1, order, y)
 
     def _place(self, z: Tensor, masking: Masking) -> Tensor:
-        """Add positions to the visible tokens; the class token's is zero."""
-        position = F.pad(self.pos_embed[0][masking.ids_keep], (0, 0, 1, 0))
+        """Add positions to the visible tokens; the prefix tokens' are zero."""
+        position = F.pad(self.pos_embed[0][masking.ids_keep], (0, 0, z.shape[1] - masking.ids_keep.shape[1], 0))
         return z + position
 
     def _first_block(
         self, visible: Tensor, table: Tensor, ids_mask: Tensor, memory: Tensor | None, masked_only: bool
     ) -> Tensor:
-        """The first block; ``(B, M, D)`` if ``masked_only``, else ``(B, 1 + L, D)``."""
+        """The first block; ``(B, M, D)`` if ``masked_only``, else ``(B, P + L, D)``."""
         block: Any = self.blocks[0]
         attn, dim = block.attn, table.shape[1]
         masked = take_rows(table, ids_mask)

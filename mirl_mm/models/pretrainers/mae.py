@@ -17,7 +17,7 @@ class MAE(MaskedPretrainer):
     """One decoder reconstructs the image from the encoder's output.
 
     Args:
-        backbone: Config of a :class:`~mirl_mm.DeepViT`, or the module.
+        backbone: See :class:`MaskedPretrainer`.
         decoder_embed_dims: Width of the decoder (512 in the paper, table 1).
         decoder_depth: Its blocks (8).
         decoder_num_heads: Its heads (16).
@@ -45,5 +45,6 @@ class MAE(MaskedPretrainer):
     def components(self, images: Tensor, masking: Masking, everywhere: bool = False) -> list[Group]:
         """One group of one prediction; see the base class."""
         x = self.backbone.embed(images, masking.ids_keep)
-        z = self.project(self.backbone.norm, self.embed, self.backbone.run_blocks(x))
+        x = self.backbone.run_blocks(x, context=self.backbone.context(images, masking.ids_keep))
+        z = self.project(self.backbone.norm, self.embed, x)
         return [(self.decoder.forward_all(z, masking) if everywhere else self.decoder(z, masking),)]

@@ -22,7 +22,7 @@ class MIRL(MaskedPretrainer):
     the target (paper section 3).
 
     Args:
-        backbone: Config of a :class:`~mirl_mm.DeepViT`, or the module.
+        backbone: See :class:`MaskedPretrainer`.
         num_segments: G, even, a divisor of the backbone's depth. The released models use 6, the paper's figure shows 4.
         decoder_embed_dims: Width D of the decoders (384 for ViT-S, 512 for ViT-B in the paper).
         decoder_depth: Blocks of each decoder (1 and 2).
@@ -71,11 +71,11 @@ class MIRL(MaskedPretrainer):
         return [f"pair_{g}_{G + 1 - g}" for g in range(1, G // 2 + 1)]
 
     def encode(self, images: Tensor, masking: Masking) -> list[Tensor]:
-        """Embedded visible tokens z_0 ... z_G, each ``(B, 1 + K, D)``, class token first."""
-        x = self.backbone.embed(images, masking.ids_keep)
+        """Embedded visible tokens z_0 ... z_G, each ``(B, P + K, D)``, prefix tokens first."""
+        x, context = self.backbone.embed(images, masking.ids_keep), self.backbone.context(images, masking.ids_keep)
         embedded = [self.project(self.norms[0], self.embeds[0], x)]
         for g in range(1, self.num_segments + 1):
-            x = self.backbone.run_blocks(x, (g - 1) * self.segment_depth, g * self.segment_depth)
+            x = self.backbone.run_blocks(x, (g - 1) * self.segment_depth, g * self.segment_depth, context)
             norm = self.norms[g] if g < self.num_segments else self.backbone.norm
             embedded.append(self.project(norm, self.embeds[g], x))
         return embedded
