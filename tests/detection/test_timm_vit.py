@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mirl_mm.engine.backbone_facts import fit_to_backbone
 from mirl_mm.registry import MODELS
 from tests.detection.small import small_detector
 from tests.engine.test_timm_vit import backbone, some_kinds
@@ -10,8 +11,10 @@ from tests.mmlab import state, train
 
 
 def config(kind, shapes, work_dir, **options):
-    cfg = small_detector(shapes, work_dir, model__neck__in_channels=48, **options)
+    cfg = small_detector(shapes, work_dir, **options)
     cfg.model.backbone = backbone(kind, map_stride=8, drop_path_rate=0.2) | {"type": "mirl_mm.TimmViT"}
+    fit_to_backbone(cfg)  # the width is timm's; strides stay those that map_stride gives
+    assert cfg.model.neck.in_channels == 48
     return cfg
 
 
