@@ -265,6 +265,8 @@ class TimmViT(PlainBackbone):
                 "the backbone's final_norm and the head's norm are both on, and timm's models have one of them: choose "
                 "the layout 'mirl'"
             )
+        if self.dist_token is not None and pool is not None:
+            raise ValueError("timm's models with a distillation token have two heads: choose the layout 'mirl'")
         if head_norm not in (None, self.norm_eps):
             raise ValueError(
                 f"the head's norm has epsilon {head_norm:g}, timm's of {self.model_name} {self.norm_eps:g}: choose the "
