@@ -25,7 +25,7 @@ class Settings:
     work_dir: Path
     num_images: tuple[int, int] = (4000, 500)
     epochs: int = 6
-    lengths: tuple[int, int, int] = (1, 400, 300)
+    lengths: tuple[int, int, int] = (1, 300, 300)
 
 
 def make_plan(settings: Settings) -> list[Step]:
