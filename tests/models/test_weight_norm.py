@@ -53,7 +53,7 @@ def test_checkpoints_of_earlier_versions(tmp_path):
     ours, theirs = linears()
     state = {f"decoders.0.pred.{name}": value for name, value in theirs.state_dict().items()}
     averaged = {f"module.{name}": value for name, value in state.items()}
-    torch.save({"state_dict": state, "ema_state_dict": averaged}, tmp_path / "a.pth")
+    torch.save({"meta": {}, "message_hub": {}, "state_dict": state, "ema_state_dict": averaged}, tmp_path / "a.pth")
     found = read_whole(tmp_path / "a.pth")
     assert found["state_dict"].keys() == {f"decoders.0.pred.{name}" for name in ours.state_dict()}
     assert found["ema_state_dict"].keys() == {f"module.decoders.0.pred.{name}" for name in ours.state_dict()}

@@ -68,7 +68,7 @@ class RandomResizedCrop(_ImageTransform):
         self._log_ratio = torch.tensor(ratio).log().tolist()
 
     def apply(self, image: Tensor) -> Tensor:
-        """(3, *size), channels last in memory."""
+        """``(3, *size)``, channels last in memory."""
         top, left, height, width = self.draw(*image.shape[1:])
         # torch's filter is fastest where pixels lie together, and copies such a rectangle slower than numpy.
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy()[top : top + height, left : left + width])
@@ -144,7 +144,7 @@ class CenterCrop(_ImageTransform):
         super().__init__(v2.CenterCrop(self.size))
 
     def apply(self, image: Tensor) -> Tensor:
-        """(3, *size)."""
+        """``(3, *size)``."""
         return kernels.center_crop_image(image, self.size)
 
 
