@@ -9,8 +9,8 @@ from torch import Tensor, nn
 _SHOWN = 5
 
 #: Names' ends of absolute and relative positions. ``(..., channels)``; a backbone fits their number itself.
-_RELATIVE = ("rel_pos_h", "rel_pos_w")
-_RESIZED = ("pos_embed", *_RELATIVE)
+RELATIVE = ("rel_pos_h", "rel_pos_w")
+_RESIZED = ("pos_embed", *RELATIVE)
 
 
 @dataclass
@@ -63,9 +63,9 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     """Match a state dict with a model by name and shape, without loading anything."""
     report = LoadReport()
     ours = model.state_dict()
-    relative = any(name.endswith(_RELATIVE) for name in state)
+    relative = any(name.endswith(RELATIVE) for name in state)
     for name, tensor in ours.items():
-        if name not in state and name.endswith(_RELATIVE) and not relative:
+        if name not in state and name.endswith(RELATIVE) and not relative:
             report.new.append(name)
         elif name not in state:
             report.missing.append(name)

@@ -53,7 +53,8 @@ def test_checkpoints_of_earlier_versions(tmp_path):
     ours, theirs = linears()
     state = {f"decoders.0.pred.{name}": value for name, value in theirs.state_dict().items()}
     averaged = {f"module.{name}": value for name, value in state.items()}
-    torch.save({"meta": {}, "message_hub": {}, "state_dict": state, "ema_state_dict": averaged}, tmp_path / "a.pth")
+    rest = {"meta": {"epoch": 1, "iter": 1}, "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}}
+    torch.save({**rest, "state_dict": state, "ema_state_dict": averaged}, tmp_path / "a.pth")
     found = read_whole(tmp_path / "a.pth")
     assert found["state_dict"].keys() == {f"decoders.0.pred.{name}" for name in ours.state_dict()}
     assert found["ema_state_dict"].keys() == {f"module.decoders.0.pred.{name}" for name in ours.state_dict()}

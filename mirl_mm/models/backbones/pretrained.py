@@ -10,7 +10,7 @@ from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint import Weights, read_any
-from mirl_mm.checkpoint.report import LoadReport, compare, shorten
+from mirl_mm.checkpoint.report import RELATIVE, LoadReport, compare, shorten
 
 from .head_count import stated_heads, usual_heads
 
@@ -151,6 +151,7 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
     theirs = {_block(name, start) for name in fitting}
     lacking = [name for name in report.missing if _block(name, start) in theirs and name.startswith(f"{start}blocks.")]
     lacking += [name for name in report.missing if name.startswith(tuple(f"{start}{part}" for part in _TO_BLOCKS))]
+    lacking = [name for name in lacking if not name.endswith(RELATIVE)]  # they begin at zero, and add nothing then
     if lacking:
         raise ValueError(
             f"{what}: it is of another model: the file has no {shorten(lacking)}, without which "
