@@ -12,7 +12,7 @@ from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.runtime import compile_training, keep_gradients
 from tests.conftest import forget_runs
 from tests.engine.test_runtime import _nothing_compiled, classifier, evaluate, graphs, loss_of, mae, mirl, step  # noqa: F401
-from tests.golden import BF16, distance
+from tests.golden import distance
 from tests.training import small_config, weights, write_class_folders, write_images
 
 pytestmark = pytest.mark.gpu
@@ -23,9 +23,10 @@ BUILDS = {
     "mae": mae,
     "classifier": classifier,
 }
-#: Of losses and of gradients' norms. float32: compiled kernels add up in another order, and losses are means of
-#: thousands of numbers. bfloat16: both ways beside float32, as in the golden tests; a loss is as near as there.
-TOLERANCES = {"fp32": (2e-6, 1e-5), "bf16": (2e-4, 3 * BF16)}
+#: Of losses, and of gradients' norms in float32: compiled kernels add up in another order, and losses are means of
+#: thousands of numbers. In bfloat16 a loss is as near to float32's as in the golden tests, and gradients are no further
+#: from float32's than twice what eager bfloat16's are: both round as often, each in its own way.
+TOLERANCES = {"fp32": (2e-6, 1e-5), "bf16": (2e-4, 2.0)}
 
 
 def settings(device: torch.device, cuda_graphs: bool = False) -> dict:
@@ -38,14 +39,18 @@ def settings(device: torch.device, cuda_graphs: bool = False) -> dict:
 def check(model, reference, seeds, precision: str) -> None:
     """Losses and gradients of ``model``, step by step, beside those of float32."""
     loss_tolerance, tolerance = TOLERANCES[precision]
+    eager = copy.deepcopy(reference)
     for seed in seeds:
         expected, expected_gradients = step(reference, seed=seed)
         found, gradients = step(model, precision == "bf16", seed)
         torch.testing.assert_close(found, expected, rtol=loss_tolerance, atol=0)
         assert gradients.keys() == expected_gradients.keys()
+        rounded = step(eager, True, seed)[1] if precision == "bf16" else {}
         for name, gradient in gradients.items():
             if not name.endswith("qkv.bias"):  # whose part for the keys is rounding alone: softmax ignores it
-                assert distance(gradient, expected_gradients[name]) < tolerance, name
+                target = expected_gradients[name]
+                bound = tolerance * (distance(rounded[name], target) if rounded else 1)
+                assert distance(gradient, target) < bound, name
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
