@@ -3,28 +3,15 @@
 import pytest
 import torch
 
-from mirl_mm.engine.backbone_facts import fit_to_backbone
 from mirl_mm.registry import MODELS
 from tests.detection.small import small_detector
 from tests.engine.test_timm_vit import backbone, some_kinds
-from tests.mmlab import state, train
-
-
-def config(kind, shapes, work_dir, **options):
-    cfg = small_detector(shapes, work_dir, **options)
-    cfg.model.backbone = backbone(kind, map_stride=8, drop_path_rate=0.2) | {"type": "mirl_mm.TimmViT"}
-    fit_to_backbone(cfg)  # the width is timm's; strides stay those that map_stride gives
-    assert cfg.model.neck.in_channels == 48
-    return cfg
+from tests.timm_training import whole_and_resumed
 
 
 @some_kinds
 def test_trains_and_resumes(kind, shapes, tmp_path):
-    train(config(kind, shapes, tmp_path / "whole"))
-    train(config(kind, shapes, tmp_path / "resumed", load_from=str(tmp_path / "whole/iter_2.pth"), resume=True))
-    start, whole, resumed = (
-        state(tmp_path / name) for name in ("whole/iter_2.pth", "whole/iter_4.pth", "resumed/iter_4.pth")
-    )
+    start, whole, resumed = whole_and_resumed(small_detector, kind, shapes, tmp_path)
     assert whole.keys() == resumed.keys()
     for name, tensor in whole.items():
         torch.testing.assert_close(resumed[name], tensor, rtol=1e-5, atol=1e-6, msg=name)
