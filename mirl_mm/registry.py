@@ -52,4 +52,6 @@ PLAIN = [
         "FUNCTIONS",
     )
 ]  # nothing of ours is in these; without a child and a place to import, mmengine warns at look-ups from our scope
+#: Functions that look for annotated objects in a folder (``mirl_mm.discovery``), in the order in which they are asked.
+OBJECT_FINDERS = root.Registry("finder", scope=SCOPE, locations=[f"{SCOPE}.discovery", f"{SCOPE}.converters"])
 INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")

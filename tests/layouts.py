@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from mirl_mm.datasets.shapes import generate
+from mirl_mm.shapes import generate
 
 SPLITS = {"train": "train2017", "val": "val2017"}
 

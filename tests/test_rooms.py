@@ -12,6 +12,8 @@ SMALL = {
     *("registry", "config", "structures", "text", "file_backend", "outputs", "limits", "cli", "stopping", "no_space"),
     "__version__",
 }
+#: What could be deleted, folder and tests, without harm to the rest.
+WINGS = {"converters", "shapes"}
 FILES = [path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts]
 
 
@@ -68,3 +70,10 @@ def test_no_import_leaves_the_map():
         used[own] |= imported(path) - {own} - SMALL
         assert used[own] <= allowed[own], f"{path} imports {sorted(used[own] - allowed[own])}"
     assert used == allowed  # and the map has no more than there is
+
+
+def test_no_room_imports_a_wing():
+    rooms = documented()
+    assert rooms.keys() > WINGS
+    for name, others in rooms.items():
+        assert not others & WINGS, f"{name} imports {sorted(others & WINGS)}, which should register themselves"

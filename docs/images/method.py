@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from PIL import Image, ImageFilter
 
-from mirl_mm.datasets.shapes import EASY_STYLE, make_scene
+from mirl_mm.shapes import EASY_STYLE, make_scene
 
 OUT = Path(__file__).with_name("method.png")
 WIDTH, HEIGHT = 100.0, 60.0  # of the drawing, in its own units

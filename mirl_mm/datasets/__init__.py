@@ -1,11 +1,11 @@
 """Data sets, samplers and transforms; importing this registers them."""
 
-from mirl_mm.datasets.checks import check_dataset_cfg, preflight
-from mirl_mm.datasets.decode import CorruptImageError, load_image
-from mirl_mm.datasets.image_folder import ImageFolder
-from mirl_mm.datasets.randomness import Draw
-from mirl_mm.datasets.samplers import EndlessSampler, EpochSampler
-from mirl_mm.datasets.transforms import build_pipeline
+from .checks import check_dataset_cfg, preflight
+from .decode import CorruptImageError, load_image
+from .image_folder import ImageFolder
+from .randomness import Draw
+from .samplers import EndlessSampler, EpochSampler
+from .transforms import build_pipeline
 
 __all__ = [
     "CorruptImageError",

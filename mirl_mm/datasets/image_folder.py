@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from mirl_mm.datasets.checks import check_images_exist, check_list_file, check_root, no_images
-from mirl_mm.datasets.decode import CorruptImageError
-from mirl_mm.datasets.labels import class_folders, labels_of_folders, read_list
-from mirl_mm.datasets.listing import list_images
-from mirl_mm.datasets.randomness import Draw, seeded
-from mirl_mm.datasets.transforms.pipeline import Step, build_pipeline
 from mirl_mm.registry import DATASETS
+
+from .checks import check_images_exist, check_list_file, check_root, no_images
+from .decode import CorruptImageError
+from .labels import class_folders, labels_of_folders, read_list
+from .listing import list_images
+from .randomness import Draw, seeded
+from .transforms.pipeline import Step, build_pipeline
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 # So many corrupt files in a row are no accident: a wrong folder, or a file system that went away.

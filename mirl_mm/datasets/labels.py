@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirl_mm.datasets.checks import check_list_file
-from mirl_mm.datasets.file_list import FileList
-from mirl_mm.datasets.reading import read_lines, read_text
-from mirl_mm.datasets.walk import read_folder
+from .checks import check_list_file
+from .file_list import FileList
+from .reading import read_lines, read_text
+from .walk import read_folder
 
 # Of a list's files, so many, evenly spread, are looked for at the start; a million would take minutes over a network.
 _SPOT_CHECKS = 1000

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from mmengine.dist import barrier, get_rank, is_distributed
 from mmengine.logging import print_log
 
-from mirl_mm.datasets.file_list import FileList
-from mirl_mm.datasets.listing_cache import Folder, cache_file, load_folders, save_folders
-from mirl_mm.datasets.walk import Identity, identity, lies_within_itself, read_folder
 from mirl_mm.text import counted
+
+from .file_list import FileList
+from .listing_cache import Folder, cache_file, load_folders, save_folders
+from .walk import Identity, identity, lies_within_itself, read_folder
 
 # A folder that changed this recently may change again without its time stamp moving on: it isn't trusted next time.
 _RACY_NS = 2_000_000_000

@@ -8,8 +8,9 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from mirl_mm.datasets.randomness import Draw, draw
 from mirl_mm.registry import DATA_SAMPLERS
+
+from .randomness import Draw, draw
 
 
 @DATA_SAMPLERS.register_module()

@@ -5,8 +5,9 @@ A folder is only read; lists and converted annotations go where the request says
 
 from collections.abc import Callable, Mapping
 
-from .boxes import VOC_LAYOUT, YOLO_LAYOUT, find_voc, find_yolo
-from .coco import COCO_LAYOUT, class_names, find_coco
+from mirl_mm.registry import OBJECT_FINDERS
+
+from .coco import Annotated, class_names, found_in_coco
 from .folders import class_folders_of, find_class_folders, find_images
 from .found import Found, NothingFoundError, Request, Split, nothing_found, shorten
 from .mask_values import class_file, read_names
@@ -14,6 +15,7 @@ from .masks import find_masks, has_pairs
 
 __all__ = [
     "FINDERS",
+    "Annotated",
     "Found",
     "NothingFoundError",
     "Request",
@@ -22,26 +24,31 @@ __all__ = [
     "class_folders_of",
     "class_names",
     "find_objects",
+    "found_in_coco",
+    "nothing_found",
     "read_names",
     "shorten",
 ]
 
 
 def find_objects(request: Request) -> Found:
-    """Objects with boxes, or boxes and masks: COCO's format, else YOLO's, else Pascal VOC's.
+    """Objects with boxes, or boxes and masks: in COCO's format, else in one that a converter knows.
 
     Raises:
         NothingFoundError: If there are none.
     """
+    OBJECT_FINDERS.import_from_location()
+    layouts: list[str] = []
     tried: list[str] = []
-    for find in (find_coco, find_yolo, find_voc):
+    for find in OBJECT_FINDERS.module_dict.values():
         try:
             return find(request)
         except NothingFoundError as error:
+            layouts += error.layouts
             tried += error.tried
     if has_pairs(request.root):
         tried.append("It has images and masks: a segmentor learns from these (configs/seg), a detector needs boxes.")
-    raise nothing_found(request.root, "annotated objects", [COCO_LAYOUT, YOLO_LAYOUT, VOC_LAYOUT], tried)
+    raise nothing_found(request.root, "annotated objects", layouts, tried)
 
 
 #: By what a task learns from.

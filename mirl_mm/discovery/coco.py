@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.walk import read_folder
 from mirl_mm.file_backend import AtomicLocalBackend, json_bytes
+from mirl_mm.registry import OBJECT_FINDERS
 from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
@@ -35,6 +36,7 @@ class Annotated(NamedTuple):
     prefix: str
 
 
+@OBJECT_FINDERS.register_module()
 def find_coco(request: Request) -> Found:
     """Annotation files in COCO's format, in the folder or one or two below it.
 

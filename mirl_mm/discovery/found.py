@@ -15,12 +15,13 @@ class NothingFoundError(ValueError):
     """A folder holds none of the layouts that a task learns from; says what was looked for and what is there.
 
     Attributes:
+        layouts: What was looked for.
         tried: What came near, and why it was none.
     """
 
-    def __init__(self, message: str, tried: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, layouts: Sequence[str] = (), tried: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.tried = tried
+        self.layouts, self.tried = layouts, tried
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def nothing_found(root: Path, wanted: str, layouts: Sequence[str], tried: Sequen
     parts.append(f"It holds {_content(root)}.")
     parts += tried
     parts.append("docs/data.md shows the layouts; a config of your own can name any files.")
-    return NothingFoundError("\n".join(parts), tried)
+    return NothingFoundError("\n".join(parts), layouts, tried)
 
 
 def shorten(names: Sequence[str]) -> str:

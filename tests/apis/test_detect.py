@@ -11,9 +11,9 @@ from PIL import Image
 import mirl_mm
 from mirl_mm.apis.detections import CocoIds, coco_results, decode_masks
 from mirl_mm.datasets.decode import CorruptImageError
-from mirl_mm.datasets.shapes import CLASSES, generate
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.outputs import OutputError
+from mirl_mm.shapes import CLASSES, generate
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
 from tests.training import run_tool

@@ -12,9 +12,9 @@ from PIL import Image
 import mirl_mm
 from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.masks import read_mask
-from mirl_mm.datasets.shapes import CLASSES, generate
 from mirl_mm.outputs import OutputError
 from mirl_mm.registry import MODELS
+from mirl_mm.shapes import CLASSES, generate
 from mirl_mm.visualization.palette import class_colour
 from tests.training import run_here
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 
 import mirl_mm
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.discovery import NothingFoundError
+from mirl_mm.shapes import CLASSES
 from mirl_mm.visualization.scalars import read_scalars
 from tests.conftest import forget_runs
 from tests.docs.small import shrink

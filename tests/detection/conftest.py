@@ -1,6 +1,6 @@
 import pytest
 
-from mirl_mm.datasets.shapes import generate
+from mirl_mm.shapes import generate
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import pytest
 from mmdet.structures.mask import PolygonMasks
 
 from mirl_mm.datasets import Draw
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import DATASETS
+from mirl_mm.shapes import CLASSES
 from tests.detection.small import small_detector
 from tests.training import ROOT
 

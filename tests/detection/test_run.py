@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.length import set_length
 from mirl_mm.registry import MODELS
+from mirl_mm.shapes import CLASSES
 from tests.batch import pretend, tried
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector

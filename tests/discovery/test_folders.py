@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mirl_mm.datasets import ImageFolder
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.discovery import FINDERS, NothingFoundError, Request
+from mirl_mm.shapes import CLASSES
 from tests.layouts import write_pairs, write_yolo
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.discovery import FINDERS, NothingFoundError, Request
+from mirl_mm.shapes import CLASSES
 from tests.layouts import write_pairs
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.discovery import NothingFoundError, Request, find_objects
+from mirl_mm.shapes import CLASSES
 from tests.layouts import write_flat_coco, write_pairs, write_roboflow, write_voc, write_yolo
 
 

@@ -15,7 +15,7 @@ import mirl_mm
 from tests.training import ROOT
 
 #: Packages whose __all__ is public; each of their names has an entry.
-ROOMS = ("analysis", "apis", "checkpoint", "datasets", "datasets.converters", "datasets.shapes", "datasets.transforms")
+ROOMS = ("analysis", "apis", "checkpoint", "converters", "datasets", "datasets.transforms", "shapes")
 ROOMS += ("detection", "engine", "engine.hooks", "evaluation", "export", "models", "models.layers", "segmentation")
 
 

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from PIL import Image
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-from mirl_mm.datasets.shapes import generate
+from mirl_mm.shapes import generate
 from tests.docs.fences import fences
 from tests.docs.small import CLASSES, shrink, write_checkpoint
 from tests.training import ROOT, write_class_folders

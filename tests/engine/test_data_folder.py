@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from mirl_mm.datasets.shapes import CLASSES
 from mirl_mm.engine.data_folder import limit_batch, use_folder
 from mirl_mm.engine.dataset_facts import dataset_classes, fit_to_datasets
 from mirl_mm.engine.launch import load_config
+from mirl_mm.shapes import CLASSES
 from tests.layouts import write_flat_coco, write_shapes, write_yolo
 from tests.training import ROOT, write_class_folders
 

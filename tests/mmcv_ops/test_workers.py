@@ -6,8 +6,8 @@ from torch.utils.data import DataLoader
 
 pytest.importorskip("mirl_mm.detection", reason="needs mmdet", exc_type=ImportError)
 
-from mirl_mm.datasets.shapes import CLASSES, generate
 from mirl_mm.detection import CocoDataset
+from mirl_mm.shapes import CLASSES, generate
 
 
 @pytest.mark.slow

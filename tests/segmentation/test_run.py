@@ -8,9 +8,9 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mirl_mm.datasets.shapes import CLASSES as OBJECTS
 from mirl_mm.discovery.found import NothingFoundError
 from mirl_mm.engine.launch import build_runner, load_config, start_processes
+from mirl_mm.shapes import CLASSES as OBJECTS
 from tests.batch import pretend, tried
 from tests.conftest import forget_runs
 from tests.mmlab import check_resumed, state, train

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from mirl_mm.datasets.shapes import generate
+from mirl_mm.shapes import generate
 from tests.stress.runs import start, start_two
 from tests.training import small_classifier, write_class_folders
 

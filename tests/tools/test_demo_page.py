@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.shapes import EASY_STYLE, generate
+from mirl_mm.shapes import EASY_STYLE, generate
 from tests.tools.browser import assert_sound
 from tests.tools.scripts import load_demo
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.converters.masks import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
-from mirl_mm.datasets.converters.masks import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules

@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets.converters import coco_to_masks, print_masks
-from mirl_mm.datasets.converters.coco_masks import CROWD
+from mirl_mm.converters import coco_to_masks, print_masks
+from mirl_mm.converters.coco_masks import CROWD
 
 
 def parse_args() -> argparse.Namespace:

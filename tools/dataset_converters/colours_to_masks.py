@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets.converters import colours_to_masks, print_masks
-from mirl_mm.datasets.converters.colours import UNKNOWN
+from mirl_mm.converters import colours_to_masks, print_masks
+from mirl_mm.converters.colours import UNKNOWN
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
+from mirl_mm.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
 
 #: Options of a scene, fields of SceneStyle, with their help.
 STYLE = {

@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets.converters import instances_to_coco, print_summary
-from mirl_mm.datasets.converters.instances import CLASS_FROM
+from mirl_mm.converters import instances_to_coco, print_summary
+from mirl_mm.converters.instances import CLASS_FROM
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,8 +8,8 @@ import argparse
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets.converters import print_summary, voc_to_coco
-from mirl_mm.datasets.converters.voc import DIFFICULT
+from mirl_mm.converters import print_summary, voc_to_coco
+from mirl_mm.converters.voc import DIFFICULT
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets.converters import print_summary, yolo_to_coco
+from mirl_mm.converters import print_summary, yolo_to_coco
 
 
 def parse_args() -> argparse.Namespace:

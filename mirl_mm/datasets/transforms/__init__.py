@@ -1,10 +1,10 @@
 """Steps of a pipeline: each takes and returns a dict of one sample's values, the image under ``img``."""
 
-from mirl_mm.datasets.transforms.augment import RandAugment
-from mirl_mm.datasets.transforms.formatting import MaskNoise, PackInputs
-from mirl_mm.datasets.transforms.geometry import CenterCrop, RandomFlip, RandomResizedCrop, ResizeShortSide
-from mirl_mm.datasets.transforms.loading import LoadImage
-from mirl_mm.datasets.transforms.pipeline import build_pipeline
+from .augment import RandAugment
+from .formatting import MaskNoise, PackInputs
+from .geometry import CenterCrop, RandomFlip, RandomResizedCrop, ResizeShortSide
+from .loading import LoadImage
+from .pipeline import build_pipeline
 
 __all__ = [
     "CenterCrop",

@@ -1,7 +1,8 @@
 """The first step: from a path to pixels."""
 
-from mirl_mm.datasets.decode import load_image
 from mirl_mm.registry import TRANSFORMS
+
+from ..decode import load_image
 
 
 @TRANSFORMS.register_module()

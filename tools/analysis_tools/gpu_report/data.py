@@ -10,7 +10,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
-from mirl_mm.datasets.shapes import generate
+from mirl_mm.shapes import generate
 
 from .environment import cores
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.converters import AnnotationError, yolo_to_coco
+from mirl_mm.converters import AnnotationError, yolo_to_coco
 from tests.training import run_tool
 
 SIZE = (40, 80)  # (H, W)

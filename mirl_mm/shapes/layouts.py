@@ -28,11 +28,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from mirl_mm.datasets.shapes.scene import Instance, Scene
+from mirl_mm.datasets.bitmaps import encode_rle
+
+from .scene import Instance, Scene
 
 LAYOUTS: tuple[str, ...] = ("folder", "coco", "ade")
 
@@ -41,21 +41,6 @@ _ADE_SPLITS = {"train": "training", "val": "validation"}
 _JPEG_OPTIONS = {"quality": 92, "subsampling": 0}  # full colour resolution: small shapes keep their edges
 
 CocoAnnotation = dict[str, Any]
-
-
-def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """Encodes a mask as COCO's uncompressed run lengths.
-
-    Args:
-        mask: (H, W) bool.
-
-    Returns:
-        ``size``: [H, W]; ``counts``: lengths of the runs of alternately False and True pixels down the columns, the
-        first one (which may be 0) of False.
-    """
-    pixels = np.concatenate([[False], mask.ravel(order="F")])
-    changes = np.flatnonzero(pixels[1:] != pixels[:-1])
-    return {"size": list(mask.shape), "counts": np.diff(changes, prepend=0, append=mask.size).tolist()}
 
 
 def _file_name(index: int) -> str:

@@ -6,10 +6,10 @@ them, the same whenever seed, settings and library versions are. Demo and tests 
 Uses numpy and PIL only.
 """
 
-from mirl_mm.datasets.shapes.generation import generate
-from mirl_mm.datasets.shapes.layouts import LAYOUTS
-from mirl_mm.datasets.shapes.outlines import CLASSES
-from mirl_mm.datasets.shapes.scene import DEFAULT_STYLE, EASY_STYLE, SPLITS, Instance, Scene, SceneStyle, make_scene
+from .generation import generate
+from .layouts import LAYOUTS
+from .outlines import CLASSES
+from .scene import DEFAULT_STYLE, EASY_STYLE, SPLITS, Instance, Scene, SceneStyle, make_scene
 
 __all__ = [
     "CLASSES",

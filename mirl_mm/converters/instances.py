@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from mirl_mm.datasets.bitmaps import box_of, encode_rle
 from mirl_mm.datasets.decode import open_image, unreadable, upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.parallel import in_parallel
-from mirl_mm.datasets.shapes.layouts import encode_rle
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.outputs import check_json
 from mirl_mm.text import counted
@@ -271,6 +271,4 @@ def _regions(path: Path, values: np.ndarray, ignore: frozenset[int]) -> Iterator
         raise AnnotationError(f"'{path}' has {len(found):,} values: a mask has one for each object, a photograph many")
     for value in found:
         mask = values == value
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        box: Any = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        yield value, _Object(-1, box, int(mask.sum()), encode_rle(mask))
+        yield value, _Object(-1, box_of(mask), int(mask.sum()), encode_rle(mask))

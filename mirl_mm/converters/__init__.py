@@ -3,6 +3,7 @@
 from .coco import AnnotationError, CocoBuilder, Problems
 from .coco_masks import coco_to_masks
 from .colours import colours_to_masks
+from .finders import find_voc, find_yolo
 from .instances import instances_to_coco
 from .masks import print_masks
 from .summary import print_summary
@@ -15,6 +16,8 @@ __all__ = [
     "Problems",
     "coco_to_masks",
     "colours_to_masks",
+    "find_voc",
+    "find_yolo",
     "instances_to_coco",
     "print_masks",
     "print_summary",

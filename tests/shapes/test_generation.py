@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.shapes import CLASSES, SceneStyle, generate, generation, make_scene
-from mirl_mm.datasets.shapes.layouts import encode_rle
+from mirl_mm.datasets.bitmaps import encode_rle
+from mirl_mm.shapes import CLASSES, SceneStyle, generate, generation, make_scene
 
 SIZE = (40, 56)
 SMALL = {"num_train": 10, "num_val": 8, "size": SIZE, "seed": 4, "workers": 1}

@@ -6,8 +6,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from mirl_mm.datasets.shapes.outlines import CLASSES, OUTLINES, rasterise
-from mirl_mm.datasets.shapes.textures import Colour, pick_colour, smooth_noise, textured
+from mirl_mm.datasets.bitmaps import box_of
+
+from .outlines import CLASSES, OUTLINES, rasterise
+from .textures import Colour, pick_colour, smooth_noise, textured
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 MIN_SIDE = 32  # pixels; below, the smallest shapes cannot be told apart
@@ -201,9 +203,8 @@ def _paint(rng: np.random.Generator, bottom_up: list[_Object], size: tuple[int, 
 
 
 def _instance(label: int, mask: NDArray[np.bool_]) -> Instance:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    x, y = int(columns[0]), int(rows[0])
-    return Instance(label, (x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1), mask)
+    x1, y1, x2, y2 = box_of(mask)
+    return Instance(label, (x1, y1, x2 - x1, y2 - y1), mask)
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirl_mm.converters import AnnotationError, colours_to_masks, print_masks
+from mirl_mm.converters.colours import read_colours
 from mirl_mm.datasets.class_counts import find_masks
-from mirl_mm.datasets.converters import AnnotationError, colours_to_masks, print_masks
-from mirl_mm.datasets.converters.colours import read_colours
 from mirl_mm.datasets.masks import MaskRules, read_mask
 from tests.training import run_here
 

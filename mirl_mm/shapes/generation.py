@@ -17,8 +17,8 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import track
 
-from mirl_mm.datasets.shapes.layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
-from mirl_mm.datasets.shapes.scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
+from .layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
+from .scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
 
 MARKER = "shapes.json"  # written last, before the finished folder gets its name
 
@@ -47,7 +47,7 @@ def generate(
     for the first one. The files do not depend on the number of workers, and image i not on the number of images.
 
     Args:
-        out_dir: Folder to create; see ``mirl_mm.datasets.shapes.layouts`` for what lies in it.
+        out_dir: Folder to create; see ``mirl_mm.shapes.layouts`` for what lies in it.
         num_train: Number of training images.
         num_val: Number of validation images.
         size: (H, W) of every image in pixels.

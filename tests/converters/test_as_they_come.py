@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.converters import AnnotationError, coco_to_masks, colours_to_masks, voc_to_coco, yolo_to_coco
-from mirl_mm.datasets.converters.summary import print_summary
+from mirl_mm.converters import AnnotationError, coco_to_masks, colours_to_masks, voc_to_coco, yolo_to_coco
+from mirl_mm.converters.summary import print_summary
 from mirl_mm.datasets.masks import read_mask
 from mirl_mm.outputs import OutputError
-from tests.datasets.converters.test_voc import SIZE, xml
+from tests.converters.test_voc import SIZE, xml
 from tests.training import run_here
 
 pytest.importorskip("pycocotools.mask", reason="needs pycocotools")

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mirl_mm.datasets.converters import AnnotationError, coco_to_masks
+from mirl_mm.converters import AnnotationError, coco_to_masks
+from mirl_mm.datasets.bitmaps import encode_rle
 from mirl_mm.datasets.masks import read_mask
-from mirl_mm.datasets.shapes import CLASSES, generate
-from mirl_mm.datasets.shapes.layouts import encode_rle
+from mirl_mm.shapes import CLASSES, generate
 from tests.training import run_here
 
 coco = pytest.importorskip("pycocotools.mask", reason="needs pycocotools")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.converters import AnnotationError, instances_to_coco
-from mirl_mm.datasets.shapes import DEFAULT_STYLE, generate
+from mirl_mm.converters import AnnotationError, instances_to_coco
+from mirl_mm.shapes import DEFAULT_STYLE, generate
 from tests.training import run_here
 
 TOOL = "tools/dataset_converters/instances_to_coco.py"

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mirl_mm.datasets.shapes import CLASSES, Scene, SceneStyle, make_scene
-from mirl_mm.datasets.shapes.outlines import OUTLINES, rasterise
+from mirl_mm.shapes import CLASSES, Scene, SceneStyle, make_scene
+from mirl_mm.shapes.outlines import OUTLINES, rasterise
 
 SIZES = [(64, 64), (48, 96), (97, 50)]
 DEFAULT = SceneStyle()
@@ -205,7 +205,7 @@ parent = types.ModuleType("mirl_mm.datasets")
 parent.__path__ = [importlib.util.find_spec("mirl_mm").submodule_search_locations[0] + "/datasets"]
 sys.modules["mirl_mm.datasets"] = parent
 sys.modules["torch"] = None
-import mirl_mm.datasets.shapes as shapes
+import mirl_mm.shapes as shapes
 shapes.make_scene(0, "train", 0, (32, 32))
 """
     subprocess.run([sys.executable, "-c", code], check=True)

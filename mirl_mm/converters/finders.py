@@ -1,4 +1,4 @@
-"""Objects in YOLO's and Pascal VOC's format: found, and converted to COCO's."""
+"""Objects in YOLO's and Pascal VOC's format, found in a folder (``mirl_mm.discovery``) and converted to COCO's."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirl_mm.datasets.coco_file import read_annotations
-from mirl_mm.datasets.converters import voc_to_coco, yolo_to_coco
-from mirl_mm.datasets.converters.summary import Converted
-from mirl_mm.datasets.converters.voc import read_voc
-from mirl_mm.datasets.converters.yolo_layout import find_layout, label_path, splits_there
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.reading import TextError, read_yaml
 from mirl_mm.datasets.walk import find_files, read_folder
+from mirl_mm.discovery import Annotated, Found, Request, found_in_coco, nothing_found
+from mirl_mm.discovery.splits import NAMES, split_folders
+from mirl_mm.registry import OBJECT_FINDERS
 from mirl_mm.text import short_path
 
-from .coco import Annotated, found_in_coco
-from .found import Found, Request, nothing_found
-from .splits import NAMES, split_folders
+from .summary import Converted
+from .voc import read_voc, voc_to_coco
+from .yolo import yolo_to_coco
+from .yolo_layout import find_layout, label_path, splits_there
 
 YOLO_LAYOUT = "YOLO: data.yaml (names and train, val, test), or classes.txt, images/ and labels/"
 VOC_LAYOUT = (
@@ -29,6 +29,7 @@ _XML_FOLDERS = ("Annotations", "annotations", "labels", "xml", "")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
 
 
+@OBJECT_FINDERS.register_module()
 def find_yolo(request: Request) -> Found:
     """YOLO's text files, converted into ``request.out_dir``.
 
@@ -51,6 +52,7 @@ def find_yolo(request: Request) -> Found:
     return found_in_coco("YOLO labels", files, request.below(os.path.relpath(base, root)), notes)
 
 
+@OBJECT_FINDERS.register_module()
 def find_voc(request: Request) -> Found:
     """Pascal VOC's XML files, converted into ``request.out_dir``.
 
