@@ -9,18 +9,9 @@ model = dict(
     head=dict(num_classes=20),
 )
 
-train_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="RandomResizedCrop", size=img_size, scale=(0.3, 1.0), interpolation="bicubic"),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PackInputs"),
-]
-test_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="ResizeShortSide", size=img_size[0], interpolation="bicubic"),
-    dict(type="CenterCrop", size=img_size),
-    dict(type="PackInputs"),
-]
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[1].update(size=img_size, scale=(0.3, 1.0))  # RandomResizedCrop
+test_pipeline[1].size, test_pipeline[2].size = img_size[0], img_size  # ResizeShortSide, CenterCrop
 train_dataloader = dict(batch_size=256, num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(batch_size=256, num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -23,33 +23,10 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations", with_bbox=True),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="RandomResize", scale=(side, side), ratio_range=(0.5, 2.0), keep_ratio=True, backend="pillow"),
-    dict(type="RandomCrop", crop_type="absolute", crop_size=(side, side), allow_negative_crop=True),
-    dict(type="FilterAnnotations", min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
-    dict(type="PackDetInputs"),
-]
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(side, side), keep_ratio=True, backend="pillow"),
-    dict(type="LoadAnnotations", with_bbox=True),
-    dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
-]
-tta_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [dict(type="Resize", scale=(size, size), keep_ratio=True, backend="pillow") for size in (320, 288, 256)],
-            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="LoadAnnotations", with_bbox=True)],
-            [dict(type="PackDetInputs")],
-        ],
-    ),
-]
+train_pipeline, test_pipeline, tta_pipeline = _base_.train_pipeline, _base_.test_pipeline, _base_.tta_pipeline
+train_pipeline[3].update(scale=(side, side), ratio_range=(0.5, 2.0))  # RandomResize
+train_pipeline[4].crop_size = test_pipeline[1].scale = (side, side)  # RandomCrop, Resize
+tta_pipeline[1].transforms[0] = [dict(test_pipeline[1], scale=(size, size)) for size in (320, 288, 256)]
 train_dataloader = dict(batch_size=16, num_workers=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, num_workers=2, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

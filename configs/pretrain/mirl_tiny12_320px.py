@@ -15,20 +15,10 @@ model = dict(
     decoder_num_heads=4,
 )
 
-train_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="RandomResizedCrop", size=img_size, scale=(0.2, 1.0), interpolation="bicubic"),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="MaskNoise", patch_size=patch_size),
-    dict(type="PackInputs"),
-]
-test_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="ResizeShortSide", size=img_size[0], interpolation="bicubic"),
-    dict(type="CenterCrop", size=img_size),
-    dict(type="MaskNoise", patch_size=patch_size),
-    dict(type="PackInputs"),
-]
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[1].size = test_pipeline[2].size = img_size  # RandomResizedCrop, CenterCrop
+test_pipeline[1].size = img_size[0]  # ResizeShortSide
+train_pipeline[3].patch_size = test_pipeline[3].patch_size = patch_size  # MaskNoise
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -46,41 +46,12 @@ model = dict(
     test_cfg=dict(crop_size=img_size, stride=(64, 64)),
 )
 
-train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="mirl_mm.LoadAnnotations"),
-    dict(
-        type="RandomResize",
-        resize_type="mirl_mm.CentredResize",  # labels, too
-        scale=scale,
-        ratio_range=(0.75, 2.0),
-        keep_ratio=True,
-    ),
-    dict(type="RandomCrop", crop_size=img_size, cat_max_ratio=0.75),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
-]
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=scale, keep_ratio=True),
-    dict(type="mirl_mm.LoadAnnotations"),
-    dict(type="PackSegInputs"),
-]
-tta_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [
-                dict(type="Resize", scale=(int(scale[0] * ratio), int(scale[1] * ratio)), keep_ratio=True)
-                for ratio in (0.75, 1.0, 1.25, 1.5)
-            ],
-            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="mirl_mm.LoadAnnotations")],
-            [dict(type="PackSegInputs")],
-        ],
-    ),
+train_pipeline, test_pipeline, tta_pipeline = _base_.train_pipeline, _base_.test_pipeline, _base_.tta_pipeline
+train_pipeline[2].update(scale=scale, ratio_range=(0.75, 2.0))  # RandomResize
+train_pipeline[3].crop_size = img_size  # RandomCrop
+test_pipeline[1].scale = scale  # Resize
+tta_pipeline[1].transforms[0] = [
+    dict(test_pipeline[1], scale=(int(scale[0] * ratio), int(scale[1] * ratio))) for ratio in (0.75, 1.0, 1.25, 1.5)
 ]
 _data = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(**_data, pipeline=train_pipeline))

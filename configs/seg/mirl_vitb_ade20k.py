@@ -6,5 +6,5 @@ _base_ = [
     "../_base_/schedules/ade20k_160k.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b", out_indices=(2, 5, 8, 11)))
+model = dict(backbone=dict(arch="vit-b"))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.7))

@@ -9,11 +9,8 @@ model = dict(
     head=dict(type="LinearProbeHead", num_classes=8, pool="avg", init_std=0.05),
 )
 
-train_pipeline = [  # no crops: they change which shape is the largest
-    dict(type="LoadImage"),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PackInputs"),
-]
+# No crops: they change which shape is the largest.
+train_pipeline = [step for step in _base_.train_pipeline if step.type != "RandomResizedCrop"]
 train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(batch_size=100, num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

@@ -53,29 +53,12 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PackDetInputs"),
+    step for step in _base_.train_pipeline if step.type in ("LoadImageFromFile", "RandomFlip", "PackDetInputs")
 ]
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=img_size, keep_ratio=True, backend="pillow"),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-    dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
-]
-tta_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [dict(type="Resize", scale=(size, size), keep_ratio=True, backend="pillow") for size in (64, 56, 48)],
-            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="LoadAnnotations", with_bbox=True, with_mask=True)],
-            [dict(type="PackDetInputs")],
-        ],
-    ),
-]
+test_pipeline, tta_pipeline = _base_.test_pipeline, _base_.tta_pipeline
+train_pipeline.insert(1, test_pipeline[2])  # LoadAnnotations: masks as pixels
+test_pipeline[1].scale = img_size  # Resize
+tta_pipeline[1].transforms[0] = [dict(test_pipeline[1], scale=(side, side)) for side in (64, 56, 48)]
 _data = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(**_data, pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(**_data, pipeline=test_pipeline))

@@ -18,30 +18,10 @@ model = dict(
     test_cfg=dict(_delete_=True, mode="whole"),
 )
 
-train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="mirl_mm.LoadAnnotations"),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PackSegInputs"),
-]
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=img_size, keep_ratio=True),
-    dict(type="mirl_mm.LoadAnnotations"),
-    dict(type="PackSegInputs"),
-]
-tta_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [dict(type="Resize", scale=(side, side), keep_ratio=True) for side in (48, 64, 80)],
-            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="mirl_mm.LoadAnnotations")],
-            [dict(type="PackSegInputs")],
-        ],
-    ),
-]
+train_pipeline = [_base_.train_pipeline[i] for i in (0, 1, 4, 6)]  # neither resized, cropped nor recoloured
+test_pipeline, tta_pipeline = _base_.test_pipeline, _base_.tta_pipeline
+test_pipeline[1].scale = img_size  # Resize
+tta_pipeline[1].transforms[0] = [dict(test_pipeline[1], scale=(side, side)) for side in (48, 64, 80)]
 _data = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(**_data, pipeline=train_pipeline))
 val_dataloader = dict(batch_size=50, num_workers=1, dataset=dict(**_data, pipeline=test_pipeline))

@@ -53,10 +53,9 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
+    train_dataloader,
     batch_size=1,
     num_workers=4,
-    persistent_workers=True,
-    pin_memory=True,
     drop_last=False,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(

@@ -12,13 +12,9 @@ train_dataloader = dict(
     dataset=dict(type="ImageFolder", data_root=data_root, split="train"),
 )
 val_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
+    train_dataloader,
     drop_last=False,
     sampler=dict(type="EpochSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
     dataset=dict(type="ImageFolder", data_root=data_root, split="val"),
 )
 test_dataloader = val_dataloader

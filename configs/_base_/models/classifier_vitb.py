@@ -1,12 +1,10 @@
 # ViT-B, mean of the patch tokens, norm, linear layer; erasing, mixing and smoothing of MAE's and MIRL's fine-tuning.
 # Weights of the backbone: tools/train.py --pretrained CHECKPOINT, or init_cfg=dict(type="Pretrained", ...) in backbone.
+_base_ = "./imagenet_norm.py"
+
 model = dict(
     type="ImageClassifier",
-    data_preprocessor=dict(
-        type="ImgDataPreprocessor",
-        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB, in grey levels
-        std=[58.395, 57.12, 57.375],
-    ),
+    data_preprocessor=dict(type="ImgDataPreprocessor"),
     backbone=dict(
         type="DeepViT",
         arch="vit-b",

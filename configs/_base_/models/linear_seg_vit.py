@@ -1,12 +1,12 @@
 # A linear classifier of each patch's features, the backbone frozen as it was pre-trained: class token, fixed positions
 # (resampled), final norm. To compare backbones; it learns in a fraction of UperNet's time.
+_base_ = "./imagenet_norm.py"
+
 model = dict(
     type="mirl_mm.EncoderDecoder",
     freeze_backbone=True,
     data_preprocessor=dict(
         type="SegDataPreProcessor",
-        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB, in grey levels
-        std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         size=(512, 512),
         pad_val=0,

@@ -4,14 +4,14 @@
 #
 # The pyramid is mmseg's Feature2Pyramid, not our SimpleFPN: it is the recipe's, and takes the maps of four depths, each
 # to its own scale, where SimpleFPN makes all scales from the last map, and 256 channels of each.
+_base_ = "./imagenet_norm.py"
+
 norm_cfg = dict(type="BN")  # synchronised in a run of several processes: sync_bn in the schedule
 
 model = dict(
     type="mirl_mm.EncoderDecoder",  # mmseg's, for images of any size
     data_preprocessor=dict(
         type="SegDataPreProcessor",
-        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB, in grey levels
-        std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         size=(512, 512),  # to which training images are padded, masks with seg_pad_val
         pad_val=0,

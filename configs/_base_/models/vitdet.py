@@ -1,10 +1,10 @@
 # What all our detectors share: ViT-B as ViTDet's backbone, and its simple feature pyramid.
 # Weights of the backbone: tools/train.py --pretrained CHECKPOINT, or init_cfg=dict(type="Pretrained", ...) in backbone.
+_base_ = "./imagenet_norm.py"
+
 model = dict(
     data_preprocessor=dict(
         type="DetDataPreprocessor",
-        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB, in grey levels
-        std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         pad_size_divisor=1024,  # as images have at most 1024 pixels a side: pad all to 1024 x 1024, after normalisation
     ),
