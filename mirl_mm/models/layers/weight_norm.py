@@ -33,6 +33,16 @@ class WeightNormLinear(nn.Module):
         return F.linear(x, torch._weight_norm(self.v, self.g, 1), self.bias)
 
 
+def _meta_backward(grad: Tensor, v: Tensor, g: Tensor, norms: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(v), torch.empty_like(g)
+
+
+# PyTorch 2.6 has no shapes of this for meta tensors (FLOPs, memory) and compilation.
+if not torch._C._dispatch_has_kernel_for_dispatch_key("aten::_weight_norm_interface_backward", "Meta"):
+    _LIBRARY = torch.library.Library("aten", "IMPL")
+    _LIBRARY.impl("_weight_norm_interface_backward", _meta_backward, "Meta")
+
+
 def _rename_on_load(_: nn.Module, state_dict: dict[str, Tensor], prefix: str, *__: Any) -> None:
     for earlier, name in _EARLIER.items():
         if prefix + earlier in state_dict:
