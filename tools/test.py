@@ -16,7 +16,7 @@ from mmengine.fileio import dump
 
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.config import config_path
-from mirl_mm.engine.cli import make_parser, read_config
+from mirl_mm.engine.cli import config_from_args, make_parser
 from mirl_mm.engine.dataset_facts import inner_datasets
 from mirl_mm.engine.errors import plain_errors
 from mirl_mm.engine.launch import build_runner, finish_processes, set_tta
@@ -59,7 +59,7 @@ def annotation_files(cfg: Config) -> list[Path]:
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args, ["test_dataloader"])
+    cfg = config_from_args(args, ["test_dataloader"])
     file_kind(args.checkpoint)
     for path in (args.json, args.predictions):
         check_not_input(path, [args.checkpoint, config_path(args.config), *annotation_files(cfg)])

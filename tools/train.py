@@ -57,12 +57,14 @@ def batch_size(text: str) -> int | str:
 
 def train() -> None:
     args = parse_args()
-    from mirl_mm.engine.cli import read_config
+    from mirl_mm.engine.cli import config_from_args
     from mirl_mm.engine.errors import plain_errors
     from mirl_mm.engine.training import prepare_training, run_training
 
     with plain_errors():
-        cfg = read_config(args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"])
+        cfg = config_from_args(
+            args, ["train_dataloader"] if args.no_validate else ["train_dataloader", "val_dataloader"]
+        )
         prepare_training(
             cfg,
             epochs=args.epochs,

@@ -1,5 +1,6 @@
 # What surrounds a run. Nothing here changes results, but for the seed.
 default_scope = "mirl_mm"
+runner_type = "mirl_mm.Runner"  # reports what of a checkpoint fits
 
 default_hooks = dict(
     runtime_info=dict(type="LossInfoHook"),
@@ -13,7 +14,6 @@ default_hooks = dict(
     throughput=dict(type="ThroughputHook"),
     corrupt_images=dict(type="CorruptImageHook"),
     class_check=dict(type="ClassCheckHook"),
-    load_report=dict(type="LoadReportHook"),
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2),
 )
 

@@ -2,6 +2,7 @@
 # Types without a prefix are those of mmdet, mmseg or mmengine, so that anything from their configs fits in as it
 # stands; ours have the prefix "mirl_mm.".
 
+runner_type = "mirl_mm.Runner"  # reports what of a checkpoint fits
 default_hooks = dict(
     runtime_info=dict(type="mirl_mm.LossInfoHook"),
     timer=dict(type="IterTimerHook"),
@@ -14,7 +15,6 @@ default_hooks = dict(
     throughput=dict(type="mirl_mm.ThroughputHook"),
     float32_heads=dict(type="mirl_mm.Float32HeadsHook"),  # of a bfloat16 run
     class_check=dict(type="mirl_mm.ClassCheckHook"),
-    load_report=dict(type="mirl_mm.LoadReportHook"),
     checkpoint=dict(type="mirl_mm.AtomicCheckpointHook", by_epoch=False, max_keep_ckpts=2),
 )
 

@@ -6,20 +6,22 @@ checkpoint is not. Of it only registered parts are built, with numbers and plain
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS, Registry
 from mmengine.registry import registry as mmengine_registry
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mirl_mm.config import read_config
 from mirl_mm.registry import SCOPE, import_parts
 
 from .files import reason
@@ -72,6 +74,26 @@ def own_config(weights: Weights, path: str | Path) -> ConfigDict:
             f"checkpoint {str(path)!r} is refused, and nothing of it was run: its config has {refused}"
         ) from refused
     return cfg
+
+
+def config_for(
+    weights: Weights, path: str | Path, config: str | Path | Mapping | Config | None = None
+) -> tuple[Any, Callable[[], AbstractContextManager]]:
+    """The config of a checkpoint's model, and what has to be around all that is built from it.
+
+    Args:
+        weights: The checkpoint.
+        path: Its file, for messages.
+        config: Its user's, or that one's file; None: the checkpoint's own.
+
+    Raises:
+        FileNotFoundError: If there is no such config file.
+        ValueError: As :func:`own_config`.
+    """
+    if config is None:
+        return own_config(weights, path), partial(building, path, weights.state)
+    config = read_config(config) if isinstance(config, (str, Path)) else config
+    return config._cfg_dict if isinstance(config, Config) else config, nullcontext
 
 
 class _Refused(Exception):

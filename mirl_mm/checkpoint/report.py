@@ -37,7 +37,12 @@ class LoadReport:
     @property
     def complete(self) -> bool:
         """Whether model and checkpoint agree entirely."""
-        return not (self.resized or self.new or self.mismatched or self.missing or self.unexpected)
+        return self.resampled_only and not self.resized
+
+    @property
+    def resampled_only(self) -> bool:
+        """Whether they agree but for positions of another grid."""
+        return not (self.new or self.mismatched or self.missing or self.unexpected)
 
     def __str__(self) -> str:
         lines = [f"{len(self.loaded)} tensors fit"]

@@ -6,6 +6,7 @@ from .lars import LARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .optim_wrapper import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
+from .runner import Runner
 from .schedulers import WarmupCosineLR, WarmupPolyLR, WarmupStepLR
 from .sharded import ShardedRunner
 from .trackers import MLflowTracker, WandbTracker
@@ -19,6 +20,7 @@ __all__ = [
     "LayerDecayOptimWrapperConstructor",
     "MLflowTracker",
     "ModelEMAHook",
+    "Runner",
     "ShardedRunner",
     "WandbTracker",
     "WarmupCosineLR",

@@ -1,10 +1,8 @@
 """A console for those who watch a training, beside the log file that has everything."""
 
 import logging
-from typing import Any
 
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
 
 #: How those records begin that are pages long: environment, config, order of hooks, and parameter groups.
 _LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed", "layer decay ", "parameter groups:")
@@ -12,17 +10,11 @@ _LONG = ("\n" + "-" * 60, "Config:\n", "Hooks will be executed", "layer decay ",
 _OF_NO_USE = ("Distributed training is not used", "deprecated in future", "Exp name: ")
 
 
-def with_brief_console(kind: type[Runner]) -> type[Runner]:
-    """The same runner, whose environment, config, hooks and parameter groups are in the log file only."""
-
-    class BriefRunner(kind):
-        def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-            logger = super().build_logger(*args, **kwargs)
-            for handler in console_handlers(logger):
-                handler.addFilter(_is_for_people)
-            return logger
-
-    return BriefRunner
+def shorten_console(logger: MMLogger) -> MMLogger:
+    """Leave environment, config, hooks and parameter groups to the log file."""
+    for handler in console_handlers(logger):
+        handler.addFilter(_is_for_people)
+    return logger
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:

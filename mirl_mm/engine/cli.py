@@ -36,7 +36,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def read_config(args: argparse.Namespace, loaders: Sequence[str] = LOADERS) -> Config:
+def config_from_args(args: argparse.Namespace, loaders: Sequence[str] = LOADERS) -> Config:
     """The config that the common options ask for.
 
     Args:

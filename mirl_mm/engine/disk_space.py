@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from mirl_mm.no_space import size_text
 
-from .hooks.bare import bare_model
+from .hooks.unwrapped import unwrapped_model
 
 
 def space_warning(runner: Runner, hook: Any) -> str | None:
@@ -55,7 +55,7 @@ def checkpoint_sizes(runner: Runner) -> tuple[int, int]:
     A fresh optimiser has no state yet: Adam's relatives, known by their ``betas``, will have two values for each
     parameter that is trained, those with a ``momentum`` one.
     """
-    weights = _bytes(bare_model(runner).state_dict().values())
+    weights = _bytes(unwrapped_model(runner).state_dict().values())
     weights += sum(_bytes(hook.ema_model.state_dict().values()) for hook in runner.hooks if hasattr(hook, "ema_model"))
     wrappers = (
         runner.optim_wrapper.values() if isinstance(runner.optim_wrapper, OptimWrapperDict) else [runner.optim_wrapper]

@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.config import read_config
@@ -18,10 +17,10 @@ from mirl_mm.datasets import preflight
 from mirl_mm.registry import RUNNERS
 
 from .backbone_facts import fit_to_backbone
-from .brief import with_brief_console
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .freezing import settle_freezing
 from .options import check_options
+from .runner import Runner
 from .runtime import check_compile, compile_runner
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -42,15 +41,22 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(dict(options))
+    drop_retired_hooks(cfg)
     settle_freezing(cfg)
     fit_to_backbone(cfg)
     return cfg
 
 
-def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
-    """Build mmengine's runner after checking the data and completing the config.
+def drop_retired_hooks(cfg: Config) -> None:
+    """Leave out hooks of earlier versions, which the configs of their runs name."""
+    hooks = cfg.get("default_hooks") or {}
+    for name in [name for name, hook in hooks.items() if str((hook or {}).get("type")).endswith("LoadReportHook")]:
+        del hooks[name]
+        print_log(f"default_hooks.{name} is left out: the runner itself reports what of a file fits", logger="current")
 
-    Its log file has everything, the console what whoever watches needs: :mod:`mirl_mm.engine.brief`.
+
+def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
+    """Build the runner after checking the data and completing the config.
 
     Args:
         cfg: The config.
@@ -69,7 +75,7 @@ def make_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
     kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
-    runner = with_brief_console(kind).from_cfg(cfg)
+    runner = kind.from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
         if compiling is not None:
@@ -128,7 +134,7 @@ def start_processes(cfg: Config) -> None:
 
 
 def finish_processes() -> None:
-    """Part from the other processes at the end of a run that went well, when nothing refers to its runner any more.
+    """Destroy the process group at the end of a run that went well, when nothing refers to its runner any more.
 
     A communication thread that still lets go of its last tensor while the interpreter shuts down aborts the process.
     The group joins its threads when it is destroyed, for which the wrapped model, one of its owners, has to go first.

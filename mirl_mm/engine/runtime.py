@@ -23,7 +23,7 @@ from mirl_mm.models.backbones import Context, PlainBackbone, is_backbone
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
 
-from .hooks.bare import bare_model
+from .hooks.unwrapped import unwrapped_model
 
 #: Blocks of a graph at most: compiling takes time for each, and a launch costs little beside 12 blocks.
 MAX_BLOCKS = 12
@@ -258,7 +258,7 @@ def _share_drop_path(backbone: PlainBackbone) -> None:
 
 def compile_runner(runner: Runner, **settings: Any) -> None:
     """:func:`compile_training` for the model of a runner, with ``settings``; its log says what was done."""
-    done = compile_training(bare_model(runner), **settings)
+    done = compile_training(unwrapped_model(runner), **settings)
     if done.cuda_graphs and runner.optim_wrapper.get("accumulative_counts", 1) > 1:
         runner.register_hook(KeepGradientsHook())
     runner.cfg.compile = None  # by which mmengine would compile the whole step on top

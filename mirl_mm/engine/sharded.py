@@ -5,19 +5,19 @@ from typing import Any
 from mmengine.device import get_device
 from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
 from torch import nn
 
+from mirl_mm.models.backbones.pretrained import skip_pretrained
 from mirl_mm.registry import RUNNERS
 
 from .ema import ModelEMAHook
 from .fsdp import shard, share_states, whole_states
-from .hooks.load_report import skip_pretrained
+from .runner import Runner
 
 
 @RUNNERS.register_module()
 class ShardedRunner(Runner):
-    """mmengine's ``Runner`` with PyTorch's FSDP2 in place of DDP; a config asks for it by ``runner_type``.
+    """:class:`mirl_mm.engine.Runner` with PyTorch's FSDP2 in place of DDP; a config asks for it by ``runner_type``.
 
     Every process stores its share of the weights, gradients and optimiser states. The backbone's blocks are gathered
     one at a time, in forward and backward pass, and all else (embeddings, decoders, necks, heads) together, for the

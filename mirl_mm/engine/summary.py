@@ -11,7 +11,7 @@ from mirl_mm.config import FOLDER, PREFIX
 from mirl_mm.text import counted, short_path
 
 from .dataset_facts import inner_datasets
-from .hooks.bare import bare_model
+from .hooks.unwrapped import unwrapped_model
 from .resuming import DAMAGED
 
 
@@ -51,7 +51,7 @@ def _data(runner: Runner) -> str:
 
 
 def _model(runner: Runner) -> str:
-    model = bare_model(runner)
+    model = unwrapped_model(runner)
     backbone: Mapping[str, Any] = runner.cfg.model.get("backbone") or {}
     arch = backbone.get("arch") or backbone.get("model_name")
     size = backbone.get("img_size")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,13 @@ from mmengine.config import Config
 from mmengine.model import ImgDataPreprocessor
 from torch import nn
 
-from mirl_mm.checkpoint import Weights, read_any
-from mirl_mm.checkpoint.own_config import building, own_config
-from mirl_mm.checkpoint.report import compare
-from mirl_mm.config import read_config
+from mirl_mm.checkpoint import Exact, load_into, read_any
+from mirl_mm.checkpoint.own_config import config_for
 from mirl_mm.datasets.transforms.pipeline import Step, build_pipeline
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
+from mirl_mm.models.backbones.pretrained import of_backbone
 from mirl_mm.registry import MODELS, SCOPE
 
-_PREFIX = "backbone."
 #: Settings that have no influence on features, or are about how training starts.
 _NOT_ENCODER = ("init_cfg", "with_cp", "out_indices", "drop_path_rate")
 
@@ -79,20 +76,16 @@ def load_encoder(
             and none is given.
     """
     weights = read_any(path)
-    cfg = _find_config(weights, path, config)
-    state = {key.removeprefix(_PREFIX): value for key, value in weights.state.items() if key.startswith(_PREFIX)}
-    if not state:
+    cfg, guard = config_for(weights, path, config)
+    own = weights._replace(state=of_backbone(weights.state))
+    if not own.state:
         found = ", ".join(sorted({key.partition(".")[0] for key in weights.state})[:5])
         raise ValueError(f"checkpoint {str(path)!r} has no backbone (its tensors begin with {found})")
-    with building(path, weights.state) if config is None else nullcontext():
+    with guard():
         encoder = _build(cfg, name or str(path))
-    report = compare(encoder.backbone, state)
-    if report.new or report.missing or report.mismatched or report.unexpected:
-        raise ValueError(
-            f"checkpoint {str(path)!r} does not fit the backbone of its config: {report}. Give the config with which "
-            "it was trained"
-        )
-    encoder.backbone.load_state_dict(state)
+    refusal = f"checkpoint {str(path)!r} does not fit the backbone of its config"
+    trained = "Give the config with which it was trained"
+    load_into(encoder.backbone, own, Exact(lambda report: f"{refusal}: {report}. {trained}", resampled=True))
     encoder.progress = weights.progress
     return encoder
 
@@ -113,9 +106,8 @@ def random_encoder(
         ValueError: If the checkpoint can't be read, or there is no config.
     """
     weights = read_any(path)
-    cfg = _find_config(weights, path, config)
-    guard = building(path, weights.state) if config is None else nullcontext()
-    with torch.random.fork_rng(devices=[]), guard:
+    cfg, guard = config_for(weights, path, config)
+    with torch.random.fork_rng(devices=[]), guard():
         torch.default_generator.manual_seed(seed)
         return _build(cfg, name)
 
@@ -146,16 +138,6 @@ def evaluation_pipeline(cfg: Mapping[str, Any], img_size: tuple[int, int]) -> li
         {"type": "CenterCrop", "size": tuple(img_size)},
         {"type": "PackInputs"},
     ]
-
-
-def _find_config(weights: Weights, path: str | Path, config: str | Path | Mapping | Config | None) -> Mapping:
-    if isinstance(config, Mapping):
-        return config
-    if isinstance(config, Config):
-        return config._cfg_dict
-    if config is not None:
-        return read_config(config)
-    return own_config(weights, path)
 
 
 def _build(cfg: Config, name: str) -> FrozenEncoder:

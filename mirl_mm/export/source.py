@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +10,11 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor
 
-from mirl_mm.checkpoint import read_any
-from mirl_mm.checkpoint.own_config import building, own_config
-from mirl_mm.checkpoint.report import compare
-from mirl_mm.config import read_config
+from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
+from mirl_mm.checkpoint.own_config import config_for
 from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
+from mirl_mm.models.backbones.pretrained import of_backbone
 from mirl_mm.registry import MODELS
 
 #: What ``weights`` can be.
@@ -89,9 +87,7 @@ class Source(NamedTuple):
             ValueError: If it is no plain backbone, or config and weights do not belong together.
         """
         cfg = self._backbone_cfg(**changes)
-        prefix = "backbone."
-        state = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
-        return self._build(cfg, state)
+        return self._build(cfg, of_backbone(self.state))
 
     def classifier(self, **changes: Any) -> ImageClassifier:
         """The classifier with its weights, in evaluation mode; ``changes`` are the backbone's.
@@ -131,19 +127,16 @@ class Source(NamedTuple):
         with (
             self.guard(),
             torch.device("meta"),
-        ):  # nothing is initialised in vain: the file's tensors become the model's
+        ):  # without initialisation: the file's tensors become the model's
             model = MODELS.build(cfg)
-        report = compare(model, state)
-        if report.new or report.missing or report.mismatched or report.unexpected:
-            raise ValueError(
-                f"{self.name} does not fit its config's {type(model).__name__}: {report}. Give the config with which "
-                "it was trained (--config)"
-            )
-        model.load_state_dict(state, assign=True)
+        refusal = f"{self.name} does not fit its config's {type(model).__name__}"
+        trained = "Give the config with which it was trained (--config)"
+        policy = Exact(lambda report: f"{refusal}: {report}. {trained}", resampled=True)
+        load_into(model, Weights(state), policy, assign=True)
         if any(buffer.is_meta for buffer in model.buffers()):  # such as rotary positions' frequencies, in no file
             with self.guard():
                 model = MODELS.build(cfg)
-            model.load_state_dict(state)
+            load_into(model, Weights(state), policy)
         return model.float().eval().requires_grad_(False)
 
 
@@ -178,10 +171,9 @@ def open_source(path: str | Path, weights: str = "model", config: str | Path | N
         state, kind = _as_trained(read.ema_state), "the weights as trained, not their average"
     else:
         state, kind = read.state, "the moving average (EMA) of the weights"
-    cfg = own_config(read, path) if config is None else read_config(config)
+    cfg, guard = config_for(read, path, config)
     if not cfg.get("model"):
         raise ValueError(f"the config of {name} has no model: give that of its training (--config)")
-    guard = partial(building, path, read.state) if config is None else nullcontext
     return Source(name, state, cfg.model, read.progress, kind, guard)
 
 

@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from timm.layers import LayerNorm2d
 
+from mirl_mm.checkpoint import Weights, load_into
 from mirl_mm.engine.dataset_facts import fit_to_datasets
-from mirl_mm.engine.hooks import LoadReportHook
 from mirl_mm.engine.launch import load_config
+from mirl_mm.engine.runner import exactly
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
-from tests.engine.test_load_from import Runner
 from tests.schedules import schedule_of
 from tests.training import ROOT
 
@@ -89,9 +89,9 @@ def test_a_checkpoint_of_other_classes_is_named_as_such(name):
         cfg[loader].dataset.metainfo = {"classes": ("ant", "bee", "cat")}
     theirs = build(cfg).state_dict()
     fit_to_datasets(cfg)
-    runner = Runner(build(cfg), None, "weights:a.pth")
+    model = build(cfg)
     with pytest.raises(ValueError, match="Its heads have 80 classes, the model's 3: test it with its own classes"):
-        LoadReportHook().after_load_checkpoint(runner, {"state_dict": theirs})
+        load_into(model, Weights(theirs), exactly(model, "can't test this model from a.pth"))
 
 
 def test_every_encoder_has_its_detectors():

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mirl_mm import DeepViT, ImageClassifier
-from mirl_mm.engine.hooks import LoadReportHook
+from mirl_mm.checkpoint import Weights, load_into
+from mirl_mm.engine.launch import drop_retired_hooks
+from mirl_mm.engine.runner import exactly
 from tests.training import small_config, train, weights, write_images
 
 
@@ -60,13 +63,6 @@ def test_a_resumed_run_does_not_need_the_pretrained_file(data, tmp_path):
         train(again)
 
 
-class Runner:
-    """What the hook reads of mmengine's runner."""
-
-    def __init__(self, model, train_loop, load_from):
-        self.model, self._train_loop, self._resume, self._load_from = model, train_loop, False, load_from
-
-
 def test_other_classes_at_a_test():
     vit = DeepViT({"depth": 1, "embed_dims": 16, "num_heads": 2}, img_size=(32, 32), final_norm=False)
     five, seven = (ImageClassifier(vit, {"type": "LinearClsHead", "num_classes": n}) for n in (5, 7))
@@ -74,4 +70,12 @@ def test_other_classes_at_a_test():
         r"can't test this model from a\.pth: .*Its head has 5 classes, the model's 7: set model\.head\.num_classes=5"
     )
     with pytest.raises(ValueError, match=message):
-        LoadReportHook().after_load_checkpoint(Runner(seven, None, "weights:a.pth"), {"state_dict": five.state_dict()})
+        load_into(seven, Weights(five.state_dict()), exactly(seven, "can't test this model from a.pth"))
+
+
+def test_a_hook_of_earlier_versions_is_left_out():
+    cfg = Config(
+        {"default_hooks": {"load_report": {"type": "mirl_mm.LoadReportHook"}, "logger": {"type": "LoggerHook"}}}
+    )
+    drop_retired_hooks(cfg)
+    assert list(cfg.default_hooks) == ["logger"]

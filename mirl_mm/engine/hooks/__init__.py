@@ -8,7 +8,6 @@ from .corrupt import CorruptImageHook
 from .float32_heads import Float32HeadsHook
 from .knn import KNNHook
 from .live import LiveCurvesHook
-from .load_report import LoadReportHook
 from .losses import LossInfoHook
 from .monitor import GradNormHook, ThroughputHook
 from .reconstruction import ReconstructionHook
@@ -25,7 +24,6 @@ __all__ = [
     "IterationSeedHook",
     "KNNHook",
     "LiveCurvesHook",
-    "LoadReportHook",
     "LossInfoHook",
     "ReconstructionHook",
     "ThroughputHook",

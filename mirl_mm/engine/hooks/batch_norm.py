@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mirl_mm.registry import HOOKS
 
-from .bare import bare_model
+from .unwrapped import unwrapped_model
 
 
 @HOOKS.register_module()
@@ -26,7 +26,7 @@ class BatchNormCheckHook(Hook):
         Raises:
             ValueError: If a batch norm would get one value.
         """
-        model: Any = bare_model(runner)
+        model: Any = unwrapped_model(runner)
         pooled = any(isinstance(m, nn.AdaptiveAvgPool2d) and m.output_size in (1, (1, 1)) for m in model.modules())
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
         images = runner.train_dataloader.batch_size or 1

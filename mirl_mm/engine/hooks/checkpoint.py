@@ -97,7 +97,7 @@ class AtomicCheckpointHook(CheckpointHook):
             warning = space_warning(runner, self)
             if warning:
                 runner.logger.warning(warning)
-        resumed = runner._load_from.removeprefix("resume:") if runner._resume and runner._load_from else None
+        resumed = runner.resumed_from
         stopping.set_checkpoint(resumed)
         if resumed is not None and Path(resumed).resolve().parent == Path(str(self.out_dir)).resolve():
             self.last_ckpt = resumed  # to be written again, if its validation is the best

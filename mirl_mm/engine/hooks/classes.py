@@ -1,6 +1,6 @@
 """Do the images' classes and the model's agree?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -9,7 +9,7 @@ from mmengine.runner import BaseLoop, Runner
 from mirl_mm.models import ImageClassifier
 from mirl_mm.registry import HOOKS
 
-from .bare import bare_model
+from .unwrapped import unwrapped_model
 
 _SHOWN = 3
 _OTHER_NAMES = (
@@ -31,12 +31,12 @@ class ClassCheckHook(Hook):
     of a backbone that starts from random weights.
 
     For other models, such as detectors and segmentors, the names of the data's classes are compared with those kept in
-    the checkpoint, where their numbers agree (where not, ``LoadReportHook`` says it): another order is refused, other
+    the checkpoint, where their numbers agree (where not, the runner says it): another order is refused, other
     names are warned of, since things may be called otherwise in another data set. A training that starts from a
     checkpoint (``load_from``) is warned of a head for other classes, whatever the model is.
     """
 
-    priority = "VERY_HIGH"
+    priority = "VERY_HIGH"  # before others begin anything
 
     def before_run(self, runner: Runner) -> None:
         """Compare the data sets with the head and with each other.
@@ -57,23 +57,24 @@ class ClassCheckHook(Hook):
                         f"all images are of ONE class, '{classes[0]}', of the head's {model.head.num_classes}: nothing "
                         "can be learnt, this only tries the recipe out"
                     )
-        untrained = not model.backbone.init_cfg and runner._load_from is None
-        if runner._train_loop is not None and untrained:
+        if runner.is_training and not model.backbone.init_cfg and runner._load_from is None:
             runner.logger.warning(
                 "the backbone starts from RANDOM weights: give tools/train.py --pretrained CHECKPOINT to start from a "
                 "pre-training"
             )
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+    def before_load_checkpoint(self, runner: Runner, meta: Mapping[str, Any]) -> None:
         """Compare the data set that is tested, or trained on further, with the classes kept in the checkpoint.
+
+        Args:
+            runner: Of :class:`mirl_mm.engine.Runner`, which calls this.
+            meta: What the checkpoint says of itself.
 
         Raises:
             ValueError: If they don't agree.
         """
-        weights = checkpoint.get("weights")  # of LoadReportHook, which reads all but what is resumed
-        meta = checkpoint.get("meta") or {} if weights is None else weights.meta
         trained = (meta.get("dataset_meta") or {}).get("classes")
-        starts_anew = runner._train_loop is not None and not runner._resume
+        starts_anew = runner.is_training and not runner.resumed_from
         for name, dataset in _datasets(runner):
             classes = _metainfo(dataset).get("classes")
             if not trained or classes is None:
@@ -90,7 +91,7 @@ class ClassCheckHook(Hook):
 
 
 def _classifier(runner: Runner) -> ImageClassifier | None:
-    model = bare_model(runner)
+    model = unwrapped_model(runner)
     return model if isinstance(model, ImageClassifier) else None
 
 

@@ -15,7 +15,7 @@ from mirl_mm.models.backbones import is_backbone
 from mirl_mm.registry import HOOKS
 
 from ..fsdp import gathered
-from .bare import bare_model
+from .unwrapped import unwrapped_model
 
 
 @HOOKS.register_module()
@@ -93,7 +93,7 @@ class KNNHook(Hook):
     def _measure(self, runner: Runner) -> None:
         assert self._images is not None
         encoder = _encoder(runner)
-        with gathered(bare_model(runner)):
+        with gathered(unwrapped_model(runner)):
             train, val = (
                 extract_features(
                     encoder, images, self._depths, self.pool, True, batch_size=self.batch_size, workers=self.num_workers
@@ -117,7 +117,7 @@ class KNNHook(Hook):
 
 
 def _encoder(runner: Runner) -> FrozenEncoder:
-    model = bare_model(runner)
+    model = unwrapped_model(runner)
     backbone: Any = getattr(model, "backbone", None)
     if not is_backbone(backbone):
         raise TypeError(

@@ -17,7 +17,7 @@ from mirl_mm.visualization.grid import reconstruction_grid
 from mirl_mm.visualization.reconstruction import reconstruct
 
 from ..fsdp import gathered
-from .bare import bare_model
+from .unwrapped import unwrapped_model
 
 
 @HOOKS.register_module()
@@ -89,7 +89,7 @@ class ReconstructionHook(Hook):
 
 
 def _pretrainer(runner: Runner) -> MaskedPretrainer:
-    model = bare_model(runner)
+    model = unwrapped_model(runner)
     if not isinstance(model, MaskedPretrainer):
         raise TypeError(f"ReconstructionHook needs MIRL or MAE, not {type(model).__name__}: take it out of the config")
     return model

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mmengine.logging import print_log
@@ -9,7 +10,7 @@ from mmengine.model import BaseModule, PretrainedInit
 from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
-from mirl_mm.checkpoint import Weights, read_any
+from mirl_mm.checkpoint import Weights, load_into, read_any
 from mirl_mm.checkpoint.report import RELATIVE, LoadReport, compare, shorten
 
 from .head_count import stated_heads, usual_heads
@@ -54,10 +55,6 @@ class FromPretrained(BaseModule):
         """Take the weights of a checkpoint; see :func:`load_pretrained`."""
         load_pretrained(self, checkpoint, prefix)
 
-    def skip_pretrained(self) -> None:
-        """Let :meth:`init_weights` read no file: a resumed run has its own weights."""
-        self.init_cfg = _split(self.init_cfg)[1]
-
 
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], Any]:
     """The entries of ``init_cfg`` that name a checkpoint, and the others."""
@@ -66,7 +63,7 @@ def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], Any]:
     return pretrained, [cfg for cfg in entries if cfg not in pretrained] or None
 
 
-def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None) -> LoadReport:
+def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None) -> None:
     """Load weights of any origin into a backbone or a model that has one, and log the report.
 
     Args:
@@ -78,50 +75,60 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
         FileNotFoundError: If there is no such file.
         ValueError: If it can't be read, or is of a backbone that is not the module's.
     """
-    weights = read_any(checkpoint, prefix)
-    state, report = fit(module, weights, f"{type(module).__name__} from {checkpoint}", _log)
-    module.load_state_dict(state, strict=False)
-    return report
+    load_into(module, read_any(checkpoint, prefix), Start(checkpoint, _log))
 
 
-def fit(module: nn.Module, weights: Weights, what: str, say: Say) -> tuple[dict[str, Tensor], LoadReport]:
-    """What of the weights a module can take; the rest is reported.
+@dataclass(frozen=True)
+class Start:
+    """The policy of what a training starts from: the backbone has to fit, all else may be new.
 
-    Outside the backbone, tensors of another shape (a head for other classes) are left out with a warning.
+    For a plain backbone, or a model with one as its ``backbone``. Outside the backbone, tensors of another shape (a
+    head for other classes) are left out with a warning.
 
-    Args:
-        module: A plain backbone, or a model with one as its ``backbone``.
-        weights: Of :func:`mirl_mm.checkpoint.read_any`.
-        what: What is loaded, for messages.
+    Attributes:
+        path: Of the file, for messages.
         say: Takes each line of the report, and its logging level.
-
-    Returns:
-        The state dict to load, not strictly, and the report.
-
-    Raises:
-        ValueError: If nothing of the backbone fits, or its shapes, heads or blocks are others.
     """
-    whole = isinstance(getattr(module, "backbone", None), nn.Module)
-    backbone: Any = module.backbone if whole else module
-    start = PREFIX if whole else ""
-    state = dict(weights.state) if whole else of_backbone(weights.state)
-    report = compare(module, state)
-    heads = check_backbone(backbone, weights, report, start, what)
-    say(f"{what}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}", logging.INFO)
-    stated, usual = stated_heads(weights), usual_heads(weights)
-    if heads is not None and stated is None:
-        say(
-            f"{what}: the file does not tell its number of attention heads; the model's {heads} were assumed"
-            + ("" if usual in (None, heads) else f", but such models usually have {usual}: check model.backbone.arch"),
-            logging.INFO if usual in (None, heads) else logging.WARNING,
-        )
-    left = [] if whole else [name for name in weights.state if not name.startswith(PREFIX)]
-    say(f"{what}: {report}" + (f"; not the backbone's: {shorten(left)}" if left else ""), logging.INFO)
-    if report.missing:
-        say(f"{what}: stay as initialised: {shorten(report.missing)}", logging.WARNING)
-    if report.mismatched:
-        say(f"{what}: left out and initialised anew, as their shapes differ: {report.shapes()}", logging.WARNING)
-    return {name: tensor for name, tensor in state.items() if name not in report.mismatched}, report
+
+    path: str
+    say: Say
+
+    def __call__(self, module: nn.Module, weights: Weights) -> dict[str, Tensor]:
+        """What the module can take; the rest is reported.
+
+        Raises:
+            ValueError: If nothing of the backbone fits, or its shapes, heads or blocks are others.
+        """
+        what, say = f"{type(module).__name__} from {self.path}", self.say
+        whole = isinstance(getattr(module, "backbone", None), nn.Module)
+        backbone: Any = module.backbone if whole else module
+        start = PREFIX if whole else ""
+        state = dict(weights.state) if whole else of_backbone(weights.state)
+        report = compare(module, state)
+        heads = check_backbone(backbone, weights, report, start, what)
+        say(f"{what}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}", logging.INFO)
+        stated, usual = stated_heads(weights), usual_heads(weights)
+        if heads is not None and stated is None:
+            doubt = usual not in (None, heads)
+            say(
+                f"{what}: the file does not tell its number of attention heads; the model's {heads} were assumed"
+                + (f", but such models usually have {usual}: check model.backbone.arch" if doubt else ""),
+                logging.WARNING if doubt else logging.INFO,
+            )
+        left = [] if whole else [name for name in weights.state if not name.startswith(PREFIX)]
+        say(f"{what}: {report}" + (f"; not the backbone's: {shorten(left)}" if left else ""), logging.INFO)
+        if report.missing:
+            say(f"{what}: stay as initialised: {shorten(report.missing)}", logging.WARNING)
+        if report.mismatched:
+            say(f"{what}: left out and initialised anew, as their shapes differ: {report.shapes()}", logging.WARNING)
+        return {name: tensor for name, tensor in state.items() if name not in report.mismatched}
+
+
+def skip_pretrained(model: nn.Module) -> None:
+    """Let ``init_weights`` of every part read no file: a resumed run has its own weights."""
+    for module in model.modules():
+        if isinstance(module, FromPretrained):
+            module.init_cfg = _split(module.init_cfg)[1]
 
 
 def of_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

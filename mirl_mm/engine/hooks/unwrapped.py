@@ -6,7 +6,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
 
-def bare_model(runner: Runner) -> Any:
+def unwrapped_model(runner: Runner) -> Any:
     """The run's model itself, without DDP and test-time augmentation; mmengine loads checkpoints into it."""
     model: Any = runner.model
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
