@@ -1,6 +1,8 @@
 """Objects in images."""
 
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,66 @@ from torch import nn
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.boxes import Instance, draw_instances
 
-from .detections import Detections, decode_masks, encode_masks
-from .inputs import Images
-from .mmlab import MMLabInferencer, pixels_of
-from .pictures import image_paths
+from .base import Image
+from .commands import Command, Flag, file_flag, some, write_json
+from .detections import CocoIds, Detections, coco_results, decode_masks, encode_masks
+from .mmlab import TTA, MMLabInferencer, pixels_of
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """What calls of :class:`DetectInferencer` take besides.
+
+    Attributes:
+        score_thr: Least score of an object. The config's test_cfg has a threshold of its own.
+    """
+
+    score_thr: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score_thr <= 1:
+            raise ValueError(f"score_thr must lie in 0..1, got {self.score_thr}")
+
+
+class DetectCommand(Command):
+    """Finds objects."""
+
+    flags = (
+        Flag("--score-thr", "least score of an object, 0..1", 0.3, {"type": float}),
+        file_flag("--coco-results", "write the objects in COCO's results format", "writes"),
+        file_flag("--annotations", "COCO file whose ids --coco-results takes", "reads"),
+        TTA,
+    )
+
+    def problem(self, args: Namespace) -> str:
+        """Both or none of the options for COCO's results."""
+        both = (args.coco_results is None) == (args.annotations is None)
+        return "" if both else "--coco-results and --annotations go together: the one has the ids of the other"
+
+    def check(self, args: Namespace, images: Sequence[str]) -> None:
+        """Refuse images that the annotation file doesn't know."""
+        self.ids = CocoIds.read(args.annotations) if args.annotations else None
+        if self.ids:
+            for image in images:
+                self.ids.image_id(image)
+
+    def line(self, item: dict) -> str:
+        """The best objects."""
+        named = [f"{name} {score:.2f}" for name, score in zip(item["names"], item["scores"], strict=True)]
+        return some(named) or "nothing"
+
+    def write(self, predictions: list[dict], images: Sequence[str], args: Namespace) -> None:
+        """All objects, also in COCO's format."""
+        super().write(predictions, images, args)
+        if self.ids:
+            write_json(args.coco_results, coco_results(predictions, self.ids))
 
 
 @INFERENCERS.register_module()
 class DetectInferencer(MMLabInferencer):
     """Boxes, masks and classes from a checkpoint of a detector. Needs mmdet: ``pip install 'mirl_mm[det]'``.
 
-    Calls take, besides what :class:`ImageInferencer` says:
-
-    - ``score_thr`` (float): least score of an object, 0.3. The config's test_cfg has a threshold of its own.
+    Calls take what :class:`ImageInferencer` says, and the fields of :class:`DetectOptions`.
 
     Pictures are one for each image, ``<image's name>.png``.
 
@@ -34,10 +83,10 @@ class DetectInferencer(MMLabInferencer):
     in COCO's run lengths. With ``return_datasamples`` they are mmdet's ``DetDataSample``.
 
     Args:
-        model: See :class:`ImageInferencer`.
-        weights: See :class:`ImageInferencer`.
-        device: See :class:`ImageInferencer`.
-        show_progress: See :class:`ImageInferencer`.
+        model: See :class:`ImageInferencer`, also for the next three.
+        weights: A checkpoint.
+        device: Such as ``cuda:0``.
+        show_progress: Whether there is a bar.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         tta: See :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
 
@@ -47,8 +96,10 @@ class DetectInferencer(MMLabInferencer):
             ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
     """
 
+    Options = DetectOptions
+    command = DetectCommand
+    models, lack, configs = "detectors", "detects nothing", "configs/det"
     default_scope = "mmdet"
-    forward_kwargs = {"score_thr"}
 
     def __init__(
         self,
@@ -65,74 +116,33 @@ class DetectInferencer(MMLabInferencer):
         super().__init__(model, weights, device, show_progress, tta=tta)
         self.classes = self.class_names(_num_classes(self.model), classes)
 
-    def __call__(  # type: ignore[override]
-        self,
-        inputs: Images,
-        return_datasamples: bool = False,
-        batch_size: int = 1,
-        *,
-        out_dir: str | Path | None = None,
-        draw: bool = False,
-        keep_pictures: bool = True,
-        plain: bool = False,
-        on_error: str = "stop",
-        score_thr: float = 0.3,
-    ) -> dict:
-        """Detect objects; see the class and :meth:`ImageInferencer.__call__`.
-
-        Raises:
-            ValueError: If ``score_thr`` is not in 0..1.
-        """
-        if not 0 <= score_thr <= 1:
-            raise ValueError(f"score_thr must lie in 0..1, got {score_thr}")
-        return super().__call__(
-            inputs,
-            return_datasamples,
-            batch_size,
-            out_dir=out_dir,
-            draw=draw,
-            keep_pictures=keep_pictures,
-            plain=plain,
-            on_error=on_error,
-            score_thr=score_thr,
-        )
-
-    def adjust_config(self, cfg: Config | ConfigDict) -> None:
-        """Refuse other models, and a missing test-time augmentation.
-
-        Raises:
-            ValueError: If the config's model is no detector of mmdet's.
-        """
+    @classmethod
+    def base_model(cls) -> type:
+        """Mmdet's detectors."""
         from mmdet.models.detectors import BaseDetector
 
-        self.check_model(cfg, BaseDetector, "detects nothing", "configs/det")
+        return BaseDetector
 
     @torch.inference_mode()
-    def forward(self, inputs: dict, score_thr: float = 0.3) -> list[tuple[Any, Detections]]:
+    def forward(self, inputs: dict, options: DetectOptions) -> list[tuple[Any, Detections]]:
         """Each image's data sample, without its large masks, and what was found in it."""
         samples = (self.augmented or self.model).test_step(inputs)
-        return [(sample, self._found(sample, score_thr)) for sample in samples]
+        return [(sample, self._found(sample, options.score_thr)) for sample in samples]
 
-    def pictures(  # type: ignore[override]
-        self, inputs: list[np.ndarray | str], preds: list[tuple[Any, Detections]], out_dir: str | Path
-    ) -> Iterator[tuple[Path, np.ndarray]]:
-        """A picture for each image."""
-        for image, (_, found), path in zip(inputs, preds, image_paths(out_dir, inputs), strict=True):
-            yield path, draw_instances(pixels_of(image), list(_instances(found)))
+    def as_dict(self, found: tuple[Any, Detections], plain: bool, options: DetectOptions) -> dict:
+        """The objects."""
+        return found[1].as_plain() if plain else found[1].as_dict()
 
-    def postprocess(
-        self,
-        preds: list[tuple[Any, Detections]],
-        visualization: list[np.ndarray],
-        return_datasamples: bool = False,
-        plain: bool = False,
-    ) -> dict:
-        """Predictions, as dicts or data samples, beside the pictures."""
-        if return_datasamples:
-            predictions = [_with_masks(sample, found) for sample, found in preds]
-        else:
-            predictions = [found.as_plain() if plain else found.as_dict() for _, found in preds]
-        return {"predictions": predictions, "visualization": visualization}
+    def as_sample(self, found: tuple[Any, Detections]) -> Any:
+        """Mmdet's data sample, with masks if there are any."""
+        sample, detections = found
+        if detections.masks is not None:
+            sample.pred_instances.masks = torch.from_numpy(decode_masks(detections.masks, detections.size))
+        return sample
+
+    def picture(self, images: Sequence[Image], found: Sequence[tuple[Any, Detections]], *_: Any) -> np.ndarray:
+        """The objects in their image."""
+        return draw_instances(pixels_of(images[0]), list(_instances(found[0][1])))
 
     def _found(self, sample: Any, score_thr: float) -> Detections:
         """What was found in an image; the data sample keeps the same objects without masks."""
@@ -172,9 +182,3 @@ def _instances(found: Detections) -> Iterator[Instance]:
     masks = [None] * len(found.names) if found.masks is None else decode_masks(found.masks, found.size)
     for box, score, label, name, mask in zip(found.boxes, found.scores, found.labels, found.names, masks, strict=True):
         yield Instance(box.tolist(), int(label), f"{name} {score:.2f}", mask)
-
-
-def _with_masks(sample: Any, found: Detections) -> Any:
-    if found.masks is not None:
-        sample.pred_instances.masks = torch.from_numpy(decode_masks(found.masks, found.size))
-    return sample

@@ -1,21 +1,29 @@
-"""The inferencer for a model."""
+"""The inferencer for a model, among those that are registered."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.own_config import own_config
 from mirl_mm.config import read_config
-from mirl_mm.models.classifiers import ImageClassifier
-from mirl_mm.models.pretrainers import MaskedPretrainer
-from mirl_mm.registry import PARTS, SCOPE, import_parts
+from mirl_mm.registry import INFERENCERS, PARTS, SCOPE, import_parts
 
 from .base import ImageInferencer
-from .classify import ClassifyInferencer
-from .detect import DetectInferencer
-from .reconstruct import ReconstructInferencer
-from .segment import SegmentInferencer
+from .commands import Command
+
+
+def inferencers() -> list[type[ImageInferencer]]:
+    """All that are registered."""
+    INFERENCERS.import_from_location()
+    kinds = INFERENCERS.module_dict.values()
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, ImageInferencer)]
+
+
+def commands() -> list[Command]:
+    """What ``tools/visualization/infer.py`` does with each of them."""
+    return [kind.command(kind) for kind in inferencers()]
 
 
 def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> type[ImageInferencer]:
@@ -30,40 +38,26 @@ def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> 
         ValueError: For a checkpoint without config, or of a model that does none of this.
         ImportError: For a detector without mmdet, or a segmentor without mmseg.
     """
-    cfg = read_config(config) if config else own_config(read_any(checkpoint), checkpoint)
+    cfg: Any = read_config(config) if config else own_config(read_any(checkpoint), checkpoint)
     if not cfg.get("model"):
         raise ValueError(f"the config of '{checkpoint}' has no model: give that of its training by --config")
-    kind = _model_class(cfg, checkpoint)
-    if issubclass(kind, MaskedPretrainer):
-        return ReconstructInferencer
-    if issubclass(kind, ImageClassifier):
-        return ClassifyInferencer
     scope = _scope(cfg)
-    if scope == "mmdet":
-        from mmdet.models.detectors import BaseDetector
-
-        if issubclass(kind, BaseDetector):
-            return DetectInferencer
-    if scope == "mmseg":
-        from mmseg.models.segmentors import EncoderDecoder
-
-        if issubclass(kind, EncoderDecoder):
-            return SegmentInferencer
-    raise ValueError(f"the model is {kind.__name__}: neither a pre-trainer, a classifier, a detector nor a segmentor")
+    import_parts(scope)
+    model = ImageInferencer.model_class(cfg)
+    if not isinstance(model, type):
+        raise ValueError(
+            f"there is no model {cfg.model.type!r} for checkpoint '{checkpoint}': give the config file by --config, if "
+            "it imports one"
+        )
+    for kind in inferencers():
+        base = kind.base_model() if kind.default_scope in (SCOPE, scope) else None
+        if base is not None and issubclass(model, base):
+            return kind
+    known = ", ".join(kind.models for kind in inferencers() if kind.models)
+    raise ValueError(f"the model is {model.__name__}, for which there is no inferencer: there are some for {known}")
 
 
 def _scope(cfg: Config | ConfigDict) -> str:
     """Whose names the config's are."""
     prefix, dot, _ = str(cfg.model.type).partition(".")
     return prefix if dot and prefix in PARTS else cfg.get("default_scope") or SCOPE
-
-
-def _model_class(cfg: Config | ConfigDict, checkpoint: str | Path) -> type:
-    import_parts(_scope(cfg))
-    kind = ImageInferencer.model_class(cfg)
-    if not isinstance(kind, type):
-        raise ValueError(
-            f"there is no model {cfg.model.type!r} for checkpoint '{checkpoint}': give the config file by --config, if "
-            "it imports one"
-        )
-    return kind

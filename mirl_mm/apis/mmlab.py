@@ -12,24 +12,35 @@ from torch import nn
 from mirl_mm.datasets.decode import CorruptImageError, load_image
 from mirl_mm.registry import MODELS
 
-from .base import ImageInferencer
+from .base import Image, ImageInferencer
+from .commands import Flag
 from .pipeline import pipeline_steps
+
+TTA = Flag(
+    "--tta",
+    "test-time augmentation, as the config has it",
+    False,
+    {"action": "store_true", "default": None},
+    builds=True,
+)
 
 
 class MMLabInferencer(ImageInferencer):
     """Base of inferencers for models whose pipelines begin with ``LoadImageFromFile``.
 
     Args:
-        model: See :class:`ImageInferencer`.
-        weights: See :class:`ImageInferencer`.
-        device: See :class:`ImageInferencer`.
-        show_progress: See :class:`ImageInferencer`.
+        model: See :class:`ImageInferencer`, also for the next three.
+        weights: A checkpoint.
+        device: Such as ``cuda:0``.
+        show_progress: Whether there is a bar.
         tta: Test-time augmentation: each image in the versions of the config's ``tta_pipeline``, merged by its
             ``tta_model``.
 
     Raises:
         ValueError: For ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
     """
+
+    batch_size = 1
 
     def __init__(
         self,
@@ -43,20 +54,20 @@ class MMLabInferencer(ImageInferencer):
         self.tta = tta
         super().__init__(model, weights, device, show_progress)
 
-    def check_model(self, cfg: Config | ConfigDict, expected: type, lack: str, configs: str) -> None:
+    def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Refuse other models, and a missing test-time augmentation.
 
         Raises:
             ValueError: If it is another model, or ``tta`` is not in the config.
         """
-        super().check_model(cfg, expected, lack, configs)
+        super().adjust_config(cfg)
         if self.tta and not (cfg.get("tta_model") and cfg.get("tta_pipeline")):
             raise ValueError(
                 "the config has no test-time augmentation: it needs tta_model and tta_pipeline (see docs/inference.md)"
             )
 
-    def _init_model(self, cfg: Config | ConfigDict, weights: str, device: str = "cpu") -> nn.Module:
-        model = super()._init_model(cfg, weights, device)
+    def _init_model(self, cfg: Config | ConfigDict, path: str, device: str) -> nn.Module:
+        model = super()._init_model(cfg, path, device)
         self.augmented: Any = None  # the model in its test-time augmentation
         if self.tta:
             with self.guard(), self.within_scope(cfg):
@@ -64,7 +75,7 @@ class MMLabInferencer(ImageInferencer):
             self.augmented = augmented.to(device).eval()
         return model
 
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Image], dict]:
         """The config's test pipeline, or that of its test-time augmentation, for paths and arrays."""
         steps = cfg.get("tta_pipeline") if self.tta else pipeline_steps(cfg)
         with self.guard(), self.within_scope(cfg):
@@ -74,7 +85,7 @@ class MMLabInferencer(ImageInferencer):
                 )
             self._load, *rest = Compose(_without_annotations(steps)).transforms
 
-        def run(image: np.ndarray | str) -> dict:
+        def run(image: Image) -> dict:
             results = self.loaded(image)
             for step in rest:
                 results = step(results)
@@ -82,7 +93,7 @@ class MMLabInferencer(ImageInferencer):
 
         return run
 
-    def loaded(self, image: np.ndarray | str) -> dict:
+    def loaded(self, image: Image) -> dict:
         """What the pipeline's first step gives: ``img``, ``(H, W, 3)`` uint8 BGR, ``img_path``, ``ori_shape`` ...
 
         Raises:
@@ -98,11 +109,12 @@ class MMLabInferencer(ImageInferencer):
         bgr = np.ascontiguousarray(image[..., ::-1])
         return {"img": bgr, "img_id": 0, "img_path": None, "img_shape": size, "ori_shape": size}
 
-    def _init_collate(self, cfg: Config | ConfigDict) -> Callable:
-        return pseudo_collate  # images of one batch may differ in size
+    def collate_fn(self, samples: Sequence[dict]) -> Any:
+        """A batch, whose images may differ in size."""
+        return pseudo_collate(samples)
 
 
-def pixels_of(image: np.ndarray | str) -> np.ndarray:
+def pixels_of(image: Image) -> np.ndarray:
     """``(H, W, 3)`` uint8 RGB, turned as ``LoadImageFromFile`` turns it."""
     return image if isinstance(image, np.ndarray) else load_image(image, exif=True).permute(1, 2, 0).numpy()
 

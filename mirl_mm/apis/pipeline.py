@@ -1,11 +1,15 @@
 """Images on their way through the test pipeline."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
+import torch
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.datasets.decode import CorruptImageError
+from mirl_mm.datasets.transforms import LoadImage, build_pipeline
+from mirl_mm.datasets.transforms.pipeline import Step
 
 
 def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
@@ -21,6 +25,35 @@ def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:
             "without validation. Give the config file that it began with, by config=... (--config)"
         )
     return loader.dataset.pipeline
+
+
+def image_pipeline(steps: Sequence[dict | Step]) -> Callable[[np.ndarray | str], dict]:
+    """A pipeline for paths and arrays: its first step is left out where there is nothing to load.
+
+    Raises:
+        ValueError: If it doesn't begin with ``LoadImage``.
+    """
+    load, *rest = build_pipeline(steps).transforms
+    if not isinstance(load, LoadImage):
+        raise ValueError(f"the test pipeline must begin with LoadImage, not {load}")
+
+    def run(image: np.ndarray | str) -> dict:
+        if isinstance(image, str):
+            results = load({"img_path": image})
+        else:
+            results = {"img": torch.tensor(image).permute(2, 0, 1), "ori_shape": image.shape[:2]}
+        for step in rest:
+            results = step(results)
+        return results
+
+    return run
+
+
+def chunks(samples: Iterable[dict], size: int) -> Iterator[list[dict]]:
+    """So many at a time, the last ones fewer."""
+    samples = iter(samples)
+    while chunk := list(islice(samples, size)):
+        yield chunk
 
 
 def passed(

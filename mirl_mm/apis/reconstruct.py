@@ -1,7 +1,9 @@
 """See what a pre-trained model makes of masked images."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +13,76 @@ from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint.read import Weights
 from mirl_mm.models.pretrainers import MaskedPretrainer
-from mirl_mm.outputs import Outputs
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
+from mirl_mm.text import counted
 from mirl_mm.visualization.grid import reconstruction_grid, to_uint8
-from mirl_mm.visualization.reconstruction import Reconstruction, reconstruct
+from mirl_mm.visualization.reconstruction import Reconstruction, caption, reconstruct
 
-from .base import ImageInferencer
-from .inputs import Images
-from .pictures import outputs_of_all, picture_paths
+from .base import Image, ImageInferencer
+from .commands import Command, Flag
+
+
+@dataclass(frozen=True)
+class ReconstructOptions:
+    """What calls of :class:`ReconstructInferencer` take besides.
+
+    Attributes:
+        seed: Of the masks; image number i has the same mask in every call with the same seed.
+        paste_visible: The original at visible patches rather than their untrained predictions.
+        rows: Images in a picture. The files are ``reconstruction[_<number>].png``.
+    """
+
+    seed: int = 0
+    paste_visible: bool = True
+    rows: int = 8
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError(f"rows must be at least 1, got {self.rows}")
+
+
+class ReconstructCommand(Command):
+    """Reconstructs masked images."""
+
+    flags = (
+        Flag("--rows", "images in a picture", 8, {"type": int}),
+        Flag("--seed", "of the masks", 0, {"type": int}),
+        Flag("--mask-ratio", "share of masked patches", None, {"type": float}, builds=True),
+        Flag(
+            "--show-untrained",
+            "predictions at visible patches, too",
+            True,
+            {"action": "store_false", "dest": "paste_visible", "default": None},
+        ),
+    )
+
+    def line(self, item: dict) -> str:
+        """The losses."""
+        return _losses(item["losses"])
+
+    def notes(self, infer: Any, predictions: Sequence[dict], args: Namespace) -> list[str]:
+        """The mean losses, and what the pictures show."""
+        names = predictions[0]["losses"]
+        means = {name: float(np.mean([item["losses"][name] for item in predictions])) for name in names}
+        counts = f"{counted(len(predictions), 'image')}; mean loss: {_losses(means)}"
+        return [counts, caption(infer.model.norm_target, args.paste_visible)]
+
+
+def _losses(losses: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
 
 
 @INFERENCERS.register_module()
 class ReconstructInferencer(ImageInferencer):
     """Original, masked image and the predictions of a MIRL or MAE checkpoint: for each pair main, residual and sum.
 
-    Predictions are shown un-normalised by the mean and deviation of the **original's** patches, which the model does
+    Predictions are shown un-normalised by the mean and std of the **original's** patches, which the model does
     not know; see :class:`~mirl_mm.visualization.reconstruction.Reconstruction`.
 
-    Calls take, besides what :class:`ImageInferencer` says:
+    Calls take what :class:`ImageInferencer` says, and the fields of :class:`ReconstructOptions`.
 
-    - ``seed`` (int): of the masks; image number i has the same mask in every call with the same seed.
-    - ``paste_visible`` (bool): the original at visible patches (default) rather than their untrained predictions.
-    - ``rows`` (int): images per picture, 8. The files are ``reconstruction[_<number>].png``.
-
-    Pictures are made by default (``draw=True``).
+    Pictures are made by default (``draws``).
 
     ``predictions`` are dicts of ``img_path`` (None for an array), ``losses`` (loss term to number), ``mask``
     (``(h, w)`` bool, True = masked) and ``images`` (title to ``(H, W, 3)`` uint8; titles are ``original``, ``masked``,
@@ -43,19 +90,20 @@ class ReconstructInferencer(ImageInferencer):
     images, and the mask as lists.
 
     Args:
-        model: See :class:`ImageInferencer`.
-        weights: See :class:`ImageInferencer`.
-        device: See :class:`ImageInferencer`.
-        show_progress: See :class:`ImageInferencer`.
+        model: See :class:`ImageInferencer`, also for the next three.
+        weights: A checkpoint.
+        device: Such as ``cuda:0``.
+        show_progress: Whether there is a bar.
         mask_ratio: Share of masked patches, in place of the config's.
 
     Raises:
         ValueError: For a checkpoint without decoder, and what :class:`ImageInferencer` raises.
     """
 
-    preprocess_kwargs = {"seed"}
-    forward_kwargs = {"paste_visible"}
-    visualize_kwargs = ImageInferencer.visualize_kwargs | {"rows"}
+    Options = ReconstructOptions
+    command = ReconstructCommand
+    models, lack, configs = "pre-trained models", "reconstructs nothing", "configs/pretrain"
+    draws = True
 
     def __init__(
         self,
@@ -69,41 +117,10 @@ class ReconstructInferencer(ImageInferencer):
         self.mask_ratio = mask_ratio
         super().__init__(model, weights, device, show_progress)
 
-    def __call__(  # type: ignore[override]
-        self,
-        inputs: Images,
-        return_datasamples: bool = False,
-        batch_size: int = 8,
-        *,
-        out_dir: str | Path | None = None,
-        draw: bool = True,
-        keep_pictures: bool = True,
-        plain: bool = False,
-        on_error: str = "stop",
-        seed: int = 0,
-        paste_visible: bool = True,
-        rows: int = 8,
-    ) -> dict:
-        """Reconstruct images; see the class and :meth:`ImageInferencer.__call__`.
-
-        Raises:
-            ValueError: If ``rows`` is not positive.
-        """
-        if rows < 1:
-            raise ValueError(f"rows must be at least 1, got {rows}")
-        return super().__call__(
-            inputs,
-            return_datasamples,
-            batch_size,
-            out_dir=out_dir,
-            draw=draw,
-            keep_pictures=keep_pictures,
-            plain=plain,
-            on_error=on_error,
-            seed=seed,
-            paste_visible=paste_visible,
-            rows=rows,
-        )
+    @classmethod
+    def base_model(cls) -> type:
+        """Our masked pre-trainers."""
+        return MaskedPretrainer
 
     def check_weights(self, weights: Weights, path: str) -> None:
         """Refuse a backbone, classifier or detector.
@@ -119,78 +136,50 @@ class ReconstructInferencer(ImageInferencer):
             )
 
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
-        """Set the mask ratio.
-
-        Raises:
-            ValueError: If the config's model is no pre-trainer.
-        """
-        self.check_model(cfg, MaskedPretrainer, "reconstructs nothing", "configs/pretrain")
+        """Refuse other models; set the mask ratio."""
+        super().adjust_config(cfg)
         if self.mask_ratio is not None:
             cfg.model.mask_ratio = self.mask_ratio
 
-    def forward(self, inputs: dict, paste_visible: bool = True) -> list[tuple[DataSample, Reconstruction]]:
+    @torch.no_grad()
+    def forward(self, inputs: dict, options: ReconstructOptions) -> list[tuple[DataSample, Reconstruction]]:
         """Each image of a batch with its reconstruction."""
         data = self.model.data_preprocessor(inputs, False)
-        batch = reconstruct(self.model, data["inputs"], data["noise"], paste_visible)
+        batch = reconstruct(self.model, data["inputs"], data["noise"], options.paste_visible)
         return list(zip(data["data_samples"], batch.to("cpu").split(), strict=True))
 
-    def picture_files(
-        self, images: Sequence[np.ndarray | str], out_dir: str | Path, rows: int = 8, **_: Any
-    ) -> Outputs:
-        """Those of the grids, checked."""
-        paths = picture_paths(out_dir, "reconstruction", len(images), rows)
-        return outputs_of_all(type(self).__name__, paths, images)
+    def as_dict(self, found: tuple[DataSample, Reconstruction], plain: bool, options: ReconstructOptions) -> dict:
+        """Losses and mask; unless ``plain``, images, too."""
+        sample, result = found
+        common = {"img_path": sample.get("img_path"), "losses": _numbers(result)}
+        if plain:
+            return {**common, "mask": result.mask[0].tolist()}
+        images = {title: to_uint8(batch[0]) for title, batch in result.images.items()}
+        return {**common, "mask": result.mask[0].numpy(), "images": images}
 
-    def pictures(  # type: ignore[override]
-        self,
-        inputs: list[np.ndarray | str],
-        preds: list[tuple[DataSample, Reconstruction]],
-        out_dir: str | Path,
-        rows: int = 8,
-    ) -> Iterator[tuple[Path, np.ndarray]]:
-        """A picture for every ``rows`` images."""
+    def as_sample(self, found: tuple[DataSample, Reconstruction]) -> DataSample:
+        """Losses, mask and images in the image's data sample."""
+        sample, result = found
+        images = {title: batch[0] for title, batch in result.images.items()}
+        sample.set_data({"losses": _numbers(result), "mask": result.mask[0], "images": images})
+        return sample
+
+    def sheets(self, options: ReconstructOptions) -> tuple[str, int]:
+        """Grids with a row for each image."""
+        return "reconstruction", options.rows
+
+    def picture(self, images: Sequence[Image], found: Sequence, first: int, options: ReconstructOptions) -> np.ndarray:
+        """A grid."""
+        samples, results = zip(*found, strict=True)
+        labels = [Path(sample.get("img_path", f"image {first + i}")).name for i, sample in enumerate(samples)]
         facts = [type(self.model).__name__, f"{self.model.mask_ratio:.0%} masked", self.progress]
-        title = ", ".join(filter(None, facts))
-        paths = picture_paths(out_dir, "reconstruction", len(preds), rows)
-        for path, start in zip(paths, range(0, len(preds), rows), strict=True):
-            samples, results = zip(*preds[start : start + rows], strict=True)
-            labels = [Path(sample.get("img_path", f"image {start + i}")).name for i, sample in enumerate(samples)]
-            yield path, reconstruction_grid(Reconstruction.join(results), labels, title)
+        return reconstruction_grid(Reconstruction.join(results), labels, ", ".join(filter(None, facts)))
 
-    def postprocess(
-        self,
-        preds: list[tuple[DataSample, Reconstruction]],
-        visualization: list[np.ndarray],
-        return_datasamples: bool = False,
-        plain: bool = False,
-    ) -> dict:
-        """Predictions, as dicts or data samples, beside the pictures."""
-        predictions: list[DataSample | dict] = []
-        for sample, result in preds:
-            losses = {name: value.item() for name, value in result.losses.items()}
-            if return_datasamples:
-                images = {title: batch[0] for title, batch in result.images.items()}
-                sample.set_data({"losses": losses, "mask": result.mask[0], "images": images})
-                predictions.append(sample)
-            elif plain:
-                mask = result.mask[0].tolist()
-                predictions.append({"img_path": sample.get("img_path"), "losses": losses, "mask": mask})
-            else:
-                predictions.append(
-                    {
-                        "img_path": sample.get("img_path"),
-                        "losses": losses,
-                        "mask": result.mask[0].numpy(),
-                        "images": {title: to_uint8(batch[0]) for title, batch in result.images.items()},
-                    }
-                )
-        return {"predictions": predictions, "visualization": visualization}
-
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[np.ndarray | str], dict]:
+    def _init_pipeline(self, cfg: Config | ConfigDict) -> Callable[[Image], dict]:
         """The test pipeline; noise for the mask is drawn here if the pipeline leaves that to the model."""
         run = super()._init_pipeline(cfg)
 
-        def with_noise(image: np.ndarray | str) -> dict:
+        def with_noise(image: Image) -> dict:
             data = run(image)
             data.setdefault("noise", torch.rand(self.model.num_patches))
             return data
@@ -200,3 +189,7 @@ class ReconstructInferencer(ImageInferencer):
 
 def _roots(weights: Weights) -> list[str]:
     return sorted({name.split(".")[0] for name in weights.state})[:5]
+
+
+def _numbers(result: Reconstruction) -> dict[str, float]:
+    return {name: value.item() for name, value in result.losses.items()}

@@ -1,7 +1,9 @@
 """The class of every pixel."""
 
 import os
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,35 +19,91 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.segmentation import draw_segmentation
 
-from .inputs import Images
-from .mmlab import MMLabInferencer, pixels_of
-from .pictures import image_paths, outputs_of_images
+from .base import Image
+from .commands import Command, Flag, some
+from .mmlab import TTA, MMLabInferencer, pixels_of
+from .pictures import outputs_of_images
 from .segmentations import Segmentation, Truth, find_truth, read_truth
-from .tiles import Block, Size, blended_tiles, check_tiles, resized_strips
+from .tiles import Block, blended_tiles, check_tiles, resized_strips
 
 _MASK_MAKER = "masks of SegmentInferencer"
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What calls of :class:`SegmentInferencer` take besides.
+
+    Attributes:
+        tile: (H, W), for images of many megapixels. Each is cut, in its own pixels, into tiles of this size, which join
+            without seams; see :func:`~mirl_mm.apis.tiles.blended_tiles`. The test pipeline, which resizes, is left out,
+            and ``batch_size`` counts tiles. Scores are kept of overlaps only. Default: the image goes through the test
+            pipeline and the config's ``test_cfg`` (whole or slide), as in evaluation.
+        overlap: Of neighbouring tiles in pixels; default: a quarter of the tile's shorter side.
+        mask_dir: Where index masks go, ``<image's name>.png``, each as soon as it is there.
+        truth: A folder of index masks with the images' names, or a list with a mask for each image, a file or an array
+            of labels. Files have the values of the training's masks; arrays are labels, 255 where there is none. It is
+            drawn beside the prediction, and compared.
+        opacity: Of the classes' colours in pictures.
+    """
+
+    tile: Sequence[int] | None = None
+    overlap: int | None = None
+    mask_dir: str | Path | None = None
+    truth: Truth | None = None
+    opacity: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.opacity <= 1:
+            raise ValueError(f"opacity must lie in 0..1, got {self.opacity}")
+        if self.tile is not None:
+            check_tiles(self.tile, self.overlap)
+        elif self.overlap is not None:
+            raise ValueError("overlap is that of tiles: give tile=(H, W), too")
+
+
+class SegmentCommand(Command):
+    """Labels pixels."""
+
+    flags = (
+        Flag(
+            "--tile",
+            "cut images, in their own pixels, into such tiles",
+            None,
+            {"type": int, "nargs": 2, "metavar": ("H", "W")},
+        ),
+        Flag("--overlap", "of tiles, in pixels (default: a quarter of a tile)", None, {"type": int}),
+        Flag(
+            "--masks",
+            "write index masks into this folder",
+            None,
+            {"type": Path, "metavar": "DIR", "dest": "mask_dir"},
+            path="folder",
+        ),
+        Flag("--truth", "true index masks with the images' names", None, {"metavar": "DIR"}),
+        Flag("--opacity", "of the classes' colours, 0..1", 0.6, {"type": float}),
+        TTA,
+    )
+
+    def line(self, item: dict) -> str:
+        """The largest classes, and the mean IoU if it is known."""
+        named = [f"{name} {share:.1%}" for name, share in zip(item["names"], item["shares"], strict=True)]
+        score = f"; mean IoU {item['mean_iou']:.2f}" if item.get("mean_iou") is not None else ""
+        return some(named) + score
+
+    def notes(self, infer: Any, predictions: Sequence[dict], args: Namespace) -> list[str]:
+        """What values in files of masks mean."""
+        return [f"masks in {args.mask_dir}: {infer.rules}"] if args.mask_dir else []
 
 
 @INFERENCERS.register_module()
 class SegmentInferencer(MMLabInferencer):
     """Each pixel's class from a checkpoint of a segmentor. Needs mmseg: ``pip install 'mirl_mm[seg]'``.
 
-    Calls take, besides what :class:`ImageInferencer` says:
-
-    - ``tile`` ((H, W)): for images of many megapixels. Each is cut, in its own pixels, into tiles of this size, which
-      join without seams; see :func:`~mirl_mm.apis.tiles.blended_tiles`. The test pipeline, which resizes, is left out,
-      and ``batch_size`` counts tiles. Scores are kept of overlaps only. Default: the image goes through the test
-      pipeline and the config's ``test_cfg`` (whole or slide), as in evaluation.
-    - ``overlap`` (int): of neighbouring tiles in pixels; by default a quarter of the tile's shorter side.
-    - ``mask_dir`` (path): where index masks go, ``<image's name>.png``, each as soon as it is there.
-    - ``truth``: a folder of index masks with the images' names, or a list with a mask for each image, a file or an
-      array of labels. Files have the values of the training's masks; arrays are labels, 255 where there is none. It is
-      drawn beside the prediction, and compared.
-    - ``opacity`` (float): of the classes' colours in pictures, 0.6.
+    Calls take what :class:`ImageInferencer` says, and the fields of :class:`SegmentOptions`.
 
     Pictures are one for each image, ``<image's name>.png``.
 
-    ``predictions`` are dicts of ``img_path`` (None for an array), ``mask`` ((H, W) uint8, numbers of classes from 0, of
+    ``predictions`` are dicts of ``img_path`` (None for an array), ``mask`` ((H, W) uint8, indices of classes, of
     the original image's size), ``labels`` ((K,) int64, the classes that are there, largest area first), ``names``
     (list), ``colours`` ((K, 3) uint8) and ``shares`` ((K,) float64, of the area); ``mask_path`` with ``mask_dir``;
     ``iou`` (by label) and ``mean_iou`` of this image with ``truth``. ``plain`` ones have lists, and no mask. With
@@ -55,10 +113,10 @@ class SegmentInferencer(MMLabInferencer):
     (``reduce_zero_label``), a file's value is the label + 1.
 
     Args:
-        model: See :class:`ImageInferencer`.
-        weights: See :class:`ImageInferencer`.
-        device: See :class:`ImageInferencer`.
-        show_progress: See :class:`ImageInferencer`.
+        model: See :class:`ImageInferencer`, also for the next three.
+        weights: A checkpoint.
+        device: Such as ``cuda:0``.
+        show_progress: Whether there is a bar.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         palette: An RGB colour for each class, in place of the checkpoint's.
         tta: See :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
@@ -69,10 +127,10 @@ class SegmentInferencer(MMLabInferencer):
             classes, or ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
     """
 
+    Options = SegmentOptions
+    command = SegmentCommand
+    models, lack, configs = "segmentors", "segments nothing", "configs/seg"
     default_scope = "mmseg"
-    preprocess_kwargs = {"in_tiles", "mask_dir", "truth"}
-    forward_kwargs = {"tile", "overlap", "tiles_at_once"}
-    visualize_kwargs = MMLabInferencer.visualize_kwargs | {"opacity"}
 
     def __init__(
         self,
@@ -102,110 +160,58 @@ class SegmentInferencer(MMLabInferencer):
             dataset.get("ignore_index", 255),
         )
 
-    def __call__(  # type: ignore[override]
-        self,
-        inputs: Images,
-        return_datasamples: bool = False,
-        batch_size: int = 1,
-        *,
-        out_dir: str | Path | None = None,
-        draw: bool = False,
-        keep_pictures: bool = True,
-        plain: bool = False,
-        on_error: str = "stop",
-        tile: Sequence[int] | None = None,
-        overlap: int | None = None,
-        mask_dir: str | Path | None = None,
-        truth: Truth | None = None,
-        opacity: float = 0.6,
-    ) -> dict:
-        """Segment images; see the class and :meth:`ImageInferencer.__call__`.
-
-        Raises:
-            ValueError: If ``opacity`` is not in 0..1, tiles can't be laid or are asked for together with test-time
-                augmentation, ``overlap`` has no ``tile``, or ground truth does not fit.
-            FileNotFoundError: If ground truth is missing.
-        """
-        if not 0 <= opacity <= 1:
-            raise ValueError(f"opacity must lie in 0..1, got {opacity}")
-        if tile is not None:
-            tile, overlap = check_tiles(tile, overlap)
-            if self.tta:
-                raise ValueError("tiles and test-time augmentation don't go together: leave out tile or tta")
-        elif overlap is not None:
-            raise ValueError("overlap is that of tiles: give tile=(H, W), too")
-        return super().__call__(
-            inputs,
-            return_datasamples,
-            1 if tile else batch_size,
-            out_dir=out_dir,
-            draw=draw,
-            keep_pictures=keep_pictures,
-            plain=plain,
-            on_error=on_error,
-            tile=tile,
-            in_tiles=tile is not None,
-            overlap=overlap,
-            tiles_at_once=batch_size,
-            mask_dir=mask_dir,
-            truth=truth,
-            opacity=opacity,
-        )
-
-    def check_outputs(
-        self,
-        images: Sequence[np.ndarray | str],
-        out_dir: str | Path | None,
-        mask_dir: str | Path | None = None,
-        **_: Any,
-    ) -> None:
-        """As all inferencers, also for masks, which must have a folder of their own."""
-        super().check_outputs(images, out_dir)
-        if mask_dir is not None:
-            outputs_of_images(_MASK_MAKER, images, mask_dir)
-            if out_dir is not None and os.path.realpath(out_dir) == os.path.realpath(mask_dir):
-                raise OutputError(f"'{mask_dir}' is for pictures and for masks, which have the same names: give two")
-
-    def adjust_config(self, cfg: Config | ConfigDict) -> None:
-        """Refuse other models, and a missing test-time augmentation.
-
-        Raises:
-            ValueError: If the config's model is no segmentor of mmseg's.
-        """
+    @classmethod
+    def base_model(cls) -> type:
+        """Mmseg's segmentors."""
         from mmseg.models.segmentors import EncoderDecoder
 
-        self.check_model(cfg, EncoderDecoder, "segments nothing", "configs/seg")
+        return EncoderDecoder
 
-    def preprocess(  # type: ignore[override]
-        self,
-        inputs: list[np.ndarray | str],
-        batch_size: int = 1,
-        in_tiles: bool = False,
-        mask_dir: str | Path | None = None,
-        truth: Truth | None = None,
-    ) -> Iterator[dict]:
+    def settle(self, options: SegmentOptions, batch_size: int) -> tuple[SegmentOptions, int]:
+        """Tiles with their overlap, of one image at a time; refuses them together with test-time augmentation."""
+        if options.tile is None:
+            return options, batch_size
+        if self.tta:
+            raise ValueError("tiles and test-time augmentation don't go together: leave out tile or tta")
+        self._tiles_at_once = batch_size
+        tile, overlap = check_tiles(options.tile, options.overlap)
+        return replace(options, tile=tile, overlap=overlap), 1
+
+    def own_folders(self, options: SegmentOptions) -> Sequence[str | Path]:
+        """That of the masks."""
+        return [options.mask_dir] if options.mask_dir else []
+
+    def check_outputs(self, images: Sequence[Image], out_dir: str | Path | None, options: SegmentOptions) -> None:
+        """As all inferencers, also for masks, which must have a folder of their own."""
+        super().check_outputs(images, out_dir, options)
+        if options.mask_dir is not None:
+            outputs_of_images(_MASK_MAKER, images, options.mask_dir)
+            if out_dir is not None and os.path.realpath(out_dir) == os.path.realpath(options.mask_dir):
+                raise OutputError(
+                    f"'{options.mask_dir}' is for pictures and for masks, which have the same names: give two"
+                )
+
+    def preprocess(self, images: list[Image], batch_size: int, options: SegmentOptions) -> Iterator[dict]:
         """Batches of images, through the test pipeline or as they are, with paths of their masks and true labels."""
-        truths = [None] * len(inputs) if truth is None else find_truth(inputs, truth)
-        if mask_dir is not None:
-            self._mask_files = outputs_of_images(_MASK_MAKER, inputs, mask_dir)
-        paths = [None] * len(inputs) if mask_dir is None else list(map(str, self._mask_files.sources))
+        truths = [None] * len(images) if options.truth is None else find_truth(images, options.truth)
+        paths: list[str | None] = [None] * len(images)
+        if options.mask_dir is not None:
+            self._mask_files = outputs_of_images(_MASK_MAKER, images, options.mask_dir)
+            paths = [str(path) for path in self._mask_files.sources]
 
         def run(index: int) -> dict:
-            data = self._untouched(inputs[index]) if in_tiles else self.pipeline(inputs[index])
+            data = self.pipeline(images[index]) if options.tile is None else self._untouched(images[index])
             return {**data, "truth": truths[index], "mask_path": paths[index]}
 
-        yield from map(self.collate_fn, self._get_chunk_data(self.passed(run, inputs), batch_size))
+        yield from self.batches(run, images, batch_size)
 
     @torch.inference_mode()
-    def forward(
-        self, inputs: dict, tile: Size | None = None, overlap: int = 0, tiles_at_once: int = 1
-    ) -> list[Segmentation]:
+    def forward(self, inputs: dict, options: SegmentOptions) -> list[Segmentation]:
         """What is in each image; files of masks are written."""
         truths, paths = inputs.pop("truth"), inputs.pop("mask_path")
         samples = inputs["data_samples"]
-        if tile is not None:
-            blocks = [blended_tiles(self._score, image, tile, overlap, tiles_at_once) for image in inputs["inputs"]]
-            masks = [self._join(each, image.shape[-2:]) for each, image in zip(blocks, inputs["inputs"], strict=True)]
+        if options.tile is not None:
+            masks = [self._in_tiles(image, options) for image in inputs["inputs"]]
         elif self.augmented is not None:
             samples = [versions[0] for versions in zip(*samples, strict=True)]
             masks = [sample.pred_sem_seg.data.squeeze().byte() for sample in self.augmented.test_step(inputs)]
@@ -216,31 +222,33 @@ class SegmentInferencer(MMLabInferencer):
             for mask, sample, path, true in zip(masks, samples, paths, truths, strict=True)
         ]
 
-    def pictures(  # type: ignore[override]
-        self, inputs: list[np.ndarray | str], preds: list[Segmentation], out_dir: str | Path, opacity: float = 0.6
-    ) -> Iterator[tuple[Path, np.ndarray]]:
-        """A picture for each image."""
-        for i, (image, found, path) in enumerate(zip(inputs, preds, image_paths(out_dir, inputs), strict=True)):
-            title = Path(found.img_path or f"image {i}").name
-            truth = (found.truth, found.iou)
-            pixels = pixels_of(image)
-            yield path, draw_segmentation(pixels, found.mask, self.classes, self.palette, *truth, opacity, title)
+    def as_dict(self, found: Segmentation, plain: bool, options: SegmentOptions) -> dict:
+        """The classes; unless ``plain``, the mask, too."""
+        return found.as_plain() if plain else found.as_dict()
 
-    def postprocess(
-        self,
-        preds: list[Segmentation],
-        visualization: list[np.ndarray],
-        return_datasamples: bool = False,
-        plain: bool = False,
-    ) -> dict:
-        """Predictions, as dicts or data samples, beside the pictures."""
-        if return_datasamples:
-            predictions = [_as_sample(found) for found in preds]
-        else:
-            predictions = [found.as_plain() if plain else found.as_dict() for found in preds]
-        return {"predictions": predictions, "visualization": visualization}
+    def as_sample(self, found: Segmentation) -> Any:
+        """Mmseg's data sample."""
+        from mmengine.structures import PixelData
+        from mmseg.structures import SegDataSample
 
-    def _untouched(self, image: np.ndarray | str) -> dict:
+        sample = SegDataSample(metainfo={"img_path": found.img_path})
+        sample.pred_sem_seg = PixelData(data=torch.from_numpy(found.mask)[None].long())
+        return sample
+
+    def picture(
+        self, images: Sequence[Image], found: Sequence[Segmentation], first: int, options: SegmentOptions
+    ) -> np.ndarray:
+        """The classes in their image, beside the ground truth if it is known."""
+        (image,), (each,) = images, found
+        title = Path(each.img_path or f"image {first}").name
+        drawn = (each.mask, self.classes, self.palette, each.truth, each.iou)
+        return draw_segmentation(pixels_of(image), *drawn, options.opacity, title)
+
+    def _in_tiles(self, image: Tensor, options: Any) -> Tensor:
+        blocks = blended_tiles(self._score, image, options.tile, options.overlap, self._tiles_at_once)
+        return self._join(blocks, image.shape[-2:])
+
+    def _untouched(self, image: Image) -> dict:
         """An image in its own pixels, as a pipeline packs it."""
         from mmseg.datasets.transforms import PackSegInputs
 
@@ -288,12 +296,3 @@ class SegmentInferencer(MMLabInferencer):
         if mask_path is not None:
             self._mask_files.put(Path(mask_path), found.png)
         return found
-
-
-def _as_sample(found: Segmentation) -> Any:
-    from mmengine.structures import PixelData
-    from mmseg.structures import SegDataSample
-
-    sample = SegDataSample(metainfo={"img_path": found.img_path})
-    sample.pred_sem_seg = PixelData(data=torch.from_numpy(found.mask)[None].long())
-    return sample

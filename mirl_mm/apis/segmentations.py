@@ -75,7 +75,7 @@ class Segmentation:
 
     @property
     def mask(self) -> np.ndarray:
-        """``(H, W)`` uint8, numbers of classes from 0."""
+        """``(H, W)`` uint8, indices of classes."""
         return np.asarray(Image.open(io.BytesIO(self.png))) - np.uint8(self.first)
 
     @property

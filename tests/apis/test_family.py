@@ -1,5 +1,6 @@
 """All inferencers are made and called in one way."""
 
+import dataclasses
 import inspect
 import json
 
@@ -26,15 +27,12 @@ def test_constructors_agree(kind):
     assert all(each.kind is each.KEYWORD_ONLY for name, each in ours.items() if name not in COMMON)
 
 
-@pytest.mark.parametrize("kind", PICTURED)
+@pytest.mark.parametrize("kind", [*PICTURED, apis.FeatureInferencer])
 def test_calls_agree(kind):
-    ours, base = (inspect.signature(each.__call__).parameters for each in (kind, apis.ImageInferencer))
-    common = [name for name, each in base.items() if each.kind is not each.VAR_KEYWORD]
-    assert list(ours)[: len(common)] == common
-    assert all(ours[name].kind == base[name].kind for name in common)
-    for name in set(common) - {"batch_size", "draw"}:
-        assert ours[name].default == base[name].default
-    assert all(each.kind is each.KEYWORD_ONLY for name, each in ours.items() if name not in common)
+    assert kind.__call__ is apis.ImageInferencer.__call__
+    own = {field.name for field in dataclasses.fields(kind.Options)}
+    assert own and not own & set(inspect.signature(kind.__call__).parameters)
+    assert {flag.dest for flag in kind.command.flags} & own
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +72,10 @@ def test_the_model_decides_the_inferencer(checkpoints, tmp_path):
         assert inferencer_for(checkpoints[kind]) is kind
     config = tmp_path / "config.py"
     for text, message in (
-        ("model = dict(type='DeepViT')", "the model is DeepViT: neither a pre-trainer, a classifier"),
+        (
+            "model = dict(type='DeepViT')",
+            "the model is DeepViT, for which there is no inferencer: there are some for classifiers",
+        ),
         ("model = dict(type='Nonsense')", "there is no model 'Nonsense'"),
         ("lr = 1", "has no model: give that of its training"),
     ):

@@ -17,8 +17,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.apis.commands import COMMANDS
-from mirl_mm.apis.dispatch import inferencer_for
+from mirl_mm.apis.commands import Command, Flag
+from mirl_mm.apis.dispatch import commands, inferencer_for
 from mirl_mm.apis.inputs import expand, given_folders
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import CorruptImageError
@@ -27,40 +27,9 @@ from mirl_mm.text import counted
 
 _PRINTED = 20
 _FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
-_FLAG: dict[str, Any] = {"action": "store_true", "default": None}
-#: Options that not all kinds of models have: the kinds, the option, what argparse needs, the default.
-_OPTIONS: tuple[tuple[tuple[str, ...], str, dict[str, Any], Any], ...] = (
-    (("classifiers",), "--top-k", {"type": int, "help": "classes listed for an image"}, 5),
-    (("detectors",), "--score-thr", {"type": float, "help": "least score of an object, 0..1"}, 0.3),
-    (("detectors",), "--coco-results", {**_FILE, "help": "write the objects in COCO's results format"}, None),
-    (("detectors",), "--annotations", {"metavar": "FILE", "help": "COCO file whose ids --coco-results takes"}, None),
-    (
-        ("segmentors",),
-        "--tile",
-        {"type": int, "nargs": 2, "metavar": ("H", "W"), "help": "cut images, in their own pixels, into such tiles"},
-        None,
-    ),
-    (("segmentors",), "--overlap", {"type": int, "help": "of tiles, in pixels (default: a quarter of a tile)"}, None),
-    (("segmentors",), "--masks", {"type": Path, "metavar": "DIR", "help": "write index masks into this folder"}, None),
-    (("segmentors",), "--truth", {"metavar": "DIR", "help": "true index masks with the images' names"}, None),
-    (("segmentors",), "--opacity", {"type": float, "help": "of the classes' colours, 0..1"}, 0.6),
-    (("detectors", "segmentors"), "--tta", {**_FLAG, "help": "test-time augmentation, as the config has it"}, False),
-    (("pre-trained models",), "--rows", {"type": int, "help": "images in a picture"}, 8),
-    (("pre-trained models",), "--seed", {"type": int, "help": "of the masks"}, 0),
-    (
-        ("pre-trained models",),
-        "--mask-ratio",
-        {"type": float, "help": "share of masked patches"},
-        None,
-    ),
-    (("pre-trained models",), "--show-untrained", {**_FLAG, "help": "predictions at visible patches, too"}, False),
-    (("features",), "--features", {**_FILE, "help": "write features of images to this .npz file, nothing else"}, None),
-    (("features",), "--depths", {"type": int, "nargs": "+", "help": "numbers of blocks, negative from the end"}, [-1]),
-    (("features",), "--pool", {"choices": ["avg", "token", "none"], "help": "mean, class token or all tokens"}, "avg"),
-)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(kinds: list[Command]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
@@ -70,34 +39,44 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--num-images", type=int, default=0, help="take at most so many, evenly spread (default: all)")
     parser.add_argument("--batch-size", type=int, help="images at a time (default: 8; 1 for detectors and segmentors)")
     parser.add_argument("--device", help="such as cuda:0 (default: the accelerator if there is one)")
-    groups: dict[tuple[str, ...], Any] = {}
-    for kinds, flag, settings, default in _OPTIONS:
-        if kinds not in groups:
-            groups[kinds] = parser.add_argument_group(" and ".join(kinds))
-        note = f" (default: {default})" if default not in (None, False) else ""
-        groups[kinds].add_argument(flag, **{**settings, "help": settings["help"] + note.replace("[-1]", "-1, all")})
+    groups: dict[str, Any] = {}
+    for flag, title in flags_of(kinds).values():
+        groups[title] = groups.get(title) or parser.add_argument_group(title)
+        shown = flag.default not in (None, False) and flag.settings.get("action") != "store_false"
+        note = f" (default: {flag.default})".replace("[-1]", "-1, all") if shown else ""
+        groups[title].add_argument(flag.name, **{**flag.settings, "help": flag.help + note})
     args = parser.parse_args()
-    if (args.coco_results is None) != (args.annotations is None):
-        parser.error("--coco-results and --annotations go together: the one has the ids of the other")
     if args.batch_size is not None and args.batch_size < 1:
         parser.error(f"--batch-size must be at least 1, got {args.batch_size}")
-    if args.features and (args.out_dir or args.json):
-        parser.error("--features writes features only: leave out --out-dir and --json")
+    for kind in kinds:
+        if problem := kind.problem(args):
+            parser.error(problem)
     return args
 
 
+def flags_of(kinds: list[Command]) -> dict[str, tuple[Flag, str]]:
+    """Options that not all kinds have, by name, and whose they are."""
+    flags = {flag.name: flag for kind in kinds for flag in kind.flags}
+    return {name: (flag, " and ".join(k.models for k in kinds if flag in k.flags)) for name, flag in flags.items()}
+
+
 def main() -> None:
-    args = parse_args()
+    kinds = commands()
+    args = parse_args(kinds)
     print_any_name()
     try:
-        for place in filter(None, (args.out_dir, args.masks)):
+        paths = {
+            role: [getattr(args, flag.dest) for flag, _ in flags_of(kinds).values() if flag.path == role]
+            for role in ("folder", "writes", "reads")
+        }
+        for place in filter(None, (args.out_dir, *paths["folder"])):
             keep_apart(place, given_folders(args.images))
         images = spread(expand(args.images), args.num_images)
-        for path in (args.json, args.coco_results, args.features):
-            check_not_input(path, [*images, args.checkpoint, args.config, args.annotations])
-        kind = kind_of(args)
-        complete(args, kind)
-        outcome = COMMANDS[kind].run(args, images)
+        for path in (args.json, *paths["writes"]):
+            check_not_input(path, [*images, args.checkpoint, args.config, *paths["reads"]])
+        kind = kind_of(args, kinds)
+        complete(args, kind, kinds)
+        outcome = kind.run(args, images)
     except (OSError, ValueError, ImportError, CorruptImageError) as error:
         raise SystemExit(f"error: {error}") from error
     print_some(outcome.lines, "" if args.json else "; --json FILE writes all")
@@ -108,27 +87,27 @@ def main() -> None:
         raise SystemExit(f"error: {counted(len(outcome.failed), 'image')} left out:\n{reasons}")
 
 
-def kind_of(args: argparse.Namespace) -> str:
-    """Of the checkpoint's model."""
-    if args.features:
-        return "features"
+def kind_of(args: argparse.Namespace, kinds: list[Command]) -> Command:
+    """What is asked for, else what the checkpoint's model is."""
+    for kind in kinds:
+        if kind.asked_by and getattr(args, kind.asked_by) is not None:
+            return kind
     inferencer = inferencer_for(args.checkpoint, args.config)
-    return next(kind for kind, command in COMMANDS.items() if command.inferencer is inferencer)
+    return next(kind for kind in kinds if kind.inferencer is inferencer)
 
 
-def complete(args: argparse.Namespace, kind: str) -> None:
+def complete(args: argparse.Namespace, chosen: Command, kinds: list[Command]) -> None:
     """Refuse options of other kinds, and fill in the defaults of this one's.
 
     Raises:
         ValueError: For an option that this kind doesn't have.
     """
-    for kinds, flag, _, default in _OPTIONS:
-        name = flag.strip("-").replace("-", "_")
-        if kind not in kinds and getattr(args, name) is not None:
-            raise ValueError(f"{flag} is for {' and '.join(kinds)} only: leave it out")
-        if getattr(args, name) is None:
-            setattr(args, name, default)
-    args.batch_size = args.batch_size or COMMANDS[kind].batch_size
+    for flag, title in flags_of(kinds).values():
+        if getattr(args, flag.dest) is None:
+            setattr(args, flag.dest, flag.default)
+        elif flag not in chosen.flags:
+            raise ValueError(f"{flag.name} is for {title} only: leave it out")
+    args.batch_size = args.batch_size or chosen.inferencer.batch_size
 
 
 def spread(images: list, most: int) -> list:

@@ -1,5 +1,6 @@
 """Heads of detectors and segmentors that compute in bfloat16 what bfloat16 is good for, and no more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,9 +11,6 @@ from torch.utils.hooks import RemovableHandle
 
 from mirl_mm.registry import HOOKS
 
-#: What mmdet's heads have, dense ones and those on regions, and mmseg's.
-_MARKS = ("loss_by_feat", "loss_and_target")
-
 
 @HOOKS.register_module()
 class Float32HeadsHook(Hook):
@@ -22,19 +20,33 @@ class Float32HeadsHook(Hook):
     4 pixels; mmcv's compiled RoIAlign, suppression and focal loss know no bfloat16 at all. detectron2 likewise decodes
     boxes in float32. mmseg resizes scores to the image and takes the mean loss of its pixels, each of which bfloat16
     would round. Without mixed precision it does nothing.
+
+    Args:
+        heads: Attributes by which a head is known whose outputs become float32; default: methods of mmseg's heads and
+            of mmdet's, dense ones and those on regions.
+        layers: Attributes that are the last layer of a head which is not called but by its forward method, as mmseg's
+            are: its outputs become float32.
+        inputs: Attributes by which a part is known whose inputs become float32.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        heads: Sequence[str] = ("loss_by_feat", "loss_and_target"),
+        layers: Sequence[str] = ("conv_seg",),
+        inputs: Sequence[str] = ("roi_layers",),
+    ) -> None:
+        self.heads, self.layers, self.inputs = heads, layers, inputs
         self._handles: list[RemovableHandle] = []
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the heads."""
         for module in runner.model.modules():
-            if any(hasattr(module, mark) for mark in _MARKS):
+            if any(hasattr(module, name) for name in self.heads):
                 self._handles.append(module.register_forward_hook(_cast_outputs))
-            if hasattr(module, "conv_seg"):  # of mmseg's heads, which are not called but by their forward method
-                self._handles.append(module.conv_seg.register_forward_hook(_cast_outputs))
-            if hasattr(module, "roi_layers"):
+            for name in self.layers:
+                if hasattr(module, name):
+                    self._handles.append(getattr(module, name).register_forward_hook(_cast_outputs))
+            if any(hasattr(module, name) for name in self.inputs):
                 self._handles.append(module.register_forward_pre_hook(_cast_inputs))
 
     def after_train(self, runner: Runner) -> None:
