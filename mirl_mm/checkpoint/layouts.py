@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .layouts_vitdet import HEADS, from_detectron2_vitdet
+from .layout_vit import from_vit
+from .layout_vitdet import HEADS, from_detectron2_vitdet
 
 Arrays = Mapping[str, "np.ndarray | Tensor"]
 
@@ -99,17 +100,6 @@ def from_mae(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             raise ValueError(f"{name!r} is no name of MAE pre-training weights")
     return renamed
-
-
-def from_vit(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a ViT of timm, MAE's or MIRL's authors' fine-tuning to :class:`mirl_mm.ImageClassifier`'s keys.
-
-    ``fc_norm`` and ``head`` become the classifier's head. All else is called the backbone's, also what DeepViT lacks,
-    such as ``dist_token``: it is refused by name where the weights are loaded.
-    """
-    head = {"fc_norm.weight": "norm.weight", "fc_norm.bias": "norm.bias", "head.weight": "fc.weight"}
-    head["head.bias"] = "fc.bias"
-    return {f"head.{head[name]}" if name in head else f"backbone.{name}": tensor for name, tensor in tensors.items()}
 
 
 def from_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Weights and models for other programs: timm, safetensors, ONNX."""
 
-from .names import to_timm
+from mirl_mm.checkpoint.layout_vit import to_timm
+
 from .source import Source, open_source
 from .weights import Published, export_weights
 

@@ -6,13 +6,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from mirl_mm.checkpoint.layout_vit import to_timm
 from mirl_mm.models import DeepViT, ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.backbones.presets import ARCHS, resolve_arch
 from mirl_mm.timm import NAMES, timm_arguments
 
 from .compare import TOLERANCE, relative_difference
-from .names import to_timm
 
 
 def timm_call(model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, Any]]:

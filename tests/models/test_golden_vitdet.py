@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mirl_mm import DeepViT
-from mirl_mm.checkpoint.layouts_vitdet import from_detectron2_vitdet
+from mirl_mm.checkpoint.layout_vitdet import from_detectron2_vitdet
 from mirl_mm.models.necks import SimpleFPN
 from tests.golden import BF16, Golden, distance
 
