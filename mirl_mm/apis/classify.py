@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, ConfigDict
 
 from mirl_mm.datasets.decode import load_image
 from mirl_mm.models.classifiers import ImageClassifier
@@ -56,11 +55,9 @@ class ClassifyInferencer(ImageInferencer):
     training's data set, which the checkpoint holds; ``class 7`` where it doesn't. ``plain`` changes nothing.
 
     Args:
-        model: See :class:`ImageInferencer`, also for the next three.
-        weights: A checkpoint.
-        device: Such as ``cuda:0``.
-        show_progress: Whether there is a bar.
+        *args: As :class:`ImageInferencer` has them.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
+        **kwargs: Likewise, by name.
 
     Raises:
         ValueError: For a model that is no classifier, or a number of names that isn't that of its classes; and what
@@ -71,16 +68,8 @@ class ClassifyInferencer(ImageInferencer):
     command = ClassifyCommand
     models, lack, configs = "classifiers", "has no classes", "configs/cls"
 
-    def __init__(
-        self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
-        weights: str | Path | None = None,
-        device: str | None = None,
-        show_progress: bool = False,
-        *,
-        classes: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(model, weights, device, show_progress)
+    def __init__(self, *args: Any, classes: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.classes = self.class_names(self.model.head.num_classes, classes)
 
     @classmethod

@@ -3,12 +3,10 @@
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
 from torch import nn
 
 from mirl_mm.registry import INFERENCERS
@@ -83,12 +81,9 @@ class DetectInferencer(MMLabInferencer):
     in COCO's run lengths. With ``return_datasamples`` they are mmdet's ``DetDataSample``.
 
     Args:
-        model: See :class:`ImageInferencer`, also for the next three.
-        weights: A checkpoint.
-        device: Such as ``cuda:0``.
-        show_progress: Whether there is a bar.
+        *args: As :class:`ImageInferencer` has them.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
-        tta: See :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
+        **kwargs: Likewise, by name; ``tta`` as :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
 
     Raises:
         ImportError: Without mmdet and mmcv's ops.
@@ -101,19 +96,10 @@ class DetectInferencer(MMLabInferencer):
     models, lack, configs = "detectors", "detects nothing", "configs/det"
     default_scope = "mmdet"
 
-    def __init__(
-        self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
-        weights: str | Path | None = None,
-        device: str | None = None,
-        show_progress: bool = False,
-        *,
-        classes: Sequence[str] | None = None,
-        tta: bool = False,
-    ) -> None:
+    def __init__(self, *args: Any, classes: Sequence[str] | None = None, **kwargs: Any) -> None:
         import mirl_mm.detection  # noqa: F401  # registers, and says what is missing
 
-        super().__init__(model, weights, device, show_progress, tta=tta)
+        super().__init__(*args, **kwargs)
         self.classes = self.class_names(_num_classes(self.model), classes)
 
     @classmethod

@@ -1,7 +1,6 @@
 """What inferencers for mmdet's and mmseg's models share: pipelines of their kind, and test-time augmentation."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,12 +28,10 @@ class MMLabInferencer(ImageInferencer):
     """Base of inferencers for models whose pipelines begin with ``LoadImageFromFile``.
 
     Args:
-        model: See :class:`ImageInferencer`, also for the next three.
-        weights: A checkpoint.
-        device: Such as ``cuda:0``.
-        show_progress: Whether there is a bar.
+        *args: As :class:`ImageInferencer` has them.
         tta: Test-time augmentation: each image in the versions of the config's ``tta_pipeline``, merged by its
             ``tta_model``.
+        **kwargs: Likewise, by name.
 
     Raises:
         ValueError: For ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
@@ -42,17 +39,9 @@ class MMLabInferencer(ImageInferencer):
 
     batch_size = 1
 
-    def __init__(
-        self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
-        weights: str | Path | None = None,
-        device: str | None = None,
-        show_progress: bool = False,
-        *,
-        tta: bool = False,
-    ) -> None:
+    def __init__(self, *args: Any, tta: bool = False, **kwargs: Any) -> None:
         self.tta = tta
-        super().__init__(model, weights, device, show_progress)
+        super().__init__(*args, **kwargs)
 
     def adjust_config(self, cfg: Config | ConfigDict) -> None:
         """Refuse other models, and a missing test-time augmentation.

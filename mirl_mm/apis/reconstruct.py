@@ -42,6 +42,9 @@ class ReconstructOptions:
             raise ValueError(f"rows must be at least 1, got {self.rows}")
 
 
+_OFF = {"action": "store_false", "default": None}
+
+
 class ReconstructCommand(Command):
     """Reconstructs masked images."""
 
@@ -49,12 +52,7 @@ class ReconstructCommand(Command):
         Flag("--rows", "images in a picture", 8, {"type": int}),
         Flag("--seed", "of the masks", 0, {"type": int}),
         Flag("--mask-ratio", "share of masked patches", None, {"type": float}, builds=True),
-        Flag(
-            "--show-untrained",
-            "predictions at visible patches, too",
-            True,
-            {"action": "store_false", "dest": "paste_visible", "default": None},
-        ),
+        Flag("--show-untrained", "predictions at visible patches, too", True, {**_OFF, "dest": "paste_visible"}),
     )
 
     def line(self, item: dict) -> str:
@@ -90,11 +88,9 @@ class ReconstructInferencer(ImageInferencer):
     images, and the mask as lists.
 
     Args:
-        model: See :class:`ImageInferencer`, also for the next three.
-        weights: A checkpoint.
-        device: Such as ``cuda:0``.
-        show_progress: Whether there is a bar.
+        *args: As :class:`ImageInferencer` has them.
         mask_ratio: Share of masked patches, in place of the config's.
+        **kwargs: Likewise, by name.
 
     Raises:
         ValueError: For a checkpoint without decoder, and what :class:`ImageInferencer` raises.
@@ -105,17 +101,9 @@ class ReconstructInferencer(ImageInferencer):
     models, lack, configs = "pre-trained models", "reconstructs nothing", "configs/pretrain"
     draws = True
 
-    def __init__(
-        self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
-        weights: str | Path | None = None,
-        device: str | None = None,
-        show_progress: bool = False,
-        *,
-        mask_ratio: float | None = None,
-    ) -> None:
+    def __init__(self, *args: Any, mask_ratio: float | None = None, **kwargs: Any) -> None:
         self.mask_ratio = mask_ratio
-        super().__init__(model, weights, device, show_progress)
+        super().__init__(*args, **kwargs)
 
     @classmethod
     def base_model(cls) -> type:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
 from mirl_mm.datasets.masks import MaskRules
@@ -27,6 +26,8 @@ from .segmentations import Segmentation, Truth, find_truth, read_truth
 from .tiles import Block, blended_tiles, check_tiles, resized_strips
 
 _MASK_MAKER = "masks of SegmentInferencer"
+_PAIR = {"type": int, "nargs": 2}
+_FOLDER = {"type": Path, "metavar": "DIR"}
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,9 @@ class SegmentCommand(Command):
     """Labels pixels."""
 
     flags = (
-        Flag(
-            "--tile",
-            "cut images, in their own pixels, into such tiles",
-            None,
-            {"type": int, "nargs": 2, "metavar": ("H", "W")},
-        ),
+        Flag("--tile", "cut images, in their own pixels, into such tiles", None, {**_PAIR, "metavar": ("H", "W")}),
         Flag("--overlap", "of tiles, in pixels (default: a quarter of a tile)", None, {"type": int}),
-        Flag(
-            "--masks",
-            "write index masks into this folder",
-            None,
-            {"type": Path, "metavar": "DIR", "dest": "mask_dir"},
-            path="folder",
-        ),
+        Flag("--masks", "write index masks into this folder", None, {**_FOLDER, "dest": "mask_dir"}, path="folder"),
         Flag("--truth", "true index masks with the images' names", None, {"metavar": "DIR"}),
         Flag("--opacity", "of the classes' colours, 0..1", 0.6, {"type": float}),
         TTA,
@@ -113,13 +103,10 @@ class SegmentInferencer(MMLabInferencer):
     (``reduce_zero_label``), a file's value is the label + 1.
 
     Args:
-        model: See :class:`ImageInferencer`, also for the next three.
-        weights: A checkpoint.
-        device: Such as ``cuda:0``.
-        show_progress: Whether there is a bar.
+        *args: As :class:`ImageInferencer` has them.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         palette: An RGB colour for each class, in place of the checkpoint's.
-        tta: See :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
+        **kwargs: Likewise, by name; ``tta`` as :class:`~mirl_mm.apis.mmlab.MMLabInferencer`.
 
     Raises:
         ImportError: Without mmseg and mmcv's ops.
@@ -134,18 +121,14 @@ class SegmentInferencer(MMLabInferencer):
 
     def __init__(
         self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
-        weights: str | Path | None = None,
-        device: str | None = None,
-        show_progress: bool = False,
-        *,
+        *args: Any,
         classes: Sequence[str] | None = None,
         palette: Sequence[Sequence[int]] | None = None,
-        tta: bool = False,
+        **kwargs: Any,
     ) -> None:
         import mirl_mm.segmentation  # noqa: F401  # registers, and says what is missing
 
-        super().__init__(model, weights, device, show_progress, tta=tta)
+        super().__init__(*args, **kwargs)
         number = int(self.model.num_classes)
         self.classes = self.class_names(number, classes)
         if palette is not None and len(palette) != number:

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from .pickles import plain_values, read_pickle
+from .pickles import Namespace, read_pickle
 from .scan import scan
 from .whole import check_checkpoint, records, table_of
 
@@ -41,15 +41,6 @@ class _Inert:
 
     def __setstate__(self, state: Any) -> None:
         pass
-
-
-class _Arguments(_Inert):
-    """Stands for ``argparse.Namespace``; keeps its plain values."""
-
-    values: dict[str, Any] = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.values = plain_values(state) if isinstance(state, dict) else {}
 
 
 def file_kind(path: str | Path) -> str:
@@ -108,12 +99,12 @@ def read_file(path: str | Path) -> dict[Any, Any]:
 def _read_torch(path: Path, old: bool) -> dict[Any, Any]:
     try:
         names = (_scan_old if old else scan_file)(path)
-        with safe_globals([(_Arguments if name == "argparse.Namespace" else _Inert, name) for name in names]):
+        with safe_globals([(Namespace if name == "argparse.Namespace" else _Inert, name) for name in names]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except Exception as error:  # zip, pickle and torch have an exception type each
         raise ValueError(f"{str(path)!r} can't be read as a checkpoint: {reason(error)}") from error
     content = content if isinstance(content, dict) else {}
-    return {key: value.values if isinstance(value, _Arguments) else value for key, value in content.items()}
+    return {key: dict(value.values) if isinstance(value, Namespace) else value for key, value in content.items()}
 
 
 def scan_file(path: Path) -> set[str]:

@@ -101,7 +101,7 @@ class _Encode(metaclass=_Sealed):
         return text.encode("latin1")
 
 
-class _Namespace(metaclass=_Sealed):
+class Namespace(metaclass=_Sealed):
     """Stands for ``argparse.Namespace``: the plain values among a run's arguments."""
 
     values: Mapping[str, Any] = MappingProxyType({})
@@ -127,7 +127,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.numeric", "_frombuffer"): _FromBuffer,
     ("numpy._core.numeric", "_frombuffer"): _FromBuffer,
     ("_codecs", "encode"): _Encode,
-    ("argparse", "Namespace"): _Namespace,
+    ("argparse", "Namespace"): Namespace,
 }
 
 
@@ -189,7 +189,7 @@ def _arrays(content: Any, depth: int = 2) -> Any:
         content = content[1]
     if isinstance(content, NDArray):
         return content.array
-    if isinstance(content, _Namespace):
+    if isinstance(content, Namespace):
         return dict(content.values)
     if isinstance(content, dict) and depth:
         return {key: _arrays(value, depth - 1) for key, value in content.items()}
