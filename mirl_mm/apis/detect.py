@@ -104,7 +104,7 @@ class DetectInferencer(MMLabInferencer):
 
     @classmethod
     def base_model(cls) -> type:
-        """Mmdet's detectors."""
+        """Detectors of mmdet."""
         from mmdet.models.detectors import BaseDetector
 
         return BaseDetector
@@ -120,7 +120,7 @@ class DetectInferencer(MMLabInferencer):
         return found[1].as_plain() if plain else found[1].as_dict()
 
     def as_sample(self, found: tuple[Any, Detections]) -> Any:
-        """Mmdet's data sample, with masks if there are any."""
+        """A data sample of mmdet's, with masks if there are any."""
         sample, detections = found
         if detections.masks is not None:
             sample.pred_instances.masks = torch.from_numpy(decode_masks(detections.masks, detections.size))

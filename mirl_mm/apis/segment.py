@@ -145,7 +145,7 @@ class SegmentInferencer(MMLabInferencer):
 
     @classmethod
     def base_model(cls) -> type:
-        """Mmseg's segmentors."""
+        """Segmentors of mmseg."""
         from mmseg.models.segmentors import EncoderDecoder
 
         return EncoderDecoder
@@ -210,7 +210,7 @@ class SegmentInferencer(MMLabInferencer):
         return found.as_plain() if plain else found.as_dict()
 
     def as_sample(self, found: Segmentation) -> Any:
-        """Mmseg's data sample."""
+        """A data sample of mmseg's."""
         from mmengine.structures import PixelData
         from mmseg.structures import SegDataSample
 
