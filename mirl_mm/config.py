@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
 PREFIX = "mirl_mm::"
+#: A config's data loaders.
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Where OpenMMLab packages have their configs. In a checkout it is a link.
 FOLDER = Path(__file__).parent / ".mim" / "configs"
 

@@ -46,6 +46,21 @@ def whole_file(path: str | Path, size: int | None = None) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def write_file(path: str | Path, content: bytes | str) -> None:
+    """Write a file, whole or not at all, creating its folder; see :func:`whole_file`.
+
+    Args:
+        path: The file.
+        content: Bytes, or text, which becomes UTF-8; names of files in it may be of any bytes.
+
+    Raises:
+        NoSpaceError: If it does not fit.
+    """
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    with whole_file(path, len(data)) as partial, open(partial, "wb") as file:
+        file.write(data)
+
+
 class AtomicLocalBackend(LocalBackend):
     """mmengine's local storage with atomic writes: a file appears under its name only when all of it is on the disk.
 
@@ -55,12 +70,11 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` to ``filepath``, creating its folder."""
-        with whole_file(filepath, len(obj)) as partial, open(partial, "wb") as file:
-            file.write(obj)
+        write_file(filepath, obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
         """Write text to ``filepath``; names of files in it may be of any bytes."""
-        self.put(obj.encode(encoding, "surrogateescape"), filepath)
+        write_file(filepath, obj.encode(encoding, "surrogateescape"))
 
 
 def json_bytes(content: Any, **kwargs: Any) -> bytes:

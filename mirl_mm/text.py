@@ -1,6 +1,8 @@
 """Words for messages."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 
 def short_path(path: str | os.PathLike[str]) -> str:
@@ -18,3 +20,14 @@ def counted(number: int, one: str, several: str | None = None) -> str:
         several: The word for more, or for none; ``one`` with an s if not given.
     """
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def shortlist(values: Sequence[Any], most: int = 5) -> str:
+    """The first values, and how many more there are: ``"a, b and 1,200 more"``.
+
+    Args:
+        values: What is listed.
+        most: How many are named.
+    """
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return ", ".join(map(str, values[:most])) + more

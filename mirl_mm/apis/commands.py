@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 
 class Flag(NamedTuple):
@@ -128,10 +128,5 @@ class Command:
 def write_json(path: Path | None, content: Any) -> None:
     """Write a file, if one is wanted."""
     if path:
-        AtomicLocalBackend().put_text(json.dumps(content, indent=1), path)
+        write_file(path, json.dumps(content, indent=1))
 
-
-def some(named: Sequence[str]) -> str:
-    """The first ones, and how many more there are."""
-    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return ", ".join(named[:5]) + more

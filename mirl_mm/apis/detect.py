@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from mirl_mm.registry import INFERENCERS
+from mirl_mm.text import shortlist
 from mirl_mm.visualization.boxes import Instance, draw_instances
 
 from .base import Image
-from .commands import Command, Flag, file_flag, some, write_json
+from .commands import Command, Flag, file_flag, write_json
 from .detections import CocoIds, Detections, coco_results, decode_masks, encode_masks
 from .mmlab import TTA, MMLabInferencer, pixels_of
 
@@ -58,7 +59,7 @@ class DetectCommand(Command):
     def line(self, item: dict) -> str:
         """The best objects."""
         named = [f"{name} {score:.2f}" for name, score in zip(item["names"], item["scores"], strict=True)]
-        return some(named) or "nothing"
+        return shortlist(named) or "nothing"
 
     def write(self, predictions: list[dict], images: Sequence[str], args: Namespace) -> None:
         """All objects, also in COCO's format."""

@@ -15,7 +15,7 @@ from torch import nn
 from mirl_mm.checkpoint.own_config import building
 from mirl_mm.evaluation.encoder import FrozenEncoder, load_encoder
 from mirl_mm.evaluation.features import check_depths, tokens_after
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 
@@ -66,7 +66,7 @@ class FeatureCommand(Command):
         """The file."""
         buffer = io.BytesIO()
         np.savez(buffer, paths=np.array(images), **_arrays(predictions))  # type: ignore[arg-type]  # NumPy's stub
-        AtomicLocalBackend().put(buffer.getvalue(), args.features)
+        write_file(args.features, buffer.getvalue())
 
     def lines(self, predictions: Sequence[dict], args: Namespace) -> list[str]:
         """What is in the file."""

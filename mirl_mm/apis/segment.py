@@ -15,11 +15,12 @@ from torch import Tensor
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.outputs import OutputError
 from mirl_mm.registry import INFERENCERS
+from mirl_mm.text import shortlist
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.segmentation import draw_segmentation
 
 from .base import Image
-from .commands import Command, Flag, some
+from .commands import Command, Flag
 from .mmlab import TTA, MMLabInferencer, pixels_of
 from .pictures import outputs_of_images
 from .segmentations import Segmentation, Truth, find_truth, read_truth
@@ -78,7 +79,7 @@ class SegmentCommand(Command):
         """The largest classes, and the mean IoU if it is known."""
         named = [f"{name} {share:.1%}" for name, share in zip(item["names"], item["shares"], strict=True)]
         score = f"; mean IoU {item['mean_iou']:.2f}" if item.get("mean_iou") is not None else ""
-        return some(named) + score
+        return shortlist(named) + score
 
     def notes(self, infer: Any, predictions: Sequence[dict], args: Namespace) -> list[str]:
         """What values in files of masks mean."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from mirl_mm.text import shortlist
+
 _SHOWN = 5
 
 #: Names' ends of absolute and relative positions. ``(..., channels)``; a backbone fits their number itself.
@@ -61,7 +63,7 @@ class LoadReport:
     def shapes(self) -> str:
         """The mismatched names with both shapes."""
         shapes = [f"{name} {list(theirs)} for {list(ours)}" for name, (theirs, ours) in self.mismatched.items()]
-        return ", ".join(shapes[:_SHOWN]) + (f" and {len(shapes) - _SHOWN} more" if len(shapes) > _SHOWN else "")
+        return shortlist(shapes, _SHOWN)
 
 
 def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:

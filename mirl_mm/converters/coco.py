@@ -5,12 +5,9 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import track
 
 from mirl_mm.datasets.decode import CorruptImageError, image_size
 from mirl_mm.datasets.reading import TextError
@@ -228,8 +225,3 @@ def relative_name(path: Path, root: Path) -> str:
         raise AnnotationError(
             f"the image '{path}' does not lie in the data set's folder '{root}': give the folder above both as the root"
         ) from None
-
-
-def progress(items: Sequence, title: str) -> Iterable:
-    """The items one by one, with a bar and the time left on the error stream."""
-    return track(items, title, console=Console(stderr=True), transient=True)

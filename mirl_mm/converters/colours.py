@@ -16,7 +16,7 @@ from mirl_mm.datasets.parallel import in_parallel
 from mirl_mm.datasets.reading import read_text
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.outputs import Outputs, check_text, source_of
-from mirl_mm.text import counted
+from mirl_mm.text import counted, shortlist
 
 from .coco import AnnotationError
 from .masks import MadeMasks, MaskWriter, check_classes, classes_text, write_classes
@@ -26,7 +26,6 @@ Colour = tuple[int, int, int]
 UNKNOWN = ("error", "ignore")
 _COLOURS = 2**24
 _NO_CLASS = 256  # in the table; labels and IGNORED are below
-_SHOWN = 5
 
 
 class ColourTable(NamedTuple):
@@ -175,11 +174,10 @@ def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: 
 def _unknown_colours(pixels: np.ndarray, path: Path, table: ColourTable) -> AnnotationError:
     found, counts = np.unique(pixels, axis=0, return_counts=True)
     order = np.argsort(-counts)
-    shown = ", ".join(f"{tuple(found[i].tolist())} ({counted(counts[i], 'pixel')})" for i in order[:_SHOWN])
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    colours = [f"{tuple(found[i].tolist())} ({counted(counts[i], 'pixel')})" for i in order]
     hint = " JPEG files change colours: get the labels as PNG." if path.suffix.lower() in (".jpg", ".jpeg") else ""
     return AnnotationError(
-        f"'{path}' has colours that are not in '{table.path}': {shown}{more}.{hint} Add them there, or take "
+        f"'{path}' has colours that are not in '{table.path}': {shortlist(colours)}.{hint} Add them there, or take "
         "their pixels as unlabelled by unknown='ignore' (--unknown ignore)"
     )
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.masks import IGNORED
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import put_png
 from mirl_mm.text import counted, short_path
 
@@ -88,7 +88,7 @@ def classes_text(classes: Sequence[str]) -> str:
 
 def write_classes(classes: Sequence[str], out_dir: Path) -> None:
     """Write ``classes.txt``."""
-    AtomicLocalBackend().put_text(classes_text(classes), out_dir / "classes.txt")
+    write_file(out_dir / "classes.txt", classes_text(classes))
 
 
 def print_masks(made: MadeMasks) -> None:

@@ -10,9 +10,10 @@ from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.reading import read_lines, read_xml
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.outputs import check_json
+from mirl_mm.progress import progress
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, progress, relative_name, size_of
+from .coco import AnnotationError, Box, CocoBuilder, Problems, relative_name, size_of
 from .summary import Converted
 
 DIFFICULT = ("ignore", "keep", "drop")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mirl_mm.datasets.reading import read_text
 from mirl_mm.outputs import check_json
+from mirl_mm.progress import progress
 
-from .coco import AnnotationError, CocoBuilder, Problems, progress, relative_name, size_of
+from .coco import AnnotationError, CocoBuilder, Problems, relative_name, size_of
 from .summary import Converted
 from .yolo_layout import Split, find_layout, label_path
 

@@ -4,11 +4,11 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 
+from mirl_mm.config import LOADERS
 from mirl_mm.registry import DATASETS
 
 from .walk import read_folder, walk
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _SET_SPLIT = "Set split in the data set's config to one of its folders, or to '' for the images of data_root itself"
 
 
@@ -22,7 +22,7 @@ def preflight(cfg: Mapping) -> None:
         FileNotFoundError: A folder or file is missing; the message starts with the data loader's name.
         ValueError: A folder without images.
     """
-    for loader in _LOADERS:
+    for loader in LOADERS:
         if cfg.get(loader) is not None:
             try:
                 check_dataset_cfg(cfg[loader].get("dataset"))

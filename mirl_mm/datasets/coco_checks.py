@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mirl_mm.text import counted
+from mirl_mm.text import counted, shortlist
 
 from .checks import check_root
 from .walk import read_folder
 
 #: Images whose files are looked for.
 _SPOT_CHECKS = 64
-_SHOWN = 5
 
 
 def check_paths(data_root: str, ann_file: str, folder: str) -> None:
@@ -48,7 +47,7 @@ def _instead(folder: str, ending: str | None = None) -> str:
         return f": there is no folder '{folder}'"
     files, folders = read_folder(folder)
     names = [name for name in files if name.endswith(ending)] if ending else folders
-    return f"; in '{folder}' there are {_shorten(names)}" if names else ""
+    return f"; in '{folder}' there are {shortlist(names)}" if names else ""
 
 
 def check_annotations(
@@ -92,7 +91,7 @@ def check_annotations(
         rest = [category["name"] for category in content["categories"] if category["id"] not in wanted]
         warnings.append(
             f"{where}: {len(annotations) - len(inside):,} of {len(annotations):,} annotations are left out, of "
-            f"{counted(len(rest), 'category', 'categories')} not among the config's classes: {_shorten(rest)}"
+            f"{counted(len(rest), 'category', 'categories')} not among the config's classes: {shortlist(rest)}"
         )
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     usable = [annotation for annotation in inside if _has_area(annotation, sizes)]
@@ -121,14 +120,14 @@ def _check_ids(where: str, images: list[dict], annotations: list[dict], categori
     for kind, items in (("image", images), ("annotation", annotations), ("category", categories)):
         twice = [key for key, number in Counter(item["id"] for item in items).items() if number > 1]
         if twice:
-            raise ValueError(f"{where}: {len(twice)} {kind} ids are used more than once: {_shorten(twice)}")
+            raise ValueError(f"{where}: {len(twice)} {kind} ids are used more than once: {shortlist(twice)}")
     for key, items in (("image_id", images), ("category_id", categories)):
         known = {item["id"] for item in items}
         unknown = sorted({annotation[key] for annotation in annotations} - known, key=str)
         if unknown:
             raise ValueError(
                 f"{where}: annotations refer to {counted(len(unknown), 'value')} of {key} that the file does not list: "
-                f"{_shorten(unknown)}"
+                f"{shortlist(unknown)}"
             )
 
 
@@ -137,13 +136,13 @@ def _match_classes(where: str, categories: Sequence[dict], classes: Sequence[str
     names = [category.get("name") for category in categories]
     twice = [name for name, number in Counter(names).items() if number > 1]
     if twice:
-        raise ValueError(f"{where}: several categories have the same name: {_shorten(twice)}")
+        raise ValueError(f"{where}: several categories have the same name: {shortlist(twice)}")
     by_name = dict(zip(names, categories, strict=True))
     lacking = [name for name in classes if name not in by_name]
     if lacking:
         raise ValueError(
-            f"{where} has {len(names)} categories ({_shorten(names)}), and the config {len(classes)} classes "
-            f"({_shorten(classes)}): the file lacks {len(lacking)} of them ({_shorten(lacking)}). Name the file's by "
+            f"{where} has {len(names)} categories ({shortlist(names)}), and the config {len(classes)} classes "
+            f"({shortlist(classes)}): the file lacks {len(lacking)} of them ({shortlist(lacking)}). Name the file's by "
             "--classes, or by metainfo=dict(classes=(...)) in the data set's config"
         )
     return [by_name[name] for name in classes]
@@ -167,11 +166,6 @@ def check_images(images: Sequence[dict], folder: str, path: str) -> None:
     missing = [image["file_name"] for image in some if not os.path.isfile(os.path.join(folder, image["file_name"]))]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(some)} images looked for are not in '{folder}' ({_shorten(missing)}), though "
+            f"{len(missing)} of {len(some)} images looked for are not in '{folder}' ({shortlist(missing)}), though "
             f"'{path}' lists them: set data_prefix=dict(img=...) in the data set's config, or complete the folder"
         )
-
-
-def _shorten(values: Sequence[Any]) -> str:
-    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
-    return ", ".join(map(str, values[:_SHOWN])) + more

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mirl_mm.text import counted
+from mirl_mm.text import counted, shortlist
 
 from .checks import check_root
 from .image_folder import EXTENSIONS
@@ -50,7 +50,7 @@ def _instead(path: str) -> str:
     while above and not os.path.isdir(above) and os.path.dirname(above) != above:
         above = os.path.dirname(above)
     _, folders = read_folder(above or ".")
-    return f"; in '{above}' there are the folders {_shorten(folders)}" if folders else f"; '{above}' has no folders"
+    return f"; in '{above}' there are the folders {shortlist(folders)}" if folders else f"; '{above}' has no folders"
 
 
 def check_classes(classes: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
     missing = [path for path in images if os.path.normpath(path) not in present]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing):,} of {len(images):,} images of the list are not in '{folder}': {_shorten(missing)}. The "
+            f"{len(missing):,} of {len(images):,} images of the list are not in '{folder}': {shortlist(missing)}. The "
             "list (ann_file) has names without folder and ending"
         )
 
@@ -154,7 +154,7 @@ def check_masks_exist(images: Sequence[str], masks: Sequence[str], folder: str) 
     present = _files(folder)
     missing = [i for i, path in enumerate(masks) if os.path.normpath(path) not in present]
     if missing:
-        names = _shorten(sorted(os.path.basename(path) for path in present))
+        names = shortlist(sorted(os.path.basename(path) for path in present))
         there = f"there are {names}" if names else "there is no file"
         raise FileNotFoundError(
             f"{len(missing):,} of {len(images):,} images have no mask. The first is '{images[missing[0]]}', for which "
@@ -189,15 +189,10 @@ def look_at_masks(images: Sequence[str], masks: Sequence[str], rules: MaskRules,
     empty = [masks[i] for i, count in zip(chosen, counts, strict=True) if not count.pixels.any()]
     if not empty:
         return None
-    what = f"{len(empty):,} of {len(chosen):,} masks looked at have no labelled pixel ({_shorten(empty)}): {rules}"
+    what = f"{len(empty):,} of {len(chosen):,} masks looked at have no labelled pixel ({shortlist(empty)}): {rules}"
     if len(empty) == len(chosen):
         raise ValueError(
             f"{what}. Nothing can be learnt or measured: correct reduce_zero_label or ignore_index in the data set's "
             "config, or the masks"
         )
     return what
-
-
-def _shorten(values: Sequence[str]) -> str:
-    more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
-    return ", ".join(values[:_SHOWN]) + more

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirl_mm.text import counted
+from mirl_mm.text import counted, shortlist
 
 from .decode import image_size, open_image, unreadable, upright
 
 #: Label of pixels without a class, in mmseg's transforms, heads and metrics; files may have another value for it.
 IGNORED = 255
 _VALUES = 2**16
-_SHOWN = 5
 _ONE_CHANNEL = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
 
 
@@ -70,10 +69,9 @@ class MaskRules:
                 f"{value} ({counted(count, 'pixel')})"
                 for value, count in zip(found.tolist(), counts.tolist(), strict=True)
             ]
-            shown = ", ".join(bad[:_SHOWN]) + (f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
             raise ValueError(
-                f"mask '{path}' has the value{'s' * (len(bad) > 1)} {shown}, outside of the classes: {self}. Correct "
-                "metainfo.classes, reduce_zero_label or ignore_index in the data set's config, or the mask"
+                f"mask '{path}' has the value{'s' * (len(bad) > 1)} {shortlist(bad)}, outside of the classes: {self}. "
+                "Correct metainfo.classes, reduce_zero_label or ignore_index in the data set's config, or the mask"
             )
         return labels.astype(np.uint8)
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import track
+from mirl_mm.progress import progress
 
 T = TypeVar("T")
 
@@ -38,14 +37,13 @@ def in_parallel(
         raise ValueError(f"workers must be 0 (this process) or more, got {workers}")
     if workers is None:
         workers = 0 if len(items) <= _FEW else os.cpu_count() or 1
-    console = Console(stderr=True)
     if workers <= 1:
-        yield from track(map(function, items), title, len(items), console=console, transient=True)
+        yield from progress(map(function, items), title, len(items))
         return
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         results = pool.map(function, items, chunksize=max(len(items) // (workers * _CHUNKS), 1))
         try:
-            yield from track(results, title, len(items), console=console, transient=True)
+            yield from progress(results, title, len(items))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -9,7 +9,7 @@ from mirl_mm.registry import OBJECT_FINDERS
 
 from .coco import Annotated, class_names, found_in_coco
 from .folders import class_folders_of, find_class_folders, find_images
-from .found import Found, NothingFoundError, Request, Split, nothing_found, shorten
+from .found import Found, NothingFoundError, Request, Split, nothing_found
 from .mask_values import class_file, read_names
 from .masks import find_masks, has_pairs
 
@@ -27,7 +27,6 @@ __all__ = [
     "found_in_coco",
     "nothing_found",
     "read_names",
-    "shorten",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.walk import read_folder
-from mirl_mm.file_backend import AtomicLocalBackend, json_bytes
+from mirl_mm.file_backend import json_bytes, write_file
 from mirl_mm.registry import OBJECT_FINDERS
 from mirl_mm.text import short_path
 
@@ -155,6 +155,6 @@ def _hold_out(file: Annotated, request: Request) -> dict[str, Annotated]:
         kept = [each for each in annotations if each.get("image_id") in ids]
         content = {**file.content, "images": chosen, "annotations": kept}
         path = request.out_dir / f"{name}.json"
-        AtomicLocalBackend().put(json_bytes(content, separators=(",", ":")), path)
+        write_file(path, json_bytes(content, separators=(",", ":")))
         made[name] = Annotated(path, content, file.prefix)
     return made

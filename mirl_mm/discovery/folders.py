@@ -7,7 +7,7 @@ from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.listing import list_images
 from mirl_mm.datasets.walk import read_folder, walk
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
@@ -84,7 +84,7 @@ def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
     for name, numbers in parts.items():
         if numbers:
             path = request.out_dir / f"{name}.txt"
-            AtomicLocalBackend().put_text("".join(f"{files[i]} {labels[i]}\n" for i in numbers), path)
+            write_file(path, "".join(f"{files[i]} {labels[i]}\n" for i in numbers))
             splits[name] = Split(
                 {**common, "list_file": str(path)}, len(numbers), f"'{train}', listed in '{short_path(path)}'"
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.text import counted
+from mirl_mm.text import counted, shortlist
 
 _SHOWN = 8
 
@@ -97,7 +97,7 @@ class Found:
         lines = [f"found in '{root}': {self.what}"]
         lines += [f"  {name}: {counted(split.number, 'image')}, {split.where}" for name, split in self.splits.items()]
         if self.classes is not None:
-            lines.append(f"  {counted(len(self.classes), 'class', 'classes')}: {shorten(self.classes)}")
+            lines.append(f"  {counted(len(self.classes), 'class', 'classes')}: {shortlist(self.classes, _SHOWN)}")
         return lines + [f"  {note}" for note in self.notes]
 
 
@@ -118,14 +118,8 @@ def nothing_found(root: Path, wanted: str, layouts: Sequence[str], tried: Sequen
     return NothingFoundError("\n".join(parts), layouts, tried)
 
 
-def shorten(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _content(root: Path) -> str:
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
     files = [entry.name for entry in entries if entry.is_file()]
-    return shorten([*folders, *files]) if entries else "nothing"
+    return shortlist([*folders, *files], _SHOWN) if entries else "nothing"

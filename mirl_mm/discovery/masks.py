@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.walk import find_files
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.text import counted, short_path
 
 from .found import Found, Request, Split, nothing_found
@@ -84,7 +84,7 @@ def has_pairs(root: Path) -> bool:
 
 def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values: MaskValues, path: Path) -> Split:
     if names is not None:
-        AtomicLocalBackend().put_text("".join(f"{name}\n" for name in names), path)
+        write_file(path, "".join(f"{name}\n" for name in names))
     settings = {
         "data_root": request.data_root,
         "data_prefix": {

@@ -6,9 +6,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from .dataset_facts import inner_datasets
+from mirl_mm.config import LOADERS
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+from .dataset_facts import inner_datasets
 
 
 def leave_out_masks(cfg: Config) -> None:
@@ -22,7 +22,7 @@ def leave_out_masks(cfg: Config) -> None:
     heads.pop("mask_head")
     heads.pop("mask_roi_extractor", None)
     pipelines = [cfg.get(name) for name in ("train_pipeline", "test_pipeline", "tta_pipeline")]
-    for loader in filter(cfg.get, _LOADERS):
+    for loader in filter(cfg.get, LOADERS):
         pipelines += [dataset.get("pipeline") for dataset in inner_datasets(cfg[loader].dataset)]
     for pipeline in pipelines:
         _leave_out(pipeline)

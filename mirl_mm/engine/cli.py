@@ -8,11 +8,11 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.config import config_path
+from mirl_mm.config import LOADERS, config_path
 
 from .data_folder import use_folder
 from .dataset_facts import set_classes
-from .launch import LOADERS, load_config
+from .launch import load_config
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:

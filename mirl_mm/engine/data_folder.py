@@ -9,15 +9,17 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
+from mirl_mm.config import LOADERS
 from mirl_mm.datasets import preflight
 from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders_of, class_names, read_names, shorten
+from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders_of, class_names, read_names
 from mirl_mm.registry import DATASETS, SCOPE
+from mirl_mm.text import shortlist
 
 from .boxes_only import leave_out_masks
 from .dataset_facts import dataset_classes, inner_datasets, set_classes
-from .launch import LOADERS, drop_validation, prepare, set_data_root
+from .launch import drop_validation, prepare, set_data_root
 
 #: What a data set of this type learns from.
 _KINDS = {"CocoDataset": "objects", "ADE20KDataset": "masks"}
@@ -74,7 +76,7 @@ def use_folder(
         set_classes(cfg, classes)
     elif found is not None and found.classes and not _keeps(cfg, kind, found.classes):
         if not found.splits:  # else it has been said
-            print_log(f"classes of '{data_root}': {shorten(found.classes)}", logger="current")
+            print_log(f"classes of '{data_root}': {shortlist(found.classes, 8)}", logger="current")
         set_classes(cfg, found.classes)
     if found is not None and not found.masks:
         leave_out_masks(cfg)

@@ -11,9 +11,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from mirl_mm.config import LOADERS
 from mirl_mm.datasets.labels import read_classes
+from mirl_mm.text import shortlist
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Parts of a model that have a number of classes of another kind.
 _CLASS_AGNOSTIC = ("rpn_head",)
 
@@ -29,14 +30,14 @@ def fit_to_datasets(cfg: Config) -> None:
         ValueError: If the data sets have different classes, or a segmentor's loss weights of another number of classes.
     """
     classes = dataset_classes(cfg)
-    for loader in _LOADERS:
+    for loader in LOADERS:
         for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
             holder = _holder_of_classes(dataset)
             if holder.get("classes") is not None:
                 holder["classes"] = classes
     if classes is not None and isinstance(cfg.get("model"), Mapping):
         _set_num_classes(cfg.model, len(classes), "model")
-    for loader in _LOADERS[1:]:
+    for loader in LOADERS[1:]:
         _set_annotation_file(cfg, loader)
 
 
@@ -47,7 +48,7 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
         ValueError: If they differ.
     """
     first: tuple[str, tuple[str, ...]] | None = None
-    for loader in _LOADERS:
+    for loader in LOADERS:
         for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
             classes = _holder_of_classes(dataset).get("classes")
             if classes is None:
@@ -58,7 +59,7 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
                 raise ValueError(f"{loader}: {error}") from error
             if first is not None and names != first[1]:
                 raise ValueError(
-                    f"{loader} has the classes {_shorten(names)}, {first[0]} has {_shorten(first[1])}: all must have "
+                    f"{loader} has the classes {shortlist(names)}, {first[0]} has {shortlist(first[1])}: all must have "
                     "the same classes, in the same order"
                 )
             first = first or (loader, names)
@@ -77,7 +78,7 @@ def set_classes(cfg: Config, classes: Sequence[str]) -> None:
     """
     is_file = len(classes) == 1 and classes[0].endswith(".txt")
     given = classes[0] if is_file else tuple(classes)
-    for loader in filter(cfg.get, _LOADERS):
+    for loader in filter(cfg.get, LOADERS):
         for dataset in inner_datasets(cfg[loader].dataset):
             if dataset.get("labelled") is False:
                 raise ValueError(f"--classes: the data set of {loader} has no labels (labelled=False)")
@@ -151,7 +152,3 @@ def forget_annotation_file(cfg: Config, loader: str) -> None:
     for metric in _coco_metrics(cfg, loader):
         if any(root and str(metric.get("ann_file") or "").startswith(root) for root in roots):
             metric["ann_file"] = None
-
-
-def _shorten(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,7 +12,7 @@ from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
 
 from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.config import read_config
+from mirl_mm.config import LOADERS, read_config
 from mirl_mm.datasets import preflight
 from mirl_mm.registry import RUNNERS
 
@@ -22,8 +22,6 @@ from .freezing import settle_freezing
 from .options import check_options
 from .runner import Runner
 from .runtime import check_compile, compile_runner
-
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:

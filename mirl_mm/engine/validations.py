@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import EarlyStoppingHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 from .first_process import by_first_process
 
@@ -75,7 +75,7 @@ class Validations:
 
     def _write(self) -> None:
         if is_main_process() and (self._metrics or self.path.exists()):
-            AtomicLocalBackend().put_text(json.dumps(self._metrics), self.path)
+            write_file(self.path, json.dumps(self._metrics))
 
 
 def current_step(runner: Runner) -> int:

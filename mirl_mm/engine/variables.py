@@ -9,13 +9,14 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mirl_mm.text import shortlist
+
 #: Top-level settings besides those of mmengine's runner: what it asks its config for, what its flexible runner has, and
 #: what this package reads.
 _MORE = {
     *("model_wrapper_cfg", "sync_bn", "find_unused_parameters", "activation_checkpointing", "efficient_conv_bn_eval"),
     *("strategy", "runner_type", "custom_imports", "compile", "tta_model", "tta_pipeline"),
 }
-_SHOWN = 6
 
 
 def settings() -> set[str]:
@@ -45,10 +46,9 @@ def check_variable(cfg: Config, key: str) -> None:
     if not (places or name in _names_read(cfg.text)):
         return  # of a hook of the user's, say, that looks into the config
     counting = sorted(f"{place}.{rest}" if rest else place for place in places)
-    more = f" and {len(counting) - _SHOWN} more" if len(counting) > _SHOWN else ""
     raise ValueError(
         f"--cfg-options {key}: {name} is a variable that the config file alone has read; set now, it would change "
-        f"nothing. What counts is {', '.join(counting[:_SHOWN]) + more or 'what was made of it: see print_config.py'}"
+        f"nothing. What counts is {shortlist(counting, 6) or 'what was made of it: see print_config.py'}"
         f"{_OPTIONS.get(name, '')}"
     )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mirl_mm.file_backend import write_file
+from mirl_mm.progress import progress
+
 from .encoder import FrozenEncoder
 from .features import Features, check_depths, extract_features, size_of
 from .knn import check_knn, knn_scores, topk_accuracy
 from .labelled import LabelledImages, count_classes
 from .linear_probe import L2_GRID, fit_linear_probe
-from .progress import progress
 
 Figures = dict[str, float]  # knn_top1, knn_top5, linear_top1, linear_top5 in percent, and how they came about
 _VERSION = 1  # raise it when the same settings give other figures
@@ -57,21 +59,18 @@ class DepthProbe:
         batch_size: Images at a time in the encoder.
         workers: Processes that load images.
         memory: Bytes of features to hold at most; what exceeds it takes another pass over the images.
-        write: Writes bytes to a path, whole or not at all.
     """
 
     def __init__(
         self,
         settings: ProbeSettings,
         cache_dir: Path,
-        write: Callable[[bytes, Path], None],
         batch_size: int = 64,
         workers: int = 0,
         memory: int = 16 << 30,
     ) -> None:
         self.settings = settings
         self.cache_dir = cache_dir
-        self.write = write
         self.batch_size = batch_size
         self.workers = workers
         self.memory = memory
@@ -102,8 +101,7 @@ class DepthProbe:
             for depth in progress(part, f"{encoder.name}: k-NN and linear"):
                 pair = [(found.by_depth.pop(depth), found.labels) for found in features]
                 done[depth] = self._judge(*pair[0], *pair[1], classes, next(encoder.backbone.parameters()).device)
-                text = json.dumps({"encoder": encoder.name, "depths": done}, indent=2)
-                self.write(text.encode(), cache)
+                write_file(cache, json.dumps({"encoder": encoder.name, "depths": done}, indent=2))
         return {depth: done[depth] for depth in wanted}
 
     def _passes(self, encoder: FrozenEncoder, depths: list[int], images: int) -> list[list[int]]:

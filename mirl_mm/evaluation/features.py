@@ -1,7 +1,7 @@
 """Frozen features of labelled images after chosen blocks of an encoder, all in one pass."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from mmengine.dataset import default_collate
@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader
 
 from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.evaluating import evaluating
+from mirl_mm.progress import progress
 
 from .encoder import FrozenEncoder
 from .labelled import LabelledImages
-from .progress import progress
 
 POOLS = ("avg", "token")
 
@@ -120,8 +120,7 @@ def extract_features(
     device = next(encoder.backbone.parameters()).device
     start = 0
     with evaluating(encoder.backbone), torch.autocast(device.type, torch.bfloat16, enabled=amp):
-        batch: Any
-        for batch in progress(loader, title if rank == 0 else ""):  # type: ignore[arg-type]  # it has a length
+        for batch in progress(loader, title if rank == 0 else ""):
             inputs = encoder.preprocess(batch, False)["inputs"]
             stop = start + len(inputs)
             for depth, features in zip(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .progress import progress
+from mirl_mm.progress import progress
 
 
 def knn_scores(

@@ -11,8 +11,7 @@ from mirl_mm.datasets.checks import check_root
 from mirl_mm.datasets.randomness import draw
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.registry import DATASETS, SCOPE
-
-_NAMED = 5
+from mirl_mm.text import shortlist
 
 
 class LabelledImages(Dataset):
@@ -122,7 +121,7 @@ def _check_classes(train: LabelledImages, val: LabelledImages) -> None:
     if here == there:
         raise ValueError(f"'{train.dataset.root}' and '{val.dataset.root}' have the same classes in another order")
     parts = [
-        f"only '{images.dataset.root}' has {_listed(sorted(names))}"
+        f"only '{images.dataset.root}' has {shortlist([repr(name) for name in sorted(names)])}"
         for images, names in ((train, here - there), (val, there - here))
         if names
     ]
@@ -130,8 +129,3 @@ def _check_classes(train: LabelledImages, val: LabelledImages) -> None:
         f"the classes of training and validation images differ: {'; '.join(parts)}. Give both folders the same class "
         "folders, or name the classes wanted by classes in both data sets' configs"
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:_NAMED]) + more

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from mirl_mm.progress import progress
+
 from .knn import topk_accuracy
-from .progress import progress
 
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _HELD_OUT = 5  # one image of so many

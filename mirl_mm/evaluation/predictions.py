@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 ENDINGS = (".csv", ".json")
 
@@ -36,7 +36,7 @@ def write_predictions(path: str | Path, results: Sequence[dict], names: Sequence
     """
     path = Path(path)
     text = _json(results, names) if path.suffix.lower() == ".json" else _csv(results, names)
-    AtomicLocalBackend().put_text(text, path)
+    write_file(path, text)
 
 
 def _name(label: int, names: Sequence[str] | None) -> str | int:

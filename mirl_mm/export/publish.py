@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 SUFFIXES = (".safetensors", ".pth")
 
@@ -56,7 +56,7 @@ def publish(
         content = buffer.getvalue()
     if name_by_hash:
         path = path.with_name(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}")
-    AtomicLocalBackend().put(content, path)
+    write_file(path, content)
     return path
 
 

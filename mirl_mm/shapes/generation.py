@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import track
+
+from mirl_mm.machine import cpu_count
+from mirl_mm.progress import progress
 
 from .layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
 from .scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
@@ -194,10 +195,8 @@ def _write_all(
     ]
     write = partial(_write_chunk, root=root, layouts=layouts, size=size, seed=seed, style=style)
     annotations: dict[str, list[list[CocoAnnotation]]] = {split: [] for split in splits}
-    with _mapper(min(workers or _cpu_count(), len(chunks))) as map_chunks:
-        results = track(
-            map_chunks(write, chunks), f"Shapes {size[0]}x{size[1]}", len(chunks), console=Console(stderr=True)
-        )
+    with _mapper(min(workers or cpu_count(), len(chunks))) as map_chunks:
+        results = progress(map_chunks(write, chunks), f"Shapes {size[0]}x{size[1]}", len(chunks))
         for (split, _), result in zip(chunks, results, strict=True):
             annotations[split] += result
     if "coco" in layouts:
@@ -212,10 +211,6 @@ def _write_chunk(
     return [
         write_scene(root, layouts, split, i, make_scene(seed, split, i, size, style), style.classes) for i in indices
     ]
-
-
-def _cpu_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from mirl_mm.evaluation.features import extract_features
 from mirl_mm.evaluation.knn import knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import labelled_pair
 from mirl_mm.evaluation.linear_probe import fit_linear_probe
-from mirl_mm.file_backend import AtomicLocalBackend
 from tests.evaluation.checkpoints import write_checkpoint
 from tests.evaluation.folders import write_classes
 
@@ -29,7 +28,7 @@ def given(tmp_path_factory):
 
 
 def probe(folder, settings=SETTINGS, **options):
-    return DepthProbe(settings, folder / "cache", AtomicLocalBackend().put, **options)
+    return DepthProbe(settings, folder / "cache", **options)
 
 
 class Counter:

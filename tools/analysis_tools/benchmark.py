@@ -31,6 +31,7 @@ from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.machine import cpu_name
 
 Choice = tuple[str, bool]  # dtype, and whether plain
 
@@ -97,15 +98,11 @@ def in_child(args: argparse.Namespace, choice: Choice) -> int:
 def environment(args: argparse.Namespace) -> dict[str, Any]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     versions = {module.__name__: module.__version__ for module in (torch, timm, mmengine, mirl_mm)}
-    cpu = "unknown"
-    if Path("/proc/cpuinfo").exists():
-        names = [row for row in Path("/proc/cpuinfo").read_text().splitlines() if row.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
     return {
         **versions,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "cpu": cpu,
+        "cpu": cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,

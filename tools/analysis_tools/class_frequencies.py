@@ -20,7 +20,7 @@ from mirl_mm.datasets.class_counts import count_classes, find_masks
 from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
@@ -68,7 +68,7 @@ def main() -> None:
             if counts.pixels[label] or args.classes
         ]
         figure = plot_bars(bars, "labelled pixels (%)", counted(counts.number, "mask"), logarithmic=True)
-        AtomicLocalBackend().put(encode_figure(figure), args.out)
+        write_file(args.out, encode_figure(figure))
         console.print(str(args.out), highlight=False, soft_wrap=True)
 
 

@@ -17,7 +17,7 @@ from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.reading import read_json
 from mirl_mm.evaluation.coco_errors import Errors, count_errors
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
 from mirl_mm.visualization.curves import encode_figure
@@ -60,9 +60,8 @@ def main() -> None:
     for table in tables(errors, names, args.top):
         console.print(table)
     out_dir = Path(args.out_dir)
-    backend = AtomicLocalBackend()
-    backend.put(encode_figure(plot_confusion(errors.matrix, names)), out_dir / "confusion.png")
-    backend.put_text(confusion_csv(errors.matrix, names), out_dir / "confusion.csv")
+    write_file(out_dir / "confusion.png", encode_figure(plot_confusion(errors.matrix, names)))
+    write_file(out_dir / "confusion.csv", confusion_csv(errors.matrix, names))
     console.print(f"{out_dir / 'confusion.png'}, {out_dir / 'confusion.csv'}")
 
 

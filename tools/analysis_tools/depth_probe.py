@@ -22,7 +22,7 @@ from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder
 from mirl_mm.evaluation.features import POOLS, check_depths
 from mirl_mm.evaluation.labelled import labelled_splits
 from mirl_mm.evaluation.linear_probe import L2_GRID
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.depth import DepthCurve, plot_depth
@@ -99,9 +99,8 @@ def chosen_depths(given: list[str], encoder: FrozenEncoder, segments: int | None
 def main() -> None:
     args = parse_args()
     settings = ProbeSettings(args.pool, args.final_norm, args.k, args.temperature, tuple(args.l2), args.dtype, args.amp)
-    backend = AtomicLocalBackend()
     memory = int(args.memory * 2**30)
-    probe = DepthProbe(settings, args.out_dir / "cache", backend.put, args.batch_size, args.workers, memory)
+    probe = DepthProbe(settings, args.out_dir / "cache", args.batch_size, args.workers, memory)
     curves, records = [], []
     try:
         keep_apart(args.out_dir, [Path(args.data_root, "*")])
@@ -120,9 +119,9 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     borders = next((segment_borders(e.backbone.depth, e.segments) for e in judged if e.segments), [])
     content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
-    backend.put_text(json.dumps(content, indent=2), args.out_dir / "depth_probe.json")
+    write_file(args.out_dir / "depth_probe.json", json.dumps(content, indent=2))
     title = args.title or f"Frozen features: {len(images[0][0]):,} training, {len(images[0][1]):,} validation images"
-    backend.put(encode_figure(plot_depth(curves, borders, title)), args.out_dir / "depth_probe.png")
+    write_file(args.out_dir / "depth_probe.png", encode_figure(plot_depth(curves, borders, title)))
     for curve in curves:
         print(table(curve))
     print(args.out_dir / "depth_probe.json", args.out_dir / "depth_probe.png", sep="\n")

@@ -18,7 +18,7 @@ from mirl_mm.evaluation.encoder import load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, extract_features, size_of
 from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import count_classes, labelled_splits
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +85,7 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     if args.json:
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
-        AtomicLocalBackend().put_text(json.dumps({"settings": settings, **figures}, indent=2), args.json)
+        write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
     name = "random weights" if args.random else args.checkpoint
     print(
         f"{name}, after {figures['depth']} blocks: "

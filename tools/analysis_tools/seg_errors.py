@@ -21,7 +21,7 @@ from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
 from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
@@ -65,10 +65,9 @@ def main() -> None:
     notes = ["absent" if np.isnan(value) else f"{100 * value:.1f}" for value in iou]
     bars = [Bar(*each) for each in zip(names, 100 * iou, notes, strict=True)]
     figure = plot_bars(bars, "IoU (%)", f"{counted(len(pairs), 'image')}, mIoU {100 * mean:.2f} %", mean=100 * mean)
-    backend = AtomicLocalBackend()
-    backend.put(encode_figure(figure), args.out_dir / "iou.png")
-    backend.put(encode_figure(plot_confusion(errors.matrix, names)), args.out_dir / "confusion.png")
-    backend.put_text(confusion_csv(errors.matrix, names), args.out_dir / "confusion.csv")
+    write_file(args.out_dir / "iou.png", encode_figure(figure))
+    write_file(args.out_dir / "confusion.png", encode_figure(plot_confusion(errors.matrix, names)))
+    write_file(args.out_dir / "confusion.csv", confusion_csv(errors.matrix, names))
     console.print(*(str(args.out_dir / name) for name in ("iou.png", "confusion.png", "confusion.csv")), sep="\n")
 
 

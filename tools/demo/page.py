@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Column, Table
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.visualization.curves import plot_curves
 from mirl_mm.visualization.depth import PANELS, DepthCurve, plot_depth
 from mirl_mm.visualization.scalars import loss_names, read_scalars, term_title
@@ -69,7 +69,7 @@ def write_page(path: Path, settings: Settings, steps: Sequence[Step]) -> None:
         seconds=seconds_of(steps),
         date=time.strftime("%d %B %Y"),
     )
-    AtomicLocalBackend().put_text(page, path)
+    write_file(path, page)
 
 
 def _pretraining(folder: Path) -> tuple[Figure, str]:

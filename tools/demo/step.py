@@ -17,7 +17,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import mirl_mm
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.visualization.scalars import read_scalars
 
 _GRACE = 8.0  # seconds for a process to end before it is killed
@@ -157,4 +157,4 @@ class Step:
 
     def _keep(self) -> None:
         content = {"fingerprint": self.fingerprint, "ended": self.ended, "cpu": self.cpu, "spans": self.spans}
-        AtomicLocalBackend().put_text(json.dumps(content), self.record)
+        write_file(self.record, json.dumps(content))

@@ -25,7 +25,7 @@ from mirl_mm.analysis.parts import model_on_meta
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- models: made by tools/misc/model_zoo.py -->", "<!-- end of models -->"
@@ -74,7 +74,7 @@ def main() -> None:
             if file.read_text() != text:
                 stale.append(file.relative_to(ROOT).as_posix())
                 if not args.check:
-                    AtomicLocalBackend().put_text(text, file)
+                    write_file(file, text)
     if stale and args.check:
         raise SystemExit(f"error: out of date: {', '.join(stale)}; run python tools/misc/model_zoo.py")
     print(f"written: {', '.join(stale)}" if stale else "all is up to date")

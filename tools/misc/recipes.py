@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER, PAGE = ROOT / "docs" / "recipes", ROOT / "docs" / "recipes.md"
@@ -108,7 +108,7 @@ def main() -> None:
     elif args.check:
         raise SystemExit("error: docs/recipes.md is out of date; run python tools/misc/recipes.py")
     else:
-        AtomicLocalBackend().put_text(text, PAGE)
+        write_file(PAGE, text)
         print("written: docs/recipes.md")
 
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, DefaultScope
-from rich.console import Console
-from rich.progress import track
 
 from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
@@ -22,6 +20,7 @@ from mirl_mm.datasets.randomness import draw, seeded
 from mirl_mm.engine.cli import add_data_options, set_data
 from mirl_mm.engine.launch import load_config
 from mirl_mm.outputs import Outputs, keep_apart
+from mirl_mm.progress import progress
 from mirl_mm.text import counted
 from mirl_mm.visualization.grid import encode_png
 from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
@@ -114,7 +113,7 @@ def chosen(dataset: Any, args: argparse.Namespace) -> list[int]:
 
 def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Picture]:
     """The pictures, all draws of an image side by side, with file names in their captions."""
-    for index in track(chosen(dataset, args), "drawing", console=Console(stderr=True), transient=True):
+    for index in progress(chosen(dataset, args), "drawing"):
         for repeat in range(args.repeats):
             with seeded(draw(args.seed, repeat, index).seed):
                 sample = dataset[index]

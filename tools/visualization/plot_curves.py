@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
 from mirl_mm.visualization.scalars import read_scalars
@@ -38,7 +38,7 @@ def main() -> None:
         else:
             figure = plot_curves(runs, args.keys, args.title)
         out = args.out or common_folder(args.logs) / "curves.png"
-        AtomicLocalBackend().put(encode_figure(figure), out)
+        write_file(out, encode_figure(figure))
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     print(short_path(out))

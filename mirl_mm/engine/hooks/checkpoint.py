@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mirl_mm import stopping
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 from mirl_mm.no_space import NoSpaceError
 from mirl_mm.registry import HOOKS
 
@@ -168,7 +168,7 @@ class AtomicCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            AtomicLocalBackend().put_text(self.last_ckpt, Path(runner.work_dir) / "last_checkpoint")
+            write_file(Path(runner.work_dir) / "last_checkpoint", self.last_ckpt)
             for old in outdated:
                 path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old))
                 if self.file_backend.isfile(path):

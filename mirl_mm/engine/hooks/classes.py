@@ -8,10 +8,10 @@ from mmengine.runner import BaseLoop, Runner
 
 from mirl_mm.models import ImageClassifier
 from mirl_mm.registry import HOOKS
+from mirl_mm.text import shortlist
 
 from .unwrapped import unwrapped_model
 
-_SHOWN = 3
 _OTHER_NAMES = (
     "The figures are right only if the same things are meant. If not, test with the data and classes of the training"
 )
@@ -124,7 +124,7 @@ def _classes(
             _compare(name, classes, *first)
         if len(classes) not in (1, num_classes):
             raise ValueError(
-                f"{name}: '{root}' has {_count(classes)} ({_shorten(classes)}), but the model's head has "
+                f"{name}: '{root}' has {_count(classes)} ({shortlist(classes, 3)}), but the model's head has "
                 f"{num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or "
                 "give the right folder by --data-root"
             )
@@ -142,8 +142,8 @@ def _compare(name: str, classes: Sequence[str], other: str, theirs: Sequence[str
         return
     lacks = [each for each in theirs if each not in set(classes)]
     more = [each for each in classes if each not in set(theirs)]
-    what = [f"it lacks {len(lacks)}: {_shorten(lacks)}"] * bool(lacks)
-    what += [f"{len(more)} are new: {_shorten(more)}"] * bool(more)
+    what = [f"it lacks {len(lacks)}: {shortlist(lacks, 3)}"] * bool(lacks)
+    what += [f"{len(more)} are new: {shortlist(more, 3)}"] * bool(more)
     if not what:
         what = [f"their order differs, {_differing(classes, theirs)[0]}"]
     raise ValueError(
@@ -164,8 +164,8 @@ def _check_order(name: str, classes: Sequence[str], trained: Sequence[str]) -> N
     differing = _differing(classes, trained)
     if differing:
         raise ValueError(
-            f"{name} has the checkpoint's classes in another order: {_shorten(differing)}. Set metainfo=dict(classes="
-            "(...)) in the data set's config to their order in the training"
+            f"{name} has the checkpoint's classes in another order: {shortlist(differing, 3)}. Set "
+            "metainfo=dict(classes=(...)) in the data set's config to their order in the training"
         )
 
 
@@ -175,14 +175,9 @@ def _warn(runner: Runner, name: str, classes: Sequence[str], trained: Sequence[s
     if differing:
         runner.logger.warning(
             f"{len(differing)} of {_count(classes)} of {name} are OTHER ones than the checkpoint's: "
-            f"{_shorten(differing)}. {advice}"
+            f"{shortlist(differing, 3)}. {advice}"
         )
 
 
 def _count(classes: Sequence[str]) -> str:
     return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

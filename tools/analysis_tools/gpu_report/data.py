@@ -10,9 +10,8 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
+from mirl_mm.machine import cpu_count
 from mirl_mm.shapes import generate
-
-from .environment import cores
 
 #: (H, W) of ImageNet's usual image.
 SIZE = (375, 500)
@@ -33,7 +32,7 @@ def image_folder(folder: Path, number: int, names: int) -> Path:
         if not done.exists():
             for label in range(CLASSES):
                 (folder / "train" / f"{label}").mkdir(parents=True, exist_ok=True)
-            with ProcessPoolExecutor(cores(), mp_context=get_context("fork")) as pool:
+            with ProcessPoolExecutor(cpu_count(), mp_context=get_context("fork")) as pool:
                 list(pool.map(partial(write_images, folder, number, names), range(number), chunksize=8))
             done.touch()
     return folder
@@ -59,4 +58,6 @@ def write_images(folder: Path, number: int, names: int, index: int) -> None:
 def shapes(folder: Path, number: int, side: int) -> Path:
     """Generated scenes in COCO's and ADE20K's layouts."""
     size = (side, side)
-    return generate(folder, num_train=number, num_val=0, size=size, layouts=("coco", "ade"), workers=min(8, cores()))
+    return generate(
+        folder, num_train=number, num_val=0, size=size, layouts=("coco", "ade"), workers=min(8, cpu_count())
+    )

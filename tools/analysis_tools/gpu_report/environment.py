@@ -1,16 +1,15 @@
 """What all figures belong to: versions, machine, and how fast it multiplies and copies."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import mirl_mm
 from mirl_mm.analysis.timing import matmul_rate, steady_seconds
+from mirl_mm.machine import cpu_count, cpu_name
 
 from .bench import ROOT, Bench
 
@@ -67,7 +66,7 @@ def facts() -> dict[str, Any]:
         found["CUDA, cuDNN"] = f"{torch.version.cuda}, {torch.backends.cudnn.version()}"
     else:
         found["GPU"] = "none"
-    found["CPU"] = f"{cpu_name()}, {cores()} cores"
+    found["CPU"] = f"{cpu_name()}, {cpu_count()} cores"
     found["system"] = platform.platform()
     return found
 
@@ -81,15 +80,3 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return f" ({name.stdout.strip()}{'+' if changed.stdout.strip() else ''})"
-
-
-def cpu_name() -> str:
-    """As Linux calls it."""
-    info = Path("/proc/cpuinfo")
-    names = [row for row in info.read_text().splitlines() if row.startswith("model name")] if info.exists() else []
-    return names[0].partition(":")[2].strip() if names else platform.machine()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

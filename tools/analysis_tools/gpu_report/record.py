@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 #: States of a part. Before its process ends in an orderly way it is ``running``.
 RUNNING, DONE, FAILED, CUT, LEFT_OUT = "running", "done", "failed", "cut", "left out"
@@ -50,7 +50,7 @@ class Record:
         """Put the content into the file."""
         if self.content["state"] == RUNNING:
             self.content["seconds"] = time.time() - self.content["started"]
-        AtomicLocalBackend().put_text(json.dumps(self.content, indent=1), self.path)
+        write_file(self.path, json.dumps(self.content, indent=1))
 
     def add(self, table: str, **row: Any) -> None:
         """A row of a table."""

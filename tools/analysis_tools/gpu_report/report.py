@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as ScreenTable
 
-from mirl_mm.file_backend import AtomicLocalBackend
+from mirl_mm.file_backend import write_file
 
 from .plan import PARTS
 from .record import DONE, LEFT_OUT, RUNNING, read_record
@@ -38,9 +38,8 @@ def collect(work_dir: Path, rehearse: bool) -> dict[str, Any]:
 def write(work_dir: Path, rehearse: bool) -> dict[str, Any]:
     """Write ``report.json`` and ``report.md``; returns the content of the first."""
     report = collect(work_dir, rehearse)
-    files = AtomicLocalBackend()
-    files.put_text(json.dumps(report, indent=1), work_dir / "report.json")
-    files.put_text(markdown(report), work_dir / "report.md")
+    write_file(work_dir / "report.json", json.dumps(report, indent=1))
+    write_file(work_dir / "report.md", markdown(report))
     return report
 
 
@@ -93,7 +92,7 @@ def put_into(page: Path, text: str) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page} has no place for the report: it needs the lines {BEGIN} and {END}")
-    AtomicLocalBackend().put_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", page)
+    write_file(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
 def _on_screen(table: Table) -> ScreenTable:

@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from mirl_mm.machine import cpu_count
 from mirl_mm.visualization.scalars import read_scalars
 
 from . import data
 from .bench import ROOT, Bench
-from .environment import cores
 
 #: Lines of the log that are left out: workers start, and the first steps find their kernels.
 SKIPPED = 2
@@ -21,7 +21,7 @@ def run(bench: Bench) -> None:
     """Train for a while, end it, and read what it logged."""
     small = bench.rehearse
     names, images = (64, 64) if small else (25600, 400)
-    batch, workers, seconds = (8, 1, 12) if small else (256, max(1, cores() - 2), 35)
+    batch, workers, seconds = (8, 1, 12) if small else (256, max(1, cpu_count() - 2), 35)
     folder = data.image_folder(bench.scratch.parent / ("few" if small else "many"), images, names)
     config = "configs/pretrain/" + ("mirl_tiny24_64px.py" if small else "mirl_vits54_in1k.py")
     work_dir = bench.scratch / f"run-{time.time():.0f}"
