@@ -23,6 +23,7 @@ try:
 except ImportError:  # no wheel for this platform
     HAS_SIMPLEJPEG = False
 
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.limits import max_pixels
 
 _JPEG_START = b"\xff\xd8\xff"
@@ -38,10 +39,6 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 _EXCHANGED = (5, 6, 7, 8)
-
-
-class CorruptImageError(RuntimeError):
-    """A file that is there but can't be turned into an image, or can't be read."""
 
 
 class ImageTooLargeError(CorruptImageError):

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
@@ -23,14 +24,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--work-dir", help="where logs and checkpoints go (default: work_dirs/<task>/<config name>)")
     add_data_options(parser)
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="override settings, e.g. train_dataloader.batch_size=32 optim_wrapper.optimizer.lr=1e-4",
-    )
+    add_cfg_options(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="of processes")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser
@@ -49,6 +43,13 @@ def config_from_args(args: argparse.Namespace, loaders: Sequence[str] = LOADERS)
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(default_work_dir(args.config))
     set_data(cfg, args, Path(cfg.work_dir) / "data", loaders)
     return cfg
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option that overrides settings of a config."""
+    example = "train_dataloader.batch_size=32 optim_wrapper.optimizer.lr=1e-4"
+    settings: Any = {"nargs": "+", "action": DictAction, "default": {}, "metavar": "KEY=VALUE"}
+    parser.add_argument("--cfg-options", **settings, help=f"override settings, e.g. {example}")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:

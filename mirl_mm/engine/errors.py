@@ -9,12 +9,10 @@ from pathlib import Path
 
 from mmengine.logging import MMLogger
 
-from mirl_mm.datasets import CorruptImageError
+from mirl_mm.errors import MENDABLE
 from mirl_mm.no_space import NoSpaceError
 from mirl_mm.text import short_path
 
-#: What whoever runs the tool can mend, as the message says how.
-_MENDABLE = (OSError, ValueError, ImportError, FloatingPointError, CorruptImageError)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -35,7 +33,7 @@ def plain_errors() -> Iterator[None]:
         text = _of_worker(str(error))
         file = None if isinstance(error, NoSpaceError) else _keep(error)
         kept = file is not None and (text is not None or isinstance(error, RuntimeError))
-        if not (isinstance(error, _MENDABLE) or kept or _is_ours(error)):
+        if not (isinstance(error, MENDABLE) or kept or _is_ours(error)):
             raise
         where = f"\n(the traceback is in '{short_path(file)}')" if file else ""
         raise SystemExit(f"error: {text or error}{where}") from error

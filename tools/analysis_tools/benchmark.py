@@ -21,7 +21,6 @@ from typing import Any
 import mmengine
 import timm
 import torch
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 import mirl_mm
@@ -30,7 +29,9 @@ from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memor
 from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets import preflight
+from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.errors import one_line_errors
 from mirl_mm.machine import cpu_name
 
 Choice = tuple[str, bool]  # dtype, and whether plain
@@ -58,9 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--no-memory", action="store_true", help="don't measure memory; on the CPU it takes a process")
     parser.add_argument("--seed", type=int, default=0, help="of weights and images")
     parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if args.compare == args.dtype:
         parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")
@@ -186,13 +185,10 @@ def main() -> None:
     other: dict[str, list[Choice]] = {"none": [], "plain": [(args.dtype, True)], "fp32": [("fp32", False)]}
     choices: list[Choice] = [(args.dtype, False), *other[args.compare]]
     memory: list[int] = []
-    try:
-        if not args.no_memory and not torch.cuda.is_available():
-            memory = [in_child(args, choice) for choice in choices]
-        bench, batch_size = set_up(args)
-        batches = bench.loaded(batch_size) if args.data == "real" else bench.generated(batch_size)
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    if not args.no_memory and not torch.cuda.is_available():
+        memory = [in_child(args, choice) for choice in choices]
+    bench, batch_size = set_up(args)
+    batches = bench.loaded(batch_size) if args.data == "real" else bench.generated(batch_size)
     if not args.no_memory and not memory:
         memory = [peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size)) for choice in choices]
     result = summarise(args, bench, batch_size, batches, choices)
@@ -204,4 +200,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

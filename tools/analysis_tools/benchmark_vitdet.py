@@ -27,6 +27,7 @@ from mirl_mm import DeepViT
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import peak_bytes, tick
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.models.backbones import ARCHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -166,10 +167,7 @@ def report(result: dict[str, Any]) -> str:
 
 def main() -> None:
     args = parse_args()
-    try:
-        bench = Bench(args)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from None
+    bench = Bench(args)
     memory = {} if args.no_memory else {way: in_child(args, way) for way in args.ways}
     result = summarise(args, measure_time(bench, args), memory)
     print(report(result))
@@ -178,4 +176,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

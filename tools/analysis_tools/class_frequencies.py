@@ -17,9 +17,9 @@ from rich.console import Console
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.converters.masks import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
-from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
@@ -43,15 +43,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     first = int(args.reduce_zero_label)
-    try:
-        names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
-        rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
-        masks = find_masks(args.masks, args.suffix)
-        if args.out:
-            keep_apart(Path(args.out).parent, masks)
-        counts = count_classes(masks, names, rules, args.workers)
-    except (OSError, ValueError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
+    rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+    masks = find_masks(args.masks, args.suffix)
+    if args.out:
+        keep_apart(Path(args.out).parent, masks)
+    counts = count_classes(masks, names, rules, args.workers)
     console = Console()
     console.print(frequency_table(counts, first, args.weights, all_classes=bool(args.classes)))
     absent = [name for name, pixels in zip(names, counts.pixels, strict=True) if not pixels]
@@ -73,4 +70,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

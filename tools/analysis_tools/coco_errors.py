@@ -16,6 +16,7 @@ from rich.text import Text
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.reading import read_json
+from mirl_mm.errors import one_line_errors
 from mirl_mm.evaluation.coco_errors import Errors, count_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
@@ -48,13 +49,10 @@ def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
 
 def main() -> None:
     args = parse_args()
-    try:
-        keep_apart(args.out_dir, [args.annotations])
-        truth = read_coco(args.annotations).content
-        results = read_json(args.results)
-        errors = count_errors(truth, results, args.score_thr, args.iou_thr)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
+    keep_apart(args.out_dir, [args.annotations])
+    truth = read_coco(args.annotations).content
+    results = read_json(args.results)
+    errors = count_errors(truth, results, args.score_thr, args.iou_thr)
     names = [*(category["name"] for category in truth["categories"]), "(background)"]
     console = Console()
     for table in tables(errors, names, args.top):
@@ -66,4 +64,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

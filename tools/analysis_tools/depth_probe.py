@@ -16,7 +16,7 @@ from typing import Any
 from mmengine.device import get_device
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets import CorruptImageError
+from mirl_mm.errors import one_line_errors
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
 from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, check_depths
@@ -102,21 +102,18 @@ def main() -> None:
     memory = int(args.memory * 2**30)
     probe = DepthProbe(settings, args.out_dir / "cache", args.batch_size, args.workers, memory)
     curves, records = [], []
-    try:
-        keep_apart(args.out_dir, [Path(args.data_root, "*")])
-        judged = encoders(args)
-        segments = next((encoder.segments for encoder in judged if encoder.segments), None)
-        plan = [(encoder, chosen_depths(args.depths, encoder, segments)) for encoder in judged]
-        limits = (args.num_train, args.num_val)
-        images = [labelled_splits(args.data_root, encoder.pipeline, limits) for encoder in judged]
-        paths = [*args.checkpoints, *[None] * (len(judged) - len(args.checkpoints))]
-        for path, (encoder, depths), pair in zip(paths, plan, images, strict=True):
-            figures = probe.run(encoder.to(args.device), *pair, depths)
-            encoder.to("cpu")
-            curves.append(DepthCurve(encoder.name, figures, encoder.backbone.depth, baseline=path is None))
-            records.append(record(encoder, path, figures) | {"images": [len(part) for part in pair]})
-    except (OSError, ValueError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    keep_apart(args.out_dir, [Path(args.data_root, "*")])
+    judged = encoders(args)
+    segments = next((encoder.segments for encoder in judged if encoder.segments), None)
+    plan = [(encoder, chosen_depths(args.depths, encoder, segments)) for encoder in judged]
+    limits = (args.num_train, args.num_val)
+    images = [labelled_splits(args.data_root, encoder.pipeline, limits) for encoder in judged]
+    paths = [*args.checkpoints, *[None] * (len(judged) - len(args.checkpoints))]
+    for path, (encoder, depths), pair in zip(paths, plan, images, strict=True):
+        figures = probe.run(encoder.to(args.device), *pair, depths)
+        encoder.to("cpu")
+        curves.append(DepthCurve(encoder.name, figures, encoder.backbone.depth, baseline=path is None))
+        records.append(record(encoder, path, figures) | {"images": [len(part) for part in pair]})
     borders = next((segment_borders(e.backbone.depth, e.segments) for e in judged if e.segments), [])
     content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
     write_file(args.out_dir / "depth_probe.json", json.dumps(content, indent=2))
@@ -149,4 +146,5 @@ def table(curve: DepthCurve) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -12,11 +12,12 @@ two products. A multiply-add is two floating-point operations.
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
 from mirl_mm.analysis.flops import is_plain, is_pretrainer
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.models.layers import Size
@@ -29,9 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="whose way to compute is counted")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -29,6 +29,7 @@ from gpu_report.plan import PARTS, Part, check_packages, find_parts  # noqa: E40
 from gpu_report.schedule import expected_seconds  # noqa: E402
 
 from mirl_mm.cli import HelpFormatter  # noqa: E402
+from mirl_mm.errors import one_line_errors  # noqa: E402
 
 WORK_DIR = ROOT / "work_dirs/gpu_report"
 #: For all parts: an H100's seven, and a rehearsal's on two cores.
@@ -63,21 +64,18 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        parts = find_parts(args.parts)
-        check_packages()
-        if args.part:
-            from gpu_report.bench import run_part
+    parts = find_parts(args.parts)
+    check_packages()
+    if args.part:
+        from gpu_report.bench import run_part
 
-            run_part(args.work_dir, find_parts([args.part])[0], args.rehearse)
-        elif args.into:
-            insert(args.work_dir, args.into)
-        elif args.list:
-            show_plan(parts, args.jobs, H100)
-        else:
-            run(args, parts)
-    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+        run_part(args.work_dir, find_parts([args.part])[0], args.rehearse)
+    elif args.into:
+        insert(args.work_dir, args.into)
+    elif args.list:
+        show_plan(parts, args.jobs, H100)
+    else:
+        run(args, parts)
 
 
 def run(args: argparse.Namespace, parts: list[Part]) -> None:
@@ -174,4 +172,5 @@ def insert(work_dir: Path, page: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -13,7 +13,7 @@ from pathlib import Path
 from mmengine.device import get_device
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets import CorruptImageError
+from mirl_mm.errors import one_line_errors
 from mirl_mm.evaluation.encoder import load_encoder, random_encoder
 from mirl_mm.evaluation.features import POOLS, extract_features, size_of
 from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
@@ -79,10 +79,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     args = parse_args()
-    try:
-        figures = measure(args)
-    except (OSError, ValueError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    figures = measure(args)
     if args.json:
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
         write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
@@ -94,4 +91,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

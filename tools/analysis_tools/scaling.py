@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +31,9 @@ from mirl_mm.analysis.scaling import (
     share,
 )
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config
+from mirl_mm.errors import one_line_errors
 from mirl_mm.registry import SCOPE
 
 GIB = 2**30
@@ -48,9 +50,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--bandwidth", type=float, metavar="GB/S", help="that a GPU sends to others, 10^9 bytes a second"
     )
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if bool(args.measured) != bool(args.bandwidth):
         parser.error("--measured and --bandwidth belong together: times are made of both")
@@ -116,13 +116,10 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
     times = read_measured(args.measured, args.config)
-    try:
-        images, costs = arithmetic(cfg, args)
-        model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
-        parameters = count_parameters(model)
-        batches = [deal_out(cfg, gpus, args.written_for) for gpus in args.gpus]
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from None
+    images, costs = arithmetic(cfg, args)
+    model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
+    parameters = count_parameters(model)
+    batches = [deal_out(cfg, gpus, args.written_for) for gpus in args.gpus]
     names = ["GPUs", "images x steps", "", "states", "gathered", "activations", "memory", "traffic"]
     table = Table(*names, *(["images/s", "hours"] if args.bandwidth else []))
     kept = {size: activation_bytes(cfg.model, size) for size in {batch.images for batch in batches}}
@@ -136,4 +133,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.errors import one_line_errors
 from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
@@ -48,14 +48,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        names = read_classes(args.classes)
-        rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
-        pairs = pair_masks(args.truth, args.predictions)
-        keep_apart(args.out_dir, [path for pair in pairs for path in pair])
-        errors = count_files(pairs, rules, args.width, args.workers)
-    except (OSError, ValueError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    names = read_classes(args.classes)
+    rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+    pairs = pair_masks(args.truth, args.predictions)
+    keep_apart(args.out_dir, [path for pair in pairs for path in pair])
+    errors = count_files(pairs, rules, args.width, args.workers)
     iou = class_iou(errors.matrix)
     mean = float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
     console = Console()
@@ -95,4 +92,5 @@ def _percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -13,6 +13,7 @@ from pathlib import Path
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.converters import coco_to_masks, print_masks
 from mirl_mm.converters.coco_masks import CROWD
+from mirl_mm.errors import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,12 +33,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     print_any_name()
-    try:
-        made = coco_to_masks(**vars(args))
-    except (OSError, ValueError, ImportError) as error:
-        raise SystemExit(f"error: {error}") from error
+    made = coco_to_masks(**vars(args))
     print_masks(made)
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

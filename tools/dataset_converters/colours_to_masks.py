@@ -12,6 +12,7 @@ from pathlib import Path
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.converters import colours_to_masks, print_masks
 from mirl_mm.converters.colours import UNKNOWN
+from mirl_mm.errors import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,12 +30,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     print_any_name()
-    try:
-        made = colours_to_masks(**vars(args))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    made = colours_to_masks(**vars(args))
     print_masks(made)
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

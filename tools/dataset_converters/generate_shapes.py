@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
 
 #: Options of a scene, fields of SceneStyle, with their help.
@@ -56,26 +57,23 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     started = time.perf_counter()
-    try:
-        given = {name: getattr(args, name) for name in STYLE if hasattr(args, name)}
-        style = replace(
-            EASY_STYLE if args.easy else DEFAULT_STYLE,
-            classes=tuple(name for name in CLASSES if name in args.classes),
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
-        )
-        generate(
-            args.out_dir,
-            num_train=args.num_train,
-            num_val=args.num_val,
-            size=tuple(args.size),
-            layouts=args.layouts,
-            seed=args.seed,
-            style=style,
-            workers=args.workers,
-            overwrite=args.overwrite,
-        )
-    except (ValueError, FileExistsError) as error:
-        raise SystemExit(f"error: {error}") from error
+    given = {name: getattr(args, name) for name in STYLE if hasattr(args, name)}
+    style = replace(
+        EASY_STYLE if args.easy else DEFAULT_STYLE,
+        classes=tuple(name for name in CLASSES if name in args.classes),
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
+    )
+    generate(
+        args.out_dir,
+        num_train=args.num_train,
+        num_val=args.num_val,
+        size=tuple(args.size),
+        layouts=args.layouts,
+        seed=args.seed,
+        style=style,
+        workers=args.workers,
+        overwrite=args.overwrite,
+    )
     print(
         f"{args.num_train} + {args.num_val} images, {', '.join(args.layouts)}: {args.out_dir} "
         f"({time.perf_counter() - started:.1f} s)"
@@ -83,4 +81,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

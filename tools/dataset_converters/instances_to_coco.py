@@ -12,6 +12,7 @@ from pathlib import Path
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.converters import instances_to_coco, print_summary
 from mirl_mm.converters.instances import CLASS_FROM
+from mirl_mm.errors import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,12 +39,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     print_any_name()
-    try:
-        made = instances_to_coco(**vars(args))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    made = instances_to_coco(**vars(args))
     print_summary({args.out.stem: made})
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -10,6 +10,7 @@ from pathlib import Path
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.converters import print_summary, voc_to_coco
 from mirl_mm.converters.voc import DIFFICULT
+from mirl_mm.errors import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,12 +32,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     print_any_name()
-    try:
-        splits = voc_to_coco(**vars(args))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    splits = voc_to_coco(**vars(args))
     print_summary(splits)
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -5,18 +5,15 @@ python tools/misc/print_config.py configs/det/mirl_vitb48_coco.py --cfg-options 
 
 import argparse
 
-from mmengine.config import DictAction
-
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config file")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     print(load_config(args.config, args.cfg_options).pretty_text)
 

@@ -10,6 +10,7 @@ Images are normalised as in training; the batch is free, height and width are fi
 import argparse
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
 from mirl_mm.export.onnx import KINDS, PARTS, export_onnx
@@ -53,13 +54,10 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        check_not_input(args.out, [args.checkpoint, args.weights, args.config])
-        source = open_source(args.checkpoint, args.weights, args.config)
-        size = None if args.img_size is None else tuple(args.img_size)
-        done = export_onnx(source, args.out, args.part, args.features, args.kind, size, args.tolerance)
-    except (OSError, ValueError, ImportError) as error:
-        raise SystemExit(f"error: {error}") from error
+    check_not_input(args.out, [args.checkpoint, args.weights, args.config])
+    source = open_source(args.checkpoint, args.weights, args.config)
+    size = None if args.img_size is None else tuple(args.img_size)
+    done = export_onnx(source, args.out, args.part, args.features, args.kind, size, args.tolerance)
     print(f"{done.path} ({done.path.stat().st_size / 1e6:.1f} MB), weights: {source.weights}")
     if source.heads:
         print(f"the backbone alone: {', '.join(source.heads)} of the {source.model.type} are not in the file")
@@ -71,4 +69,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

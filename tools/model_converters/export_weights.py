@@ -10,6 +10,7 @@ import argparse
 import json
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.export import Published, export_weights, open_source
 from mirl_mm.export.weights import PARTS
 from mirl_mm.outputs import check_not_input
@@ -40,12 +41,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        check_not_input(args.out, [args.checkpoint, args.weights, args.config])
-        source = open_source(args.checkpoint, args.weights, args.config)
-        written = export_weights(source, args.out, args.layout, args.part, args.hash)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    check_not_input(args.out, [args.checkpoint, args.weights, args.config])
+    source = open_source(args.checkpoint, args.weights, args.config)
+    written = export_weights(source, args.out, args.layout, args.part, args.hash)
     size = written.path.stat().st_size / 1e6
     print(f"{written.path}: {written.metadata['part']}, {written.tensors} tensors, {written.parameters / 1e6:.1f} M")
     print(f"numbers, {size:.1f} MB, layout {args.layout}, from {written.metadata['source']}")
@@ -71,4 +69,5 @@ def _how_to_load(written: Published) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

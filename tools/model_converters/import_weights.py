@@ -15,6 +15,7 @@ from pathlib import Path
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.report import shorten
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
 from mirl_mm.outputs import check_not_input
@@ -30,15 +31,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        target = check_suffix(args.target)
-        check_not_input(target, [args.source])
-        weights = read_any(args.source)
-        heads, how = count_heads(weights, args.num_heads)
-        facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads, **_kept(weights)}
-        publish(weights.state, {key: str(value) for key, value in facts.items()}, target)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    target = check_suffix(args.target)
+    check_not_input(target, [args.source])
+    weights = read_any(args.source)
+    heads, how = count_heads(weights, args.num_heads)
+    facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads, **_kept(weights)}
+    publish(weights.state, {key: str(value) for key, value in facts.items()}, target)
     print(f"{args.source}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}")
     print(f"{len(weights.state)} tensors: {shorten(list(weights.state))}")
     print(f"attention heads: {heads} ({how})")
@@ -76,4 +74,5 @@ def _kept(weights: Weights) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets import CorruptImageError, preflight
+from mirl_mm.datasets import preflight
 from mirl_mm.datasets.randomness import draw, seeded
-from mirl_mm.engine.cli import add_data_options, set_data
+from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
 from mirl_mm.engine.launch import load_config
+from mirl_mm.errors import one_line_errors
 from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.progress import progress
 from mirl_mm.text import counted
@@ -39,9 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--per-sheet", type=int, default=16, help="pictures in a file, about")
     parser.add_argument("--side", type=int, default=384, help="longer side of a picture in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the augmentation")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help="override settings"
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     for name in ("num_images", "repeats", "columns", "per_sheet", "side"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
@@ -54,19 +53,16 @@ def main() -> None:
     print_any_name()
     columns = args.columns or (args.repeats if args.repeats > 1 else 4)
     per_sheet = max(args.per_sheet // columns, 1) * columns
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        if args.data_root:
-            keep_apart(args.out_dir, [Path(args.data_root, "*")])
-        set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
-        dataset = build_dataset(cfg, args.split)
-        paths = picture_paths(args.out_dir, args.split, len(chosen(dataset, args)) * args.repeats, per_sheet)
-        images = [dataset.get_data_info(i)["img_path"] for i in chosen(dataset, args)]
-        files = Outputs("browse_dataset", dict.fromkeys(paths, ""), images)
-        looks = looks_of(cfg, dataset)
-        pictures = list(draw_pictures(dataset, looks, args))
-    except (OSError, ValueError, ImportError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    cfg = load_config(args.config, args.cfg_options)
+    if args.data_root:
+        keep_apart(args.out_dir, [Path(args.data_root, "*")])
+    set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
+    dataset = build_dataset(cfg, args.split)
+    paths = picture_paths(args.out_dir, args.split, len(chosen(dataset, args)) * args.repeats, per_sheet)
+    images = [dataset.get_data_info(i)["img_path"] for i in chosen(dataset, args)]
+    files = Outputs("browse_dataset", dict.fromkeys(paths, ""), images)
+    looks = looks_of(cfg, dataset)
+    pictures = list(draw_pictures(dataset, looks, args))
     title = f"{Path(args.config).stem}, {args.split}, {counted(len(dataset), 'image')}"
     for path, start in zip(paths, range(0, len(pictures), per_sheet), strict=True):
         shown = pictures[start : start + per_sheet]
@@ -124,4 +120,5 @@ def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Itera
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

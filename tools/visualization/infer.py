@@ -21,7 +21,7 @@ from mirl_mm.apis.commands import Command, Flag
 from mirl_mm.apis.dispatch import commands, inferencer_for
 from mirl_mm.apis.inputs import expand, given_folders
 from mirl_mm.cli import HelpFormatter, print_any_name
-from mirl_mm.datasets import CorruptImageError
+from mirl_mm.errors import one_line_errors
 from mirl_mm.outputs import check_not_input, keep_apart
 from mirl_mm.text import counted
 
@@ -64,21 +64,18 @@ def main() -> None:
     kinds = commands()
     args = parse_args(kinds)
     print_any_name()
-    try:
-        paths = {
-            role: [getattr(args, flag.dest) for flag, _ in flags_of(kinds).values() if flag.path == role]
-            for role in ("folder", "writes", "reads")
-        }
-        for place in filter(None, (args.out_dir, *paths["folder"])):
-            keep_apart(place, given_folders(args.images))
-        images = spread(expand(args.images), args.num_images)
-        for path in (args.json, *paths["writes"]):
-            check_not_input(path, [*images, args.checkpoint, args.config, *paths["reads"]])
-        kind = kind_of(args, kinds)
-        complete(args, kind, kinds)
-        outcome = kind.run(args, images)
-    except (OSError, ValueError, ImportError, CorruptImageError) as error:
-        raise SystemExit(f"error: {error}") from error
+    paths = {
+        role: [getattr(args, flag.dest) for flag, _ in flags_of(kinds).values() if flag.path == role]
+        for role in ("folder", "writes", "reads")
+    }
+    for place in filter(None, (args.out_dir, *paths["folder"])):
+        keep_apart(place, given_folders(args.images))
+    images = spread(expand(args.images), args.num_images)
+    for path in (args.json, *paths["writes"]):
+        check_not_input(path, [*images, args.checkpoint, args.config, *paths["reads"]])
+    kind = kind_of(args, kinds)
+    complete(args, kind, kinds)
+    outcome = kind.run(args, images)
     print_some(outcome.lines, "" if args.json else "; --json FILE writes all")
     print(*outcome.notes, sep="\n", end="\n" if outcome.notes else "")
     print_some(list(map(str, outcome.files)), "")
@@ -124,4 +121,5 @@ def print_some(lines: list[str], remedy: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
@@ -31,16 +32,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        runs = {label: read_scalars(log) for label, log in zip(args.labels, args.logs, strict=True)}
-        if len(runs) == 1 and not args.keys:
-            figure = plot_run(next(iter(runs.values())), title=args.title)
-        else:
-            figure = plot_curves(runs, args.keys, args.title)
-        out = args.out or common_folder(args.logs) / "curves.png"
-        write_file(out, encode_figure(figure))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    runs = {label: read_scalars(log) for label, log in zip(args.labels, args.logs, strict=True)}
+    if len(runs) == 1 and not args.keys:
+        figure = plot_run(next(iter(runs.values())), title=args.title)
+    else:
+        figure = plot_curves(runs, args.keys, args.title)
+    out = args.out or common_folder(args.logs) / "curves.png"
+    write_file(out, encode_figure(figure))
     print(short_path(out))
 
 
@@ -51,4 +49,5 @@ def common_folder(logs: list[str]) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()
