@@ -9,8 +9,9 @@ import time
 import pytest
 
 from mirl_mm import stopping
+from tests.conftest import forget_runs
 from tests.stress.compare import differences
-from tests.training import ROOT, environment, small_classifier, train, write_class_folders
+from tests.training import ROOT, environment, run_here, small_classifier, train, write_class_folders
 
 WAIT = 60
 
@@ -78,7 +79,7 @@ def cmdline(pid: int) -> str:
         return ""
 
 
-def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path, monkeypatch):
     write_class_folders(tmp_path / "data")
     train(by_iterations(tmp_path, "whole"))
     cfg = by_iterations(tmp_path, "run")
@@ -96,14 +97,8 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
         f"stopped by SIGTERM; to go on from {saved}: python tools/train.py {tmp_path / 'config.py'} --resume"
     )
     assert seconds < 20
-    done = subprocess.run(
-        [sys.executable, "tools/train.py", tmp_path / "config.py", "--resume"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    forget_runs()
+    run_here(monkeypatch, "tools/train.py", tmp_path / "config.py", "--resume")
     found = differences(tmp_path / "run/iter_12.pth", tmp_path / "whole/iter_12.pth")
     assert [each for each in found if "keep_ckpt_ids" not in each] == []
 

@@ -10,7 +10,7 @@ from PIL import Image
 import mirl_mm
 from mirl_mm.engine.launch import build_runner
 from tests.conftest import forget_runs
-from tests.training import run_tool, small_classifier, write_class_folders
+from tests.training import run_here, small_classifier, write_class_folders
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +100,15 @@ def test_features_after_chosen_blocks(trained):
         extract(path, pool="max")
 
 
-def test_the_tool(trained, tmp_path, device):
+def test_the_tool(trained, tmp_path, device, monkeypatch, capsys):
     checkpoint, folder = trained / "run/epoch_2.pth", trained / "data/val"
     json_file = tmp_path / "labels.json"
     tool = "tools/visualization/infer.py"
-    outcome = run_tool(tool, checkpoint, folder, "--json", json_file, "--out-dir", tmp_path / "pictures")
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
+    run_here(monkeypatch, tool, checkpoint, folder, "--json", json_file, "--out-dir", tmp_path / "pictures")
     assert len(json.loads(json_file.read_text())) == len(images_of(trained))
-    assert str(tmp_path / "pictures/classes.png") in outcome.stdout
-    outcome = run_tool(tool, checkpoint, tmp_path / "nothing")
-    assert outcome.returncode == 1
-    assert outcome.stderr.strip().splitlines()[-1].startswith("error: no image, folder or glob")
+    assert str(tmp_path / "pictures/classes.png") in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"^error: no image, folder or glob"):
+        run_here(monkeypatch, tool, checkpoint, tmp_path / "nothing")
 
 
 @pytest.mark.gpu

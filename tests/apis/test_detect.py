@@ -16,7 +16,7 @@ from mirl_mm.outputs import OutputError
 from mirl_mm.shapes import CLASSES, generate
 from tests.conftest import forget_runs
 from tests.detection.small import small_detector
-from tests.training import run_tool
+from tests.training import run_here
 
 pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
 COCO = pytest.importorskip("pycocotools.coco").COCO
@@ -180,15 +180,15 @@ def test_the_scope_before_plays_no_part_and_stays(trained, scope):
         assert DefaultScope.get_current_instance().scope_name == scope
 
 
-def test_the_tool(trained, tmp_path):
+def test_the_tool(trained, tmp_path, monkeypatch):
     tool, checkpoint = "tools/visualization/infer.py", trained / "run/iter_4.pth"
     data = trained / "data/coco"
-    outcome = run_tool(
+    run_here(
+        monkeypatch,
         *(tool, checkpoint, data / "val2017", "--score-thr", "0", "--out-dir", tmp_path / "out", "--device", "cpu"),
         *("--json", tmp_path / "found.json", "--coco-results", tmp_path / "results.json"),
         *("--annotations", data / "annotations/instances_val2017.json"),
     )
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert [item["img_path"] for item in found] == list(map(str, images_of(trained)))
     assert len(list((tmp_path / "out").iterdir())) == 3
@@ -196,9 +196,8 @@ def test_the_tool(trained, tmp_path):
     loaded = coco.loadRes(str(tmp_path / "results.json"))
     assert len(loaded.getAnnIds()) == sum(len(item["boxes"]) for item in found) == 60
     assert coco.annToMask(loaded.loadAnns([1])[0]).shape == (48, 80)
-    outcome = run_tool(tool, checkpoint, data / "val2017", "--top-k", "3")
-    assert outcome.returncode == 1
-    assert outcome.stderr.strip().splitlines()[-1] == "error: --top-k is for classifiers only: leave it out"
+    with pytest.raises(SystemExit, match=r"^error: --top-k is for classifiers only: leave it out$"):
+        run_here(monkeypatch, tool, checkpoint, data / "val2017", "--top-k", "3")
 
 
 @pytest.mark.gpu

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mirl_mm.converters import AnnotationError, voc_to_coco
-from tests.training import run_tool
+from tests.training import run_here
 
 SIZE = (40, 60)  # (H, W)
 
@@ -143,14 +143,13 @@ def test_a_missing_image_class_and_folder(root):
         voc_to_coco(root)
 
 
-def test_the_tool(root):
-    outcome = run_tool("tools/dataset_converters/voc_to_coco.py", root, "--splits", "train", "val")
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
-    assert "metainfo = dict(classes=('cat', 'dog'))" in outcome.stdout
-    assert "ann_file = 'annotations/val.json'" in outcome.stdout
-    outcome = run_tool("tools/dataset_converters/voc_to_coco.py", root / "nowhere")
-    assert outcome.returncode == 1
-    assert outcome.stderr.strip().splitlines()[-1].startswith("error: ")
+def test_the_tool(root, monkeypatch, capsys):
+    run_here(monkeypatch, "tools/dataset_converters/voc_to_coco.py", root, "--splits", "train", "val")
+    shown = capsys.readouterr().out
+    assert "metainfo = dict(classes=('cat', 'dog'))" in shown
+    assert "ann_file = 'annotations/val.json'" in shown
+    with pytest.raises(SystemExit, match=r"^error: "):
+        run_here(monkeypatch, "tools/dataset_converters/voc_to_coco.py", root / "nowhere")
 
 
 @pytest.mark.det

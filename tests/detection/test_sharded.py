@@ -1,5 +1,6 @@
 """FSDP with heads on top: a detector shared out to two processes trains as one that each of them has whole."""
 
+import pytest
 import torch
 
 from tests.detection.small import small_detector
@@ -7,6 +8,7 @@ from tests.engine.test_sharded import on_two_processes
 from tests.mmlab import state
 
 
+@pytest.mark.slow  # tests/engine/test_sharded.py shares a pre-trainer, in less time
 def test_sharing_a_detector_changes_no_training(shapes, tmp_path):
     for name in ("whole", "shared"):
         cfg = small_detector(shapes, tmp_path / name, model__backbone__with_cp=True)

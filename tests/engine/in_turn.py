@@ -1,4 +1,4 @@
-"""Runs tools/train.py several times in the same processes, which import torch once: ARGUMENTS [+ ARGUMENTS]..."""
+"""Runs tools in turn in the same processes, which import torch once: TOOL ARGUMENTS [+ TOOL ARGUMENTS]..."""
 
 import faulthandler
 import itertools
@@ -14,7 +14,7 @@ os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"  # a store of its own, so a
 port = int(os.environ["MASTER_PORT"])
 runs = [list(run) for plus, run in itertools.groupby(sys.argv[1:], key="+".__eq__) if not plus]
 for number, run in enumerate(runs, start=1):
-    sys.argv = ["train.py", *run]
+    sys.argv = run
     os.environ["MASTER_PORT"] = str(port + number)
     forget_runs()
-    runpy.run_path(str(ROOT / "tools/train.py"), run_name="__main__")
+    runpy.run_path(str(ROOT / run[0]), run_name="__main__")

@@ -12,7 +12,7 @@ from mirl_mm.evaluation.features import extract_features
 from mirl_mm.evaluation.knn import knn_scores, topk_accuracy
 from mirl_mm.evaluation.labelled import labelled_pair
 from mirl_mm.visualization.scalars import read_scalars
-from tests.engine.test_distributed import on_two_processes
+from tests.engine.test_distributed import by_script
 from tests.evaluation.folders import write_classes
 from tests.training import small_config, train, weights
 
@@ -75,7 +75,7 @@ def test_two_processes_share_the_images(data, tmp_path, two_devices):
     """An odd number of images each; training in between the same as without the hook would be."""
     cfg = config(data, tmp_path / "run", hook(data, num_train=11, num_val=7))
     cfg.dump(tmp_path / "config.py")
-    on_two_processes("train", 29641, tmp_path / "config.py", 2)
+    by_script("train", 29641, tmp_path / "config.py", 2)
     encoder = load_encoder(tmp_path / "run/epoch_2.pth")
     sets = ({"data_root": str(data), "split": split} for split in ("train", "val"))
     bank, queries = (

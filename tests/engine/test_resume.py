@@ -1,11 +1,11 @@
 """A killed and resumed run ends with the same bits as one that was left alone."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import torch
 
 from mirl_mm.checkpoint.latest import latest_checkpoint
 from tests.checkpoint.test_read import Call
-from tests.training import ROOT, environment, run_tool, small_config, train, weights, write_images
+from tests.training import ROOT, environment, small_config, train, weights, write_images
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -21,8 +21,33 @@ KILLER = Path(__file__).with_name("killer.py")
 EPOCHS = 6
 
 
+class Killer:
+    """The process of killer.py, which forks one for each training."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(KILLER)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        env = environment() | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # looking for a GPU must not keep forks from it
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, **pipes)
+
+    def train(self, *arguments: str | Path, **more) -> int:
+        """Run tools/train.py; its exit code."""
+        self.process.stdin.write(json.dumps({"arguments": list(map(str, arguments)), **more}) + "\n")
+        self.process.stdin.flush()
+        outcome = json.loads(self.process.stdout.readline())
+        assert outcome["code"] in (0, -signal.SIGKILL), outcome["output"]
+        return outcome["code"]
+
+
 @pytest.fixture(scope="module")
-def job(tmp_path_factory) -> tuple[Path, dict]:
+def killer(device):
+    killer = Killer()
+    yield killer
+    killer.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, killer) -> tuple[Path, dict]:
     """A config file of six epochs, and the weights of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("resume")
     root = write_images(folder / "data", 20)
@@ -35,7 +60,7 @@ def job(tmp_path_factory) -> tuple[Path, dict]:
     )
     cfg.default_hooks.checkpoint.max_keep_ckpts = 1
     cfg.dump(folder / "config.py")
-    assert run_tool("tools/train.py", folder / "config.py").returncode == 0
+    assert killer.train(folder / "config.py") == 0
     return folder, torch.load(folder / "whole" / f"epoch_{EPOCHS}.pth", weights_only=False)
 
 
@@ -46,57 +71,37 @@ def assert_same_bits(expected: dict, work_dir: Path) -> None:
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
-def test_kills_inside_checkpoint_writes(job, tmp_path):
+def test_kills_inside_checkpoint_writes(job, killer, tmp_path):
     folder, expected = job
     arguments = [folder / "config.py", "--work-dir", tmp_path, "--resume"]
     # Each file means one open, one fsync, one replace; an epoch writes two files: the checkpoint and its pointer.
-    for what, number in (("write", 3), ("fsync", 3), ("replace", 4), ("remove", 1)):
+    for trap in (("write", 3), ("fsync", 3), ("replace", 4), ("remove", 1)):
         before = latest_checkpoint(tmp_path)
-        outcome = run_tool(KILLER, what, str(number), *arguments)
-        assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+        assert killer.train(*arguments, trap=trap) == -signal.SIGKILL
         after = latest_checkpoint(tmp_path)
         assert after is not None
         torch.load(after, weights_only=False)
         assert before is None or int(after[-5]) > int(before[-5])
-    assert run_tool("tools/train.py", *arguments).returncode == 0
+    assert killer.train(*arguments) == 0
     assert_same_bits(expected, tmp_path)
     # What died before it could remove the outdated epoch 3 leaves it there; nothing half-written stays.
     assert sorted(path.name for path in tmp_path.glob("*.pth*")) == ["epoch_3.pth", f"epoch_{EPOCHS}.pth"]
 
 
-def test_kills_at_random_moments(job, tmp_path):
+def test_kills_at_random_moments(job, killer, tmp_path):
     folder, expected = job
     clock = random.Random(0)
-    command = [sys.executable, "tools/train.py", folder / "config.py", "--work-dir", tmp_path, "--resume"]
+    arguments = [folder / "config.py", "--work-dir", tmp_path, "--resume"]
     for _ in range(3):
-        process = subprocess.Popen(
-            list(map(str, command)),
-            cwd=ROOT,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "Epoch(train)" in line:
-                break
-        time.sleep(clock.uniform(0, 0.4))
-        process.kill()
-        process.wait()
-    outcome = run_tool("tools/train.py", folder / "config.py", "--work-dir", tmp_path, "--resume")
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
+        killer.train(*arguments, after=("Epoch(train)", clock.uniform(0, 0.4)))
+    assert killer.train(*arguments) == 0
     assert_same_bits(expected, tmp_path)
 
 
-def test_worker_processes_change_nothing(job, tmp_path):
+def test_worker_processes_change_nothing(job, killer, tmp_path):
     folder, expected = job
-    outcome = run_tool(
-        "tools/train.py",
-        folder / "config.py",
-        *("--work-dir", tmp_path, "--cfg-options", "train_dataloader.num_workers=3"),
-    )
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
+    options = ("--work-dir", tmp_path, "--cfg-options", "train_dataloader.num_workers=3")
+    assert killer.train(folder / "config.py", *options) == 0
     assert_same_bits(expected, tmp_path)
 
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,13 @@ def config(root: Path, work_dir: Path, **options) -> Config:
     return cfg
 
 
-def on_two_processes(port: int, *runs: list) -> None:
-    """Run tools/train.py with each list of arguments, one after the other."""
+def on_two_processes(port: int, *runs: list, tools: Sequence[str] = ()) -> None:
+    """Run tools/train.py, or each of the tools, with each list of arguments, one after the other."""
     launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)]
-    joined = [word for run in runs for word in ("+", *run, "--launcher", "pytorch")]
+    tools = tools or ["tools/train.py"] * len(runs)
+    joined = [
+        word for tool, run in zip(tools, runs, strict=True) for word in ("+", tool, *run, "--launcher", "pytorch")
+    ]
     outcome = run_tool("tests/engine/in_turn.py", *joined, python=[sys.executable, *launch])
     assert outcome.returncode == 0, outcome.stderr[-3000:]
 

@@ -4,16 +4,15 @@ On classifiers, detectors and segmentors it is tested with their inferencers, in
 """
 
 import re
-import runpy
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from tests.training import ROOT, run_tool, small_config, train, write_images
+from tests.training import run_here, small_config, train, write_images
 
-TOOL = ROOT / "tools/visualization/infer.py"
+TOOL = "tools/visualization/infer.py"
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +26,15 @@ def trained(tmp_path_factory):
     return folder
 
 
-def test_pictures_of_a_glob(trained):
+def test_pictures_of_a_glob(trained, monkeypatch, capsys):
     out = trained / "out"
     arguments = ["--config", trained / "config.py", "--out-dir", out, "--num-images", "5", "--rows", "3"]
-    done = run_tool(TOOL, trained / "run/epoch_1.pth", f"{trained}/data/**/*.png", *arguments)
-    assert done.returncode == 0, done.stderr
+    run_here(monkeypatch, TOOL, trained / "run/epoch_1.pth", f"{trained}/data/**/*.png", *arguments)
+    shown = capsys.readouterr().out
     files = [out / "reconstruction_1.png", out / "reconstruction_2.png"]
-    assert done.stdout.splitlines()[-2:] == [str(file) for file in files]
-    assert "5 images; mean loss: pair_1_2" in done.stdout
-    assert "un-normalised by the mean and deviation of the original's patches" in done.stdout
+    assert shown.splitlines()[-2:] == [str(file) for file in files]
+    assert "5 images; mean loss: pair_1_2" in shown
+    assert "un-normalised by the mean and deviation of the original's patches" in shown
     three, two = (np.asarray(Image.open(file)) for file in files)
     assert three.shape[0] - two.shape[0] > 112  # a row less
     assert not list(out.glob("*.tmp*"))
@@ -53,16 +52,14 @@ def test_pictures_of_a_glob(trained):
 def test_errors_are_said_plainly(trained, monkeypatch, checkpoint, images, message):
     state = torch.load(trained / "run/epoch_1.pth", weights_only=False)["state_dict"]
     torch.save({name: value for name, value in state.items() if name.startswith("backbone")}, trained / "backbone.pth")
-    monkeypatch.setattr("sys.argv", ["infer.py", str(trained / checkpoint), str(trained / images)])
     with pytest.raises(SystemExit, match=rf"^error: .*{re.escape(message)}"):
-        runpy.run_path(str(TOOL), run_name="__main__")
+        run_here(monkeypatch, TOOL, trained / checkpoint, trained / images)
 
 
-def test_features_go_into_a_file(trained):
+def test_features_go_into_a_file(trained, monkeypatch):
     file = trained / "features.npz"
     options = ("--config", trained / "config.py", "--features", file, "--depths", "1", "-1", "--device", "cpu")
-    done = run_tool(TOOL, trained / "run/epoch_1.pth", trained / "data/train", *options)
-    assert done.returncode == 0, done.stderr
+    run_here(monkeypatch, TOOL, trained / "run/epoch_1.pth", trained / "data/train", *options)
     with np.load(file) as found:
         assert found["paths"].tolist() == sorted(map(str, (trained / "data/train").iterdir()))
         assert {name: found[name].shape for name in found if name != "paths"} == {
@@ -82,9 +79,8 @@ def test_features_go_into_a_file(trained):
     ],
 )
 def test_options_of_other_kinds_are_refused(trained, monkeypatch, options, message):
-    config = ("--config", str(trained / "config.py"))
-    monkeypatch.setattr(
-        "sys.argv", ["infer.py", str(trained / "run/epoch_1.pth"), str(trained / "data"), *config, *options]
-    )
     with pytest.raises(SystemExit, match=f"^error: {message}"):
-        runpy.run_path(str(TOOL), run_name="__main__")
+        run_here(
+            *(monkeypatch, TOOL, trained / "run/epoch_1.pth", trained / "data"),
+            *("--config", trained / "config.py", *options),
+        )

@@ -1,4 +1,4 @@
-"""The SLURM scripts call srun with what was asked for; a stand-in prints what it gets."""
+"""The scripts call torchrun or srun with what was asked for; a stand-in prints what it gets."""
 
 import pytest
 
@@ -21,6 +21,24 @@ def test_slurm(tmp_path, tool, arguments, call):
     outcome = run_tool(script, "gpu", "job", *arguments, python=["bash"], PATH=path, GPUS="16", SRUN_ARGS="--qos x")
     assert outcome.returncode == 0, outcome.stderr
     for part in ("-p gpu", "--job-name=job", "--gres=gpu:8", "--ntasks=16", "--ntasks-per-node=8", "--qos x", call):
+        assert part in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "call"),
+    [
+        ("train", ["c.py", "2", "--resume"], "tools/train.py c.py --launcher pytorch --resume"),
+        (
+            "test",
+            ["c.py", "w.pth", "2", "--json", "m.json"],
+            "tools/test.py c.py w.pth --launcher pytorch --json m.json",
+        ),
+    ],
+)
+def test_torchrun(tool, arguments, call):
+    outcome = run_tool(f"tools/dist_{tool}.sh", *arguments, python=["bash"], PYTHON="echo", PORT="29500", NNODES="3")
+    assert outcome.returncode == 0, outcome.stderr
+    for part in ("-m torch.distributed.run --nnodes 3", "--master_port 29500 --nproc_per_node 2", call):
         assert part in outcome.stdout
 
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mirl_mm.evaluation.encoder import load_encoder
 from tests.evaluation.checkpoints import write_checkpoint
 from tests.evaluation.folders import write_classes
-from tests.training import ROOT, run_tool, write_images
+from tests.training import ROOT, write_images
 
 TOOLS = ROOT / "tools/analysis_tools"
 SMALL = ["-k", "5", "--workers", "0"]
@@ -56,12 +56,11 @@ def test_knn(folder, monkeypatch, capsys):
     assert "random weights, after 0 blocks" in said
 
 
-def test_depth_probe(folder):
+def test_depth_probe(folder, monkeypatch, capsys):
     out = folder / "out"
     arguments = [folder / "mirl.pth", folder / "mae.pth", "--labels", "MIRL", "MAE", "--random", "--depths", "segments"]
-    done = run_tool(TOOLS / "depth_probe.py", *arguments, "--data-root", folder / "data", "--out-dir", out, *SMALL)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2:] == [str(out / "depth_probe.json"), str(out / "depth_probe.png")]
+    call(monkeypatch, "depth_probe", *arguments, "--data-root", folder / "data", "--out-dir", out)
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(out / "depth_probe.json"), str(out / "depth_probe.png")]
     assert (out / "depth_probe.png").stat().st_size > 10_000
     content = json.loads((out / "depth_probe.json").read_text())
     assert content["settings"]["k"] == 5

@@ -2,16 +2,16 @@
 
 import io
 import json
-import runpy
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mirl_mm.text import short_path
 from mirl_mm.visualization.curves import encode_figure, plot_curves
 from mirl_mm.visualization.scalars import Scalars, loss_names, read_scalars
-from tests.training import ROOT, run_tool
+from tests.training import run_here
 
 
 def train(step: int, loss: float, epoch: int = 1) -> dict:
@@ -121,19 +121,16 @@ def test_picture_of_a_figure(work_dir):
 
 def test_tool(work_dir, tmp_path, monkeypatch, capsys):
     shutil.copytree(work_dir, tmp_path / "other")
-    tool = ROOT / "tools/visualization/plot_curves.py"
-    done = run_tool(tool, work_dir, tmp_path / "other", "--labels", "a", "b", "--out", tmp_path / "new/loss.png")
-    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "new/loss.png"))
+    tool, out = "tools/visualization/plot_curves.py", tmp_path / "new/loss.png"
+    run_here(monkeypatch, tool, work_dir, tmp_path / "other", "--labels", "a", "b", "--out", out)
+    assert capsys.readouterr().out.strip() == short_path(out)
     assert Image.open(tmp_path / "new/loss.png").width > 1000
     for logs, folder in (([work_dir], work_dir), ([tmp_path / "other", tmp_path / "more"], tmp_path)):
         shutil.copytree(work_dir, tmp_path / "more", dirs_exist_ok=True)
-        monkeypatch.setattr("sys.argv", ["plot_curves.py", *map(str, logs)])
-        runpy.run_path(str(tool), run_name="__main__")  # into the runs' folder, not the current one
+        run_here(monkeypatch, tool, *logs)  # into the runs' folder, not the current one
         assert Image.open(folder / "curves.png").width > 500
-    monkeypatch.setattr("sys.argv", ["plot_curves.py", str(tmp_path / "nowhere")])
     with pytest.raises(SystemExit, match=r"^error: no scalars\.json in"):
-        runpy.run_path(str(tool), run_name="__main__")
-    monkeypatch.setattr("sys.argv", ["plot_curves.py", str(work_dir), str(work_dir)])
+        run_here(monkeypatch, tool, tmp_path / "nowhere")
     with pytest.raises(SystemExit):
-        runpy.run_path(str(tool), run_name="__main__")
+        run_here(monkeypatch, tool, work_dir, work_dir)
     assert "2 logs need as many different labels" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from mirl_mm.structures import DataSample
 from mirl_mm.visualization.palette import class_colour
 from mirl_mm.visualization.samples import Looks, draw_sample, legend_of, to_pixels
 from mirl_mm.visualization.sheet import Entry, contact_sheet
-from tests.training import run_tool, write_images
+from tests.training import run_here, write_images
 
 IMAGE = torch.arange(3 * 32 * 48, dtype=torch.int64).remainder(251).to(torch.uint8).view(3, 32, 48)
 
@@ -67,20 +67,18 @@ def test_a_legend_names_the_colours_below_all_images():
         assert (with_legend[len(plain) - 14 :] == class_colour(label)).all(axis=2).sum() > 100
 
 
-def test_the_tool(tmp_path):
+def test_the_tool(tmp_path, monkeypatch):
     tool = "tools/visualization/browse_dataset.py"
     root = write_images(tmp_path / "data", 6)
     config = "configs/pretrain/mirl_tiny24_64px.py"
     options = ("--data-root", root, "--num-images", "3", "--repeats", "2", "--per-sheet", "4")
-    outcome = run_tool(tool, config, *options, "--out-dir", tmp_path / "out", "--side", "100")
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
+    run_here(monkeypatch, tool, config, *options, "--out-dir", tmp_path / "out", "--side", "100")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train_1.png", "train_2.png"]
     sheet = np.asarray(Image.open(tmp_path / "out/train_1.png"))
     left, right = sheet[70:100, 20:60], sheet[70:100, 134:174]  # two draws of one image
     assert not np.array_equal(left, right)
-    outcome = run_tool(tool, config, "--data-root", tmp_path / "nowhere")
-    assert outcome.returncode == 1
-    assert outcome.stderr.strip().splitlines()[-1].startswith("error: train_dataloader: data_root")
+    with pytest.raises(SystemExit, match=r"^error: train_dataloader: data_root"):
+        run_here(monkeypatch, tool, config, "--data-root", tmp_path / "nowhere")
 
 
 @pytest.mark.det
