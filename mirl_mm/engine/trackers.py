@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -12,30 +12,16 @@ from mmengine.visualization import BaseVisBackend, MLflowVisBackend, WandbVisBac
 
 from mirl_mm.registry import VISBACKENDS
 
-
-class Tracker(NamedTuple):
-    """What there is to know of a tracker.
-
-    Attributes:
-        backend: Type of its back end.
-        packages: What must be there to import.
-        install: What pip calls it.
-    """
-
-    backend: str
-    packages: tuple[str, ...]
-    install: str
-
-
-#: By the names that ``--tracker`` takes; but for the two of ours, mmengine's back ends as they are.
+#: Types of back ends by the names that ``--tracker`` takes, which are those of the packages that they need; but for the
+#: two of ours, mmengine's as they are.
 TRACKERS = {
-    "tensorboard": Tracker("TensorboardVisBackend", ("tensorboard",), "tensorboard"),
-    "wandb": Tracker("mirl_mm.WandbTracker", ("wandb",), "wandb"),
-    "mlflow": Tracker("mirl_mm.MLflowTracker", ("mlflow",), "mlflow"),
-    "clearml": Tracker("ClearMLVisBackend", ("clearml",), "clearml"),
-    "neptune": Tracker("NeptuneVisBackend", ("neptune",), "neptune"),
-    "dvclive": Tracker("DVCLiveVisBackend", ("dvclive", "pygit2"), "dvclive"),
-    "aim": Tracker("AimVisBackend", ("aim",), "aim"),
+    "tensorboard": "TensorboardVisBackend",
+    "wandb": "mirl_mm.WandbTracker",
+    "mlflow": "mirl_mm.MLflowTracker",
+    "clearml": "ClearMLVisBackend",
+    "neptune": "NeptuneVisBackend",
+    "dvclive": "DVCLiveVisBackend",
+    "aim": "AimVisBackend",
 }
 
 
@@ -54,15 +40,14 @@ def add_trackers(cfg: Config, names: str | Sequence[str]) -> None:
     for name in [names] if isinstance(names, str) else names:
         if name not in TRACKERS:
             raise ValueError(f"no tracker is called {name!r}: choose of {', '.join(TRACKERS)}")
-        tracker = TRACKERS[name]
-        missing = [package for package in tracker.packages if find_spec(package) is None]
-        if missing:
-            raise ModuleNotFoundError(
-                f"tracker {name}: the package {missing[0]} is not installed. Get it by: pip install {tracker.install}",
-                name=missing[0],
-            )
-        if all(backend["type"] != tracker.backend for backend in backends):
-            backends.append({"type": tracker.backend})
+        for package in ("dvclive", "pygit2") if name == "dvclive" else (name,):
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(
+                    f"tracker {name}: the package {package} is not installed. Get it by: pip install {name}",
+                    name=package,
+                )
+        if all(backend["type"] != TRACKERS[name] for backend in backends):
+            backends.append({"type": TRACKERS[name]})
 
 
 class _KeepsRun(BaseVisBackend):

@@ -1,4 +1,4 @@
-"""Where a detector loses: confusions between classes, and what is missed by size. NumPy only."""
+"""Where a detector loses: confusions between classes, and what is missed by size."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,15 +22,6 @@ class Errors(NamedTuple):
 
     matrix: NDArray[np.int64]
     by_size: dict[str, dict[str, int]]
-
-
-def overlaps(boxes: NDArray, others: NDArray) -> NDArray:
-    """Intersection over union of ``(N, 4)`` and ``(M, 4)`` boxes [x, y, width, height]: ``(N, M)``."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = boxes[:, 2:].prod(axis=1)[:, None] + others[:, 2:].prod(axis=1)[None]
-    return shared / np.maximum(areas - shared, 1e-9)
 
 
 def count_errors(
@@ -72,8 +63,9 @@ def count_errors(
         single = [o for o in objects[image] if not o.get("iscrowd")]
         found = sorted(detections[image], key=lambda d: -d["score"])
         taken = _match(single, found, iou_thr)
+        on_crowd = (_iou(found, crowds, crowd=True) >= 0.5).any(axis=1)
         for i, detection in enumerate(found):
-            if i not in taken and not _on_crowd(detection, crowds):
+            if i not in taken and not on_crowd[i]:
                 matrix[last, column[detection["category_id"]]] += 1
         of_object = {j: found[i] for i, j in taken.items()}
         for j, each in enumerate(single):
@@ -86,11 +78,10 @@ def count_errors(
 
 
 def _match(objects: list[dict], detections: list[dict], iou_thr: float) -> dict[int, int]:
-    """Number of a detection -> number of its object."""
-    if not objects or not detections:
-        return {}
-    shared = overlaps(_boxes(detections), _boxes(objects))
-    same = np.array([[d["category_id"] == o["category_id"] for o in objects] for d in detections])
+    """Index of a detection -> index of its object."""
+    shared = _iou(detections, objects)
+    labels = [np.array([item["category_id"] for item in items]) for items in (detections, objects)]
+    same = labels[0][:, None] == labels[1]
     taken: dict[int, int] = {}
     for allowed in (same, ~same):  # an object is confused only if no detection of its own class has found it
         for i in range(len(detections)):
@@ -101,15 +92,11 @@ def _match(objects: list[dict], detections: list[dict], iou_thr: float) -> dict[
     return taken
 
 
-def _on_crowd(detection: dict, crowds: list[dict]) -> bool:
-    x, y, w, h = detection["bbox"]
-    for crowd in crowds:
-        cx, cy, cw, ch = crowd["bbox"]
-        inside = max(min(x + w, cx + cw) - max(x, cx), 0) * max(min(y + h, cy + ch) - max(y, cy), 0)
-        if inside >= 0.5 * w * h:
-            return True
-    return False
+def _iou(detections: list[dict], objects: list[dict], crowd: bool = False) -> NDArray:
+    """``(N, M)`` intersections over union, with ``crowd`` over the detection's area (pycocotools)."""
+    boxes = [np.array([item["bbox"] for item in items], dtype=np.float64) for items in (detections, objects)]
+    if not (detections and objects):
+        return np.zeros((len(detections), len(objects)))
+    from pycocotools.mask import iou  # which comes with mmdet
 
-
-def _boxes(items: list[dict]) -> NDArray:
-    return np.array([item["bbox"] for item in items], dtype=np.float64)
+    return iou(*boxes, [crowd] * len(objects))

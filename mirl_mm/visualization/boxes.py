@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from .lettering import font
 from .palette import class_colour, ink_on
+from .regions import display_scale, panel_size, resize_image
 
 _IGNORED = (150, 150, 150)
 _FILL = 0.4  # how much of a mask's colour covers the image
@@ -57,10 +58,9 @@ def draw_instances(
     Returns:
         ``(height, width, 3)`` uint8 RGB.
     """
-    least, most = sides or _SIDES
-    longer = max(image.shape[:2])
-    scale = max(least // longer, 1) if longer < least else min(1.0, most / longer)
-    canvas = _resize(image, scale)
+    sides = sides or _SIDES
+    scale = display_scale(image.shape[:2], sides)
+    canvas = resize_image(image, panel_size(image.shape[:2], sides))
     ordered = sorted(instances, key=lambda item: -(item.box[2] - item.box[0]) * (item.box[3] - item.box[1]))
     width = max(2, round(max(canvas.shape[:2]) / 250))
     for item in ordered:
@@ -73,14 +73,6 @@ def draw_instances(
         (_dashed if item.ignored else _outlined)(draw, span, item.colour, width)
     _draw_texts(draw, [(item, span) for item, span in zip(ordered, spans, strict=True) if item.text], picture.size)
     return np.asarray(picture)
-
-
-def _resize(image: np.ndarray, scale: float) -> np.ndarray:
-    """A copy of another size, also of a mask."""
-    if scale == 1:
-        return image.copy()
-    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA)
 
 
 def _span(box: Sequence[float], scale: float, size: tuple[int, int]) -> _Span:

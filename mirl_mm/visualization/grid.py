@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .lettering import font, shorten, wrap
+from .lettering import FAINT, INK, PAPER, font, shorten, wrap
 from .reconstruction import Reconstruction
 from .scalars import term_title
 
 _CELL_SIDES = (112, 256)  # pixels: small images are magnified to the first, large ones reduced to the second
 _GAP, _GROUP_GAP, _MARGIN = 4, 16, 12
-_INK, _FAINT, _PAPER = (20, 20, 20), (100, 100, 100), (255, 255, 255)
 
 
 def reconstruction_grid(result: Reconstruction, labels: Sequence[str] = (), title: str = "") -> np.ndarray:
@@ -67,28 +66,28 @@ def draw_grid(
     titles_at = _MARGIN + (28 if title else 0)
     top = titles_at + (22 if any(place.group for place in places) else 0) + 24
     row_height = 18 + cell[1] + _GAP
-    canvas = Image.new("RGB", (width, top + row_height * len(labels) + 18 * len(lines) + 2 * _MARGIN), _PAPER)
+    canvas = Image.new("RGB", (width, top + row_height * len(labels) + 18 * len(lines) + 2 * _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
 
-    draw.text((_MARGIN, _MARGIN), shorten(title, heading, width - 2 * _MARGIN), _INK, heading)
+    draw.text((_MARGIN, _MARGIN), shorten(title, heading, width - 2 * _MARGIN), INK, heading)
     for group, members in groupby(places, key=lambda place: place.group):
         span = list(members)
         if group:
-            draw.text(((span[0].left + span[-1].left + cell[0]) / 2, titles_at), group, _INK, heading, anchor="ma")
+            draw.text(((span[0].left + span[-1].left + cell[0]) / 2, titles_at), group, INK, heading, anchor="ma")
     for place in places:
-        draw.text((place.left + cell[0] / 2, top - 22), place.name, _INK, text, anchor="ma")
+        draw.text((place.left + cell[0] / 2, top - 22), place.name, INK, text, anchor="ma")
 
     for row, label in enumerate(labels):
         y = top + row * row_height
         noted = _noted(places, notes[row] if notes else {})
         room = min((place.left for place, _ in noted), default=width) - _MARGIN - _GAP
-        draw.text((_MARGIN, y), shorten(label, small, room), _FAINT, small)
+        draw.text((_MARGIN, y), shorten(label, small, room), FAINT, small)
         for place, note in noted:
-            draw.text((place.left + cell[0], y), note, _FAINT, small, anchor="ra")
+            draw.text((place.left + cell[0], y), note, FAINT, small, anchor="ra")
         for place, pictures in zip(places, columns.values(), strict=True):
             canvas.paste(_to_picture(pictures[row], cell), (place.left, y + 18))
     for i, line in enumerate(lines):
-        draw.text((_MARGIN, top + row_height * len(labels) + _MARGIN + 18 * i), line, _FAINT, small)
+        draw.text((_MARGIN, top + row_height * len(labels) + _MARGIN + 18 * i), line, FAINT, small)
     return np.asarray(canvas)
 
 

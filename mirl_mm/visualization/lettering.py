@@ -5,6 +5,8 @@ from pathlib import Path
 import matplotlib
 from PIL import ImageFont
 
+INK, FAINT, PAPER = (20, 20, 20), (100, 100, 100), (255, 255, 255)
+
 
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """The font that comes with matplotlib: the same on every machine."""

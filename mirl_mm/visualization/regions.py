@@ -7,13 +7,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .lettering import font, shorten
+from .lettering import FAINT, INK, PAPER, font, shorten
 
 _SIDES = (320, 720)  # pixels of a panel's longer side: small images are magnified to the first, large ones reduced
 _GAP, _MARGIN, _LINE = 10, 14, 22
 _NAMES = 190  # pixels for a class's name
 _NUMBERS = 74  # pixels for a column of numbers
-_INK, _FAINT, _PAPER = (20, 20, 20), (100, 100, 100), (255, 255, 255)
 
 
 class Entry(NamedTuple):
@@ -68,34 +67,39 @@ def draw_regions(
     left = _MARGIN + len(panels) * (width + _GAP)
     room = max(height, 8 * _LINE)
     wide = _LINE + _NAMES + _NUMBERS * len(headings)
-    sheet = Image.new("RGB", (left + wide + _MARGIN, top + room + _MARGIN), _PAPER)
+    sheet = Image.new("RGB", (left + wide + _MARGIN, top + room + _MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     big, small = font(16, bold=True), font(13)
-    draw.text((_MARGIN, _MARGIN), shorten(title, big, sheet.width - 2 * _MARGIN), _INK, big)
+    draw.text((_MARGIN, _MARGIN), shorten(title, big, sheet.width - 2 * _MARGIN), INK, big)
     for i, (name, picture) in enumerate(panels):
         x = _MARGIN + i * (width + _GAP)
-        draw.text((x, top - _LINE), shorten(name, small, width), _FAINT, small)
+        draw.text((x, top - _LINE), shorten(name, small, width), FAINT, small)
         sheet.paste(Image.fromarray(picture), (x, top))
     for i, heading in enumerate(headings):
-        draw.text((left + _LINE + _NAMES + (i + 1) * _NUMBERS, top - _LINE), heading, _FAINT, small, anchor="ra")
+        draw.text((left + _LINE + _NAMES + (i + 1) * _NUMBERS, top - _LINE), heading, FAINT, small, anchor="ra")
     lines = room // _LINE
     shown = legend if len(legend) <= lines else legend[: lines - 1]
     for i, entry in enumerate(shown):
         y = top + i * _LINE
         draw.rectangle((left, y, left + 14, y + 14), tuple(entry.colour), outline=(60, 60, 60))
-        draw.text((left + _LINE, y), shorten(entry.name, small, _NAMES), _INK, small)
+        draw.text((left + _LINE, y), shorten(entry.name, small, _NAMES), INK, small)
         for j, number in enumerate(entry.numbers):
-            draw.text((left + _LINE + _NAMES + (j + 1) * _NUMBERS, y), number, _INK, small, anchor="ra")
+            draw.text((left + _LINE + _NAMES + (j + 1) * _NUMBERS, y), number, INK, small, anchor="ra")
     if len(shown) < len(legend):
-        draw.text((left + _LINE, top + len(shown) * _LINE), f"and {len(legend) - len(shown)} more", _FAINT, small)
+        draw.text((left + _LINE, top + len(shown) * _LINE), f"and {len(legend) - len(shown)} more", FAINT, small)
     return np.asarray(sheet)
 
 
 def panel_size(size: tuple[int, int], sides: tuple[int, int] = _SIDES) -> tuple[int, int]:
     """(H, W) in which an image is shown: magnified by a whole number, or reduced."""
-    longer = max(size)
-    scale = max(sides[0] // longer, 1) if longer < sides[0] else min(1.0, sides[1] / longer)
+    scale = display_scale(size, sides)
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def display_scale(size: tuple[int, ...], sides: tuple[int, int]) -> float:
+    """By what an image of (H, W) is magnified, a whole number, or reduced, to have a longer side between ``sides``."""
+    longer = max(size)
+    return max(sides[0] // longer, 1) if longer < sides[0] else min(1.0, sides[1] / longer)
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

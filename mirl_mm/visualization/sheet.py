@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .lettering import font, shorten
+from .lettering import FAINT, INK, PAPER, font, shorten
 
 _GAP, _MARGIN, _LINE = 14, 14, 19
-_INK, _FAINT, _PAPER, _BAR = (20, 20, 20), (100, 100, 100), (255, 255, 255), (190, 215, 240)
+_BAR = (190, 215, 240)
 
 
 class Entry(NamedTuple):
@@ -58,23 +58,23 @@ def contact_sheet(
     places = _flow([min(small.getlength(name), named) for _, name in legend], width)
     below_all = (places[-1][1] + _LINE + _GAP) if places else 0
     size = width, tops[-1] - _GAP + _MARGIN + int(below_all)
-    sheet = Image.new("RGB", size, _PAPER)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN), shorten(title, big, size[0] - 2 * _MARGIN), _INK, big)
+    draw.text((_MARGIN, _MARGIN), shorten(title, big, size[0] - 2 * _MARGIN), INK, big)
     for i, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
         left, top, height = _MARGIN + i % columns * (cell + _GAP), tops[i // columns], heights[i // columns]
-        draw.text((left, top), shorten(entry.title, small, cell), _FAINT, small)
+        draw.text((left, top), shorten(entry.title, small, cell), FAINT, small)
         sheet.paste(picture, (left + (cell - picture.width) // 2, top + _LINE + (height - picture.height) // 2))
         for line, (name, share) in enumerate(entry.scores):
             y = top + _LINE + height + 3 + line * _LINE
             draw.rectangle((left, y, left + round(share * (cell - 1)), y + _LINE - 4), _BAR)
             number = f"{share:.0%}"
-            draw.text((left + cell - 3, y), number, _FAINT, small, anchor="ra")
-            draw.text((left + 3, y), shorten(name, small, cell - 12 - small.getlength(number)), _INK, small)
+            draw.text((left + cell - 3, y), number, FAINT, small, anchor="ra")
+            draw.text((left + 3, y), shorten(name, small, cell - 12 - small.getlength(number)), INK, small)
     for (colour, name), (x, y) in zip(legend, places, strict=True):
         y += tops[-1]
         draw.rectangle((x, y, x + 14, y + 14), tuple(colour), outline=(60, 60, 60))
-        draw.text((x + _LINE, y), shorten(name, small, named), _INK, small)
+        draw.text((x + _LINE, y), shorten(name, small, named), INK, small)
     return np.asarray(sheet)
 
 

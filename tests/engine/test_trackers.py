@@ -77,9 +77,8 @@ def test_a_tracker_is_not_added_twice(data, tmp_path):
 
 @pytest.mark.parametrize("name", trackers.TRACKERS)
 def test_missing_package(data, tmp_path, monkeypatch, name):
-    package = trackers.TRACKERS[name].packages[0]
-    monkeypatch.setattr(trackers, "find_spec", lambda asked: None if asked == package else sys.__spec__)
-    message = rf"tracker {name}: the package {package} is not installed\. Get it by: pip install {name}"
+    monkeypatch.setattr(trackers, "find_spec", lambda asked: None if asked == name else sys.__spec__)
+    message = rf"tracker {name}: the package {name} is not installed\. Get it by: pip install {name}"
     with pytest.raises(ModuleNotFoundError, match=message):
         prepare_training(small_config(data, tmp_path / "run"), trackers=name)
 
@@ -92,8 +91,5 @@ def test_unknown_tracker(data, tmp_path):
 def test_all_of_mmengines_back_ends_have_a_name():
     module = importlib.import_module("mmengine.visualization.vis_backend")
     theirs = {name for name in vars(module) if name.endswith("VisBackend")} - {"BaseVisBackend", "LocalVisBackend"}
-    named = {
-        tracker.backend.replace("mirl_mm.", "").replace("Tracker", "VisBackend")
-        for tracker in trackers.TRACKERS.values()
-    }
+    named = {backend.replace("mirl_mm.", "").replace("Tracker", "VisBackend") for backend in trackers.TRACKERS.values()}
     assert named == theirs

@@ -2,11 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from mirl_mm.evaluation.coco_errors import count_errors, overlaps
+pytest.importorskip("pycocotools")
+from mirl_mm.evaluation.coco_errors import count_errors
 from tests.training import run_here
+
+pytestmark = pytest.mark.det
 
 
 def annotation(number: int, category: int, box: list[float], crowd: int = 0) -> dict:
@@ -48,11 +50,6 @@ def test_counts():
         "large": {"found": 0, "confused": 0, "missed": 1},
     }
     assert count_errors(TRUTH, RESULTS, score_thr=0.1).matrix[1].tolist() == [1, 1, 0]
-
-
-def test_overlap():
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [20, 20, 5, 5]], dtype=float)
-    assert overlaps(boxes[:1], boxes).ravel() == pytest.approx([1, 1 / 3, 0])
 
 
 def test_results_of_other_images():

@@ -26,6 +26,7 @@ from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import write_file
+from mirl_mm.text import markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- models: made by tools/misc/model_zoo.py -->", "<!-- end of models -->"
@@ -133,10 +134,8 @@ def with_table(readme: str, models: list[dict]) -> str:
         raise ValueError(f"a README needs a line {BEGIN!r} and a line {END!r}: the table goes between them")
     cells = {name: [fill(model) for model in models] for name, fill in COLUMNS.items()}
     cells = {name: column for name, column in cells.items() if any(column) or name == "measured here"}
-    rows = [list(cells), ["---"] * len(cells), *map(list, zip(*cells.values(), strict=True))]
-    return (
-        parts[1] + "".join(f"| {' | '.join('–' if c is None else str(c) for c in row)} |\n" for row in rows) + parts[2]
-    )
+    rows = [["–" if c is None else str(c) for c in row] for row in zip(*cells.values(), strict=True)]
+    return f"{parts[1]}{markdown_table(list(cells), rows)}\n{parts[2]}"
 
 
 def paper_figures(results: list[dict]) -> str | None:

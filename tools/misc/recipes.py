@@ -19,6 +19,7 @@ import yaml
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.file_backend import write_file
+from mirl_mm.text import markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER, PAGE = ROOT / "docs" / "recipes", ROOT / "docs" / "recipes.md"
@@ -202,16 +203,19 @@ def section(table: Table) -> str:
     ]
     own = [[label(each, table.configs), show(each.ours), each.why, key(each)] for each in rows if not each.sources]
     if different:
-        parts += ["**What differs**", grid(["", "ours", "original", "why", "original's line", "key"], different)]
+        parts += [
+            "**What differs**",
+            markdown_table(["", "ours", "original", "why", "original's line", "key"], different),
+        ]
     if own:
-        parts += ["**What has no original**", grid(["", "ours", "why", "key"], own)]
+        parts += ["**What has no original**", markdown_table(["", "ours", "why", "key"], own)]
     for title, group in table.groups.items():
         same = [
             [label(each, group.configs), show(each.ours), links(each), key(each)] for each in group.rows if not each.why
         ]
         if same:
             of = "" if group.configs == table.configs else f", of {names(group.configs)}"
-            parts += [f"**The same: {title}**{of}", grid(["", "value", "original's line", "key"], same)]
+            parts += [f"**The same: {title}**{of}", markdown_table(["", "value", "original's line", "key"], same)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -244,12 +248,6 @@ def show(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {show(each)}" for name, each in value.items())
     return f"{value:g}" if isinstance(value, float) else f"{value}"
-
-
-def grid(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

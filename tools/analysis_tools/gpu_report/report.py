@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as ScreenTable
 
 from mirl_mm.file_backend import write_file
+from mirl_mm.text import markdown_table
 
 from .plan import PARTS
 from .record import DONE, LEFT_OUT, RUNNING, read_record
@@ -50,8 +50,7 @@ def markdown(report: dict[str, Any]) -> str:
     if report["rehearsal"]:
         lines = [f"**A rehearsal** of {report['made']}, small and on a CPU: its figures say nothing."]
     for table in make_tables(report["tables"]):
-        lines += ["", f"#### {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
-        lines += [_line(row) for row in table.rows]
+        lines += ["", f"#### {table.title}", "", markdown_table(table.columns, table.rows)]
         lines += ["", table.about] if table.about else []
     incomplete = [*states(report), *failures(report["tables"])]
     lines += ["", "#### Left out or failed", "", *(f"- {line}" for line in incomplete)] if incomplete else []
@@ -102,7 +101,3 @@ def _on_screen(table: Table) -> ScreenTable:
     for row in table.rows:
         screen.add_row(*row)
     return screen
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
