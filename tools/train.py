@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--load-from", metavar="CHECKPOINT", help="start from weights of any origin")
     parser.add_argument("--amp", action="store_true", help="bfloat16 mixed precision, whatever the config says")
     parser.add_argument("--compile", action="store_true", help="torch.compile what is trained (docs/speed.md)")
-    parser.add_argument("--fsdp", action="store_true", help="share the model out to the processes (docs/scaling.md)")
+    parser.add_argument("--fsdp", action="store_true", help="shard the model over the processes (docs/scaling.md)")
     parser.add_argument(
         "--tracker",
         nargs="+",

@@ -1,4 +1,4 @@
-"""Widths and strides of neck and heads, which the backbone settles."""
+"""Channels and strides of neck and heads, derived from the backbone."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,16 +14,16 @@ from mirl_mm.models.necks import SimpleFPN
 
 from .options import find_type
 
-#: One place of a config, what it belongs to and its key, with the only value that it can have.
-_Place = tuple[str, Any, str, Any]
+#: The path of a part in a config, the part, a key of it, and the only value that the key can have.
+_Setting = tuple[str, Any, str, Any]
 
 
 def fit_to_backbone(cfg: Config) -> None:
     """Set what of a detector's or segmentor's neck and heads follows from its backbone, where the config has it.
 
     - The neck takes maps of the backbone's width; heads take maps of the neck's.
-    - With :class:`~mirl_mm.SimpleFPN`, the strides of the levels, by which anchors and regions find their place, follow
-      from the stride of the backbone's map and scales. Other strides would train, on the wrong places.
+    - With :class:`~mirl_mm.SimpleFPN`, the strides of the levels, by which anchors and regions are positioned, follow
+      from the stride of the backbone's map and scales. Other strides would train, at the wrong positions.
 
     So a config that names another encoder or patch size has to name nothing else. What changes is printed.
 
@@ -44,50 +44,48 @@ def fit_to_backbone(cfg: Config) -> None:
         return
     width, stride = kind.map_facts(backbone)
     changes = []
-    for place, holder, key, value in _places(model, kinds[1], width, stride):
+    for path, holder, key, value in _settings(model, kinds[1], width, stride):
         old = holder[key]
         if (list(old) if isinstance(old, tuple) else old) != value:
             holder[key] = value
-            changes.append(f"{place}.{key} = {value} (was {old})")
+            changes.append(f"{path}.{key} = {value} (was {old})")
     if changes:
         print_log(f"as backbone and neck are: {', '.join(changes)}", logger="current")
 
 
-def _places(model: Any, neck: Any, width: int, stride: Size) -> Iterator[_Place]:
+def _settings(model: Any, neck: Any, width: int, stride: Size) -> Iterator[_Setting]:
     if neck is SimpleFPN:
         yield from _given("model.neck", model.neck, in_channels=width)
         yield from _of_detector(model, _strides(stride, model.neck))
     elif not model.get("neck") or getattr(neck, "__name__", "") == "Feature2Pyramid":  # maps as wide as the backbone's
         yield from _given("model.neck", model.get("neck"), embed_dim=width)
         for name in ("decode_head", "auxiliary_head"):
-            for place, head in _each(f"model.{name}", model.get(name)):
+            for path, head in _each(f"model.{name}", model.get(name)):
                 maps = head.get("in_channels")
-                yield from _given(
-                    place, head, in_channels=width if isinstance(maps, int) else [width] * len(maps or ())
-                )
+                yield from _given(path, head, in_channels=width if isinstance(maps, int) else [width] * len(maps or ()))
 
 
-def _of_detector(model: Any, strides: list[int | float] | None) -> Iterator[_Place]:
+def _of_detector(model: Any, strides: list[int | float] | None) -> Iterator[_Setting]:
     channels = model.neck.get("out_channels", 256)
     for name in ("rpn_head", "bbox_head"):
-        for place, head in _each(f"model.{name}", model.get(name)):
-            yield from _given(place, head, in_channels=channels)
+        for path, head in _each(f"model.{name}", model.get(name)):
+            yield from _given(path, head, in_channels=channels)
             if strides is not None:
-                yield from _given(place, head, strides=strides)
-                yield from _given(f"{place}.anchor_generator", head.get("anchor_generator"), strides=strides)
+                yield from _given(path, head, strides=strides)
+                yield from _given(f"{path}.anchor_generator", head.get("anchor_generator"), strides=strides)
     regions = model.get("roi_head") or {}
     for name in ("bbox_roi_extractor", "mask_roi_extractor"):
-        for place, part in _each(f"model.roi_head.{name}", regions.get(name)):
-            yield from _given(place, part, out_channels=channels)
+        for path, part in _each(f"model.roi_head.{name}", regions.get(name)):
+            yield from _given(path, part, out_channels=channels)
             if strides is not None:  # regions may come from the first levels only
-                yield from _given(place, part, featmap_strides=strides[: len(part.get("featmap_strides", ()))])
+                yield from _given(path, part, featmap_strides=strides[: len(part.get("featmap_strides", ()))])
     for name in ("bbox_head", "mask_head"):
-        for place, part in _each(f"model.roi_head.{name}", regions.get(name)):
-            yield from _given(place, part, in_channels=channels)
+        for path, part in _each(f"model.roi_head.{name}", regions.get(name)):
+            yield from _given(path, part, in_channels=channels)
 
 
 def _strides(stride: Size, neck: Mapping) -> list[int | float] | None:
-    """Pixels between the places of each level; None for patches that are not square."""
+    """The stride of each level in pixels; None for patches that are not square."""
     rows, columns = stride
     if rows != columns:
         return None
@@ -97,16 +95,16 @@ def _strides(stride: Size, neck: Mapping) -> list[int | float] | None:
     return [int(stride) if stride == int(stride) else stride for stride in strides]
 
 
-def _each(place: str, given: Any) -> Iterator[tuple[str, Any]]:
-    """A part of the model, or each of a list of them, with its place."""
+def _each(path: str, given: Any) -> Iterator[tuple[str, Any]]:
+    """A part of the model, or each of a list of them, with its path."""
     if isinstance(given, Mapping):
-        yield place, given
+        yield path, given
     elif isinstance(given, (list, tuple)):
-        yield from ((f"{place}.{i}", part) for i, part in enumerate(given) if isinstance(part, Mapping))
+        yield from ((f"{path}.{i}", part) for i, part in enumerate(given) if isinstance(part, Mapping))
 
 
-def _given(place: str, holder: Any, **values: Any) -> Iterator[_Place]:
+def _given(path: str, holder: Any, **values: Any) -> Iterator[_Setting]:
     """Those of the keys that the config has; what it leaves to a class is the class's."""
     for key, value in values.items():
         if holder and holder.get(key) is not None:
-            yield place, holder, key, value
+            yield path, holder, key, value

@@ -1,4 +1,4 @@
-"""How many images are in a step: as many as asked for, or as fit the memory, with the update that the config has."""
+"""``--batch-size``: images of a step, as asked for, or as fit the memory with gradient accumulation."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Training steps of growing size, until they fill the memory: for a process of its own, which may run out of it.
+"""The search for the largest batch size, in a process of its own, which may run out of memory.
 
 python -m mirl_mm.engine.batch_trial FOLDER
 """
@@ -137,29 +137,29 @@ def search(sizes: Sequence[int], attempt: Callable[[int], bool | None]) -> int |
         None if no size fits.
     """
     left = list(sizes)
-    best, place, too_large = -1, 0, len(left)
-    while place < too_large:
-        fits = attempt(left[place])
+    best, index, too_large = -1, 0, len(left)
+    while index < too_large:
+        fits = attempt(left[index])
         if fits is None:
-            del left[place]
+            del left[index]
             too_large -= 1
             continue
         if not fits:
-            too_large = place
+            too_large = index
             break
-        best = place
-        larger = (i for i in range(place + 1, too_large) if left[i] >= 2 * left[best])
-        place = next(larger, max(too_large - 1, place + 1))
+        best = index
+        larger = (i for i in range(index + 1, too_large) if left[i] >= 2 * left[best])
+        index = next(larger, max(too_large - 1, index + 1))
     while too_large - best > 1 and best >= 0:
-        place = (best + too_large) // 2
-        fits = attempt(left[place])
+        index = (best + too_large) // 2
+        fits = attempt(left[index])
         if fits is None:
-            del left[place]
+            del left[index]
             too_large -= 1
         elif fits:
-            best = place
+            best = index
         else:
-            too_large = place
+            too_large = index
     return left[best] if best >= 0 else None
 
 

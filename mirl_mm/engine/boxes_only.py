@@ -1,4 +1,4 @@
-"""A detector of masks for data that has boxes only."""
+"""Turn an instance segmentation config into a detection config, for data without masks."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A console for those who watch a training, beside the log file that has everything."""
+"""A brief log on the console, beside the log file that has everything."""
 
 import logging
 

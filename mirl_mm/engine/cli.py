@@ -1,4 +1,4 @@
-"""What command lines that take a config have in common."""
+"""Common options of command lines that take a config."""
 
 import argparse
 import os

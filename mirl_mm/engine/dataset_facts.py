@@ -1,4 +1,4 @@
-"""The data sets in a config; what it would say twice, in them and elsewhere, is taken from them.
+"""Settings derived from the data sets of a config: classes, ``num_classes``, annotation files.
 
 mmdet and mmseg want the number of classes in every head and a data set's annotation file in its metric, too; one of
 them is forgotten easily.

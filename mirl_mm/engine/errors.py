@@ -1,4 +1,4 @@
-"""How a tool ends that can't go on: with the one line that says why."""
+"""One-line errors of tools that run a training or a test; the traceback goes to the log file."""
 
 import contextlib
 import logging
@@ -50,10 +50,10 @@ def _of_worker(message: str) -> str | None:
 
 def _is_ours(error: Exception) -> bool:
     """Whether this package raised a ``RuntimeError``, whose message then says what to do."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    file = place.tb_frame.f_code.co_filename if place is not None else ""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    file = frame.tb_frame.f_code.co_filename if frame is not None else ""
     return isinstance(error, RuntimeError) and Path(file).is_relative_to(_PACKAGE)
 
 

@@ -1,4 +1,4 @@
-"""One setting, ``model.freeze_backbone``, for models of every origin."""
+"""``model.freeze_backbone``, one setting for models of every library."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""PyTorch's FSDP2 for a model on a plain backbone: sharing it out, and whole tensors from the shares and back."""
+"""PyTorch's FSDP2 for a model on a plain backbone: sharding it, and full tensors from the shards and back."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from .layer_decay import find_backbone
 
 
 def shard(model: nn.Module) -> None:
-    """Share a model out in place: a unit for each of the backbone's blocks, one for the rest.
+    """Shard a model in place: a unit for each of the backbone's blocks, one for the rest.
 
-    All processes must have the same weights. A state dict that is loaded afterwards has whole tensors, of which every
-    process takes its share.
+    All processes must have the same weights. A state dict that is loaded afterwards has full tensors, of which every
+    process takes its shard.
     """
     mesh = init_device_mesh(get_device(), (get_world_size(),))
     for block in find_backbone(model)[1].blocks:
@@ -27,13 +27,13 @@ def shard(model: nn.Module) -> None:
     fully_shard(model, mesh=mesh)
     for module in model.modules():
         if any(isinstance(parameter, DTensor) for parameter in module.parameters(recurse=False)):
-            module.register_load_state_dict_pre_hook(_share_weights)
+            module.register_load_state_dict_pre_hook(_shard_weights)
 
 
 @contextmanager
-def whole_states(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Let ``state_dict()`` of both return whole tensors on the CPU. All processes have to enter."""
-    weights, states = _whole(model.state_dict()), _whole(optimizer.state_dict())
+def full_states(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Let ``state_dict()`` of both return full tensors on the CPU. All processes have to enter."""
+    weights, states = _full(model.state_dict()), _full(optimizer.state_dict())
     handles = [
         model.register_state_dict_post_hook(lambda _, state_dict, *__: state_dict.update(weights)),
         optimizer.register_state_dict_post_hook(lambda *_: states),
@@ -49,7 +49,7 @@ def whole_states(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator
 def gathered(model: nn.Module) -> Iterator[None]:
     """Give each process the whole model for a while, so that it can use any part of it without the others.
 
-    All processes have to enter and to leave; a model that is not shared out is left alone.
+    All processes have to enter and to leave; a model that is not sharded is left alone.
     """
     units = [module for module in model.modules() if isinstance(module, FSDPModule)]
     for unit in units:
@@ -63,35 +63,35 @@ def gathered(model: nn.Module) -> Iterator[None]:
             unit.reshard()
 
 
-def _whole(value: Any) -> Any:
+def _full(value: Any) -> Any:
     """The same dicts and lists with every distributed tensor gathered to the CPU, one after the other."""
     if isinstance(value, Mapping):
-        return {key: _whole(item) for key, item in value.items()}
+        return {key: _full(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_full(item) for item in value]
     return value.full_tensor().cpu() if isinstance(value, DTensor) else value
 
 
-def _share_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Replace what is loaded into ``module``'s own parameters by this process's share of it."""
+def _shard_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Replace what is loaded into ``module``'s own parameters by this process's shard of it."""
     for name, parameter in module.named_parameters(recurse=False):
         key = prefix + name
         if key in state_dict:
-            state_dict[key] = _share(state_dict[key], parameter)
+            state_dict[key] = _shard_like(state_dict[key], parameter)
 
 
-def share_states(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
-    """Likewise for the states of an optimiser: what has its parameter's shape."""
+def shard_states(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """A state dict of an optimiser with this process's shard of whatever has its parameter's shape."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    numbers = [number for group in state_dict["param_groups"] for number in group["params"]]
+    indices = [index for group in state_dict["param_groups"] for index in group["params"]]
     states = dict(state_dict["state"])
-    for number, parameter in zip(numbers, parameters, strict=True):
-        if number in states:
-            states[number] = {key: _share(value, parameter) for key, value in states[number].items()}
+    for index, parameter in zip(indices, parameters, strict=True):
+        if index in states:
+            states[index] = {key: _shard_like(value, parameter) for key, value in states[index].items()}
     return {**state_dict, "state": states}
 
 
-def _share(value: Any, parameter: Tensor) -> Any:
+def _shard_like(value: Any, parameter: Tensor) -> Any:
     if not isinstance(parameter, DTensor) or isinstance(value, DTensor) or not isinstance(value, Tensor):
         return value
     if value.shape != parameter.shape:  # an optimiser's step count, or what the load will refuse

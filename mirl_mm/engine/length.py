@@ -1,4 +1,4 @@
-"""How long a training is, in one place: the loop's length, and what has to follow it."""
+"""The length of a training in epochs or iterations; schedule and intervals follow it."""
 
 import math
 from collections.abc import Iterator, Mapping

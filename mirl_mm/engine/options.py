@@ -1,4 +1,4 @@
-"""``--cfg-options``: an override must name something that is read."""
+"""Check ``--cfg-options``: an override must name a key that is read."""
 
 import difflib
 import inspect

@@ -1,4 +1,4 @@
-"""From which checkpoint a run goes on."""
+"""The checkpoint from which a run is resumed."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mirl_mm.checkpoint.latest import find_latest
 from mirl_mm.text import short_path
 
-from .first_process import by_first_process
+from .main_process import on_main_process
 
 #: Behind the name of a checkpoint that was found damaged and is kept aside.
 DAMAGED = ".damaged"
@@ -24,7 +24,7 @@ def find_resumed(work_dir: str | Path) -> str | None:
     Raises:
         ValueError: If there are checkpoints, and none of them is whole.
     """
-    return by_first_process(_find, work_dir)
+    return on_main_process(_find, work_dir)
 
 
 def _find(work_dir: str | Path) -> str | None:

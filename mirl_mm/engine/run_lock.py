@@ -1,4 +1,4 @@
-"""One run at a time in a work dir."""
+"""A lock, so that one run at a time is in a work dir."""
 
 import atexit
 import fcntl
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .first_process import by_first_process
+from .main_process import on_main_process
 
 #: In the work dir; empty when no run is in it.
 LOCK = ".lock"
@@ -31,7 +31,7 @@ def lock_work_dir(work_dir: str | Path, make: bool = True) -> None:
     locks are unknown to other machines (:func:`_locks_are_local`), or there are none, what the file says counts: of a
     process of this machine it is known whether it lives; that of another machine is believed.
 
-    With several processes, the first takes the lock, and all of them fail if it can't. A process that has the lock
+    With several processes, rank 0 takes the lock, and all of them fail if it can't. A process that has the lock
     already keeps it.
 
     Args:
@@ -41,7 +41,7 @@ def lock_work_dir(work_dir: str | Path, make: bool = True) -> None:
     Raises:
         RuntimeError: If another run is in the work dir, with its process, machine and start.
     """
-    by_first_process(_lock, Path(work_dir).resolve(), make)
+    on_main_process(_lock, Path(work_dir).resolve(), make)
 
 
 def unlock_work_dir(work_dir: str | Path) -> None:

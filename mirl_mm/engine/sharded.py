@@ -1,4 +1,4 @@
-"""FSDP: each process keeps a share of every weight, gradient and optimiser state, and training stays the same."""
+"""FSDP: weights, gradients and optimiser states are sharded over the processes, and training stays the same."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mirl_mm.models.backbones.pretrained import skip_pretrained
 from mirl_mm.registry import RUNNERS
 
 from .ema import ModelEMAHook
-from .fsdp import shard, share_states, whole_states
+from .fsdp import full_states, shard, shard_states
 from .runner import Runner
 
 
@@ -19,14 +19,14 @@ from .runner import Runner
 class ShardedRunner(Runner):
     """:class:`mirl_mm.engine.Runner` with PyTorch's FSDP2 in place of DDP; a config asks for it by ``runner_type``.
 
-    Every process stores its share of the weights, gradients and optimiser states. The backbone's blocks are gathered
+    Every process stores its shard of the weights, gradients and optimiser states. The backbone's blocks are gathered
     one at a time, in forward and backward pass, and all else (embeddings, decoders, necks, heads) together, for the
     whole step. The gradients are averaged over the processes as by DDP.
 
     Checkpoints are those of an ordinary run: whole tensors in one file, which any number of processes, with or
     without FSDP, loads and resumes. To write one, each process gathers it in its CPU memory (12 bytes for each
     parameter with AdamW). Gradients are reduced after every batch, also while they accumulate: their sum
-    then takes a share's memory, where DDP's takes the whole.
+    then takes a shard's memory, where DDP's takes the whole.
 
     Evaluation alone (``tools/test.py``) is as with DDP.
 
@@ -35,16 +35,14 @@ class ShardedRunner(Runner):
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Initialise the model, give all processes the first one's weights, and deal them out.
+        """Initialise the model, broadcast the weights of rank 0, and shard them.
 
-        mmengine initialises weights after it has wrapped the model, which would fill each share on its own.
+        mmengine initialises weights after it has wrapped the model, which would fill each shard on its own.
         """
         if self._train_loop is None:
             return super().wrap_model(model_wrapper_cfg, model)
         if not self.distributed:
-            raise ValueError(
-                "FSDP shares a model out to several processes: start with tools/dist_train.sh or --launcher"
-            )
+            raise ValueError("FSDP shards a model over several processes: start with tools/dist_train.sh or --launcher")
         if self.cfg.get("sync_bn"):
             model = convert_sync_batchnorm(model, self.cfg.sync_bn)
         self.model = model.to(get_device())
@@ -58,10 +56,10 @@ class ShardedRunner(Runner):
         """Nothing: :meth:`wrap_model` has done it."""
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """As mmengine's; the optimiser takes whole states from a checkpoint."""
+        """As mmengine's; the optimiser takes full states from a checkpoint."""
         built = super().build_optim_wrapper(optim_wrapper)
         if isinstance(built, OptimWrapper) and built is not optim_wrapper:
-            built.optimizer.register_load_state_dict_pre_hook(share_states)
+            built.optimizer.register_load_state_dict_pre_hook(shard_states)
         return built
 
     def train(self) -> nn.Module:
@@ -75,5 +73,5 @@ class ShardedRunner(Runner):
 
     def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """As mmengine's, which the first process alone runs: all of them gather the tensors for it."""
-        with whole_states(self.model, self.optim_wrapper.optimizer):
+        with full_states(self.model, self.optim_wrapper.optimizer):
             super().save_checkpoint(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a training is going to do, in a few lines."""
+"""A summary of a training's resolved settings, for the log."""
 
 from collections.abc import Mapping
 from pathlib import Path

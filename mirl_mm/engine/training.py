@@ -1,4 +1,4 @@
-"""A training from a config and what is asked for besides: for the command line and for Python alike."""
+"""A training from a config and options, for the command line and for Python alike."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def prepare_training(
         validate: Whether there is a validation.
         amp: bfloat16 mixed precision, whatever the config says.
         compile: Compile what is trained: :func:`~mirl_mm.engine.runtime.compile_training`.
-        fsdp: Share the model out to the processes.
+        fsdp: Shard the model over the processes (FSDP).
         trackers: Names of :data:`~mirl_mm.engine.trackers.TRACKERS` to report to.
         pretrained: Checkpoint from whose weights the backbone starts.
         load_from: Checkpoint from whose weights the whole model starts.

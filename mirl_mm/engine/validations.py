@@ -1,4 +1,4 @@
-"""Which validations of a run are done, so that one that a kill cut off is caught up on."""
+"""The record of a run's validations, so that one that a kill cut off is done on resuming."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mirl_mm.file_backend import write_file
 
-from .first_process import by_first_process
+from .main_process import on_main_process
 
 #: Beside the checkpoints: steps that were validated, and the metrics.
 RECORD = "validated.json"
@@ -43,7 +43,7 @@ class Validations:
             resumed_in: Folder of the checkpoint from which it was resumed, if it was.
         """
         step = current_step(runner)
-        known = by_first_process(_read, Path(resumed_in) / RECORD) if resumed_in is not None else {}
+        known = on_main_process(_read, Path(resumed_in) / RECORD) if resumed_in is not None else {}
         self._metrics = {key: metrics for key, metrics in known.items() if int(key) <= step}
         self._write()
         if not is_due(runner, step) or runner.message_hub.runtime_info.get(_KEY) == step:

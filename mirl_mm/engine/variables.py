@@ -1,4 +1,4 @@
-"""Variables of a config file: what the file itself has read, and nothing reads any more when it has been run."""
+"""Refuse ``--cfg-options`` of a variable that only the config file itself reads."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Where a detector loses: confusions between classes, and what is missed by size."""
+"""A detector's confusion matrix, and what it misses by object size."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""An encoder as it stands in a checkpoint, with what its images go through; or the same with random weights."""
+"""A frozen encoder of a checkpoint, or one with random weights, with its preprocessing."""
 
 import hashlib
 import json

@@ -83,7 +83,7 @@ def extract_features(
     """Features of all images, in their order.
 
     The encoder is put into evaluation mode for the while, and no global random number is drawn. In a distributed run
-    each process takes its share of the images, and all get all features: every process has to call this.
+    each process takes its shard of the images, and all get all features: every process has to call this.
 
     Args:
         encoder: The encoder; it stays on its device.
@@ -107,11 +107,11 @@ def extract_features(
     if pool == "token" and not encoder.backbone.has_class_token:
         raise ValueError("pool 'token' is the class token, which this encoder lacks: take 'avg'")
     rank, world_size = get_dist_info()
-    share = images.share(rank, world_size)
+    shard = images.shard(rank, world_size)
     rows = -(-len(images) // world_size)  # processes with an image less fill up with one row of zeros
     kept = {depth: torch.zeros(rows, encoder.backbone.embed_dims, dtype=dtype) for depth in depths}
     loader = DataLoader(
-        share,
+        shard,
         batch_size,
         num_workers=workers,
         collate_fn=default_collate,

@@ -1,4 +1,4 @@
-"""Labelled images to judge features by: some of a data set's, and two sets that agree on their classes."""
+"""Labelled images for probing: subsets of a data set, and a training and a validation set with the same classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,16 +37,16 @@ class LabelledImages(Dataset):
         """The files, in order."""
         return [self.dataset.get_data_info(index)["img_path"] for index in self.indices]
 
-    def share(self, rank: int, world_size: int) -> "LabelledImages":
-        """Every ``world_size``-th image from number ``rank`` on."""
+    def shard(self, rank: int, world_size: int) -> "LabelledImages":
+        """The images of one process: every ``world_size``-th from index ``rank`` on."""
         return LabelledImages(self.dataset, self.indices[rank::world_size])
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, number: int) -> dict:
-        """A sample; should its pipeline draw random numbers, they depend on the image's place in the folder alone."""
-        return self.dataset[draw(0, 0, self.indices[number])]
+    def __getitem__(self, index: int) -> dict:
+        """A sample; should its pipeline draw random numbers, they depend on the image's index in the folder alone."""
+        return self.dataset[draw(0, 0, self.indices[index])]
 
 
 def labelled_images(cfg: Mapping[str, Any], limit: int = 0) -> LabelledImages:

@@ -154,9 +154,9 @@ class _Problem:
         loss, weight_grad, bias_grad = torch.zeros((), dtype=torch.float64), torch.zeros_like(weight), bias * 0
         w, b = (tensor.to(self.x.device, torch.float32) for tensor in (weight, bias))
         for x, labels in zip(self.x.split(_CHUNK), self.labels.split(_CHUNK), strict=True):
-            log_shares = torch.addmm(b, x, w.t()).log_softmax(dim=1)
-            loss -= log_shares.gather(1, labels[:, None]).cpu().double().sum()  # a rounded sum would mislead the search
-            error = log_shares.exp_()
+            log_probs = torch.addmm(b, x, w.t()).log_softmax(dim=1)
+            loss -= log_probs.gather(1, labels[:, None]).cpu().double().sum()  # a rounded sum would mislead the search
+            error = log_probs.exp_()
             error[torch.arange(len(x), device=x.device), labels] -= 1
             weight_grad += (error.t() @ x).cpu().double()
             bias_grad += error.sum(dim=0).cpu().double()
@@ -165,7 +165,7 @@ class _Problem:
 
 
 def _statistics(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, (C,) float64; the deviation of a constant channel counts as 1."""
+    """Mean and std of each channel, (C,) float64; the std of a constant channel counts as 1."""
     mean = torch.stack([part.double().sum(dim=0) for part in features.split(_CHUNK)]).sum(dim=0) / len(features)
     squares = [(part.double() - mean).square().sum(dim=0) for part in features.split(_CHUNK)]
     std = (torch.stack(squares).sum(dim=0) / len(features)).sqrt()

@@ -1,4 +1,4 @@
-"""Where a segmentation is wrong: which classes are taken for which, at borders or within regions. NumPy and OpenCV."""
+"""A segmentor's confusion matrix, and its errors near borders and within regions. NumPy and OpenCV."""
 
 import os
 from collections.abc import Sequence
@@ -46,8 +46,9 @@ def count_seg_errors(truth: NDArray, predicted: NDArray, num_classes: int, width
     """Compare an image's labels with a prediction.
 
     Args:
-        truth: ``(H, W)``, numbers of classes; 255 where there is none, which counts nowhere.
-        predicted: Likewise; a labelled pixel without a prediction is wrong nowhere in the matrix, but in its zone.
+        truth: ``(H, W)``, class indices; 255 where there is none, which counts nowhere.
+        predicted: ``(H, W)``, class indices; a labelled pixel without a prediction is wrong nowhere in the matrix, but
+            in its zone.
         num_classes: C.
         width: Pixels whose distance from another class is at most this are border.
 

@@ -24,7 +24,7 @@ class Instance:
 
     Attributes:
         box: (x1, y1, x2, y2) in the image's pixels.
-        label: Number of its class, which gives the colour.
+        label: Index of its class, which gives the colour.
         text: Beside the box, such as a name and a score.
         mask: ``(H, W)`` bool, or None.
         ignored: Drawn grey and dashed, if it counts neither as found nor as missed.
@@ -118,15 +118,15 @@ def _draw_texts(draw: ImageDraw.ImageDraw, items: Sequence[tuple[Instance, _Span
         # Small objects have small texts, so that crowds stay visible.
         letters = font(large if min(span[2] - span[0], span[3] - span[1]) > 4 * large else max(round(large * 0.75), 10))
         length, height = round(letters.getlength(item.text)) + 6, round(letters.size) + 4
-        places = [_within(place, length, height, size) for place in _places(span, length, height)]
-        place = next((p for p in places if not any(_overlap(p, other) for other in taken)), places[0])
-        taken.append(place)
-        draw.rectangle(place, fill=item.colour)
-        middle = (place[0] + 3, (place[1] + place[3]) / 2)
+        positions = [_within(corner, length, height, size) for corner in _corners(span, length, height)]
+        position = next((p for p in positions if not any(_overlap(p, other) for other in taken)), positions[0])
+        taken.append(position)
+        draw.rectangle(position, fill=item.colour)
+        middle = (position[0] + 3, (position[1] + position[3]) / 2)
         draw.text(middle, item.text, ink_on(item.colour), letters, anchor="lm")
 
 
-def _places(span: _Span, length: int, height: int) -> Iterator[tuple[int, int]]:
+def _corners(span: _Span, length: int, height: int) -> Iterator[tuple[int, int]]:
     """Top left corners where a text may stand, the best first: on the box's top, within it, below, at its right end."""
     left, top, right, bottom = span
     yield left, top - height

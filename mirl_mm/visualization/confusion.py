@@ -1,4 +1,4 @@
-"""Which classes are taken for which: a matrix as a picture and as a table."""
+"""Confusion matrices as pictures and as tables."""
 
 from collections.abc import Sequence
 

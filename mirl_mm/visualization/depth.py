@@ -75,8 +75,8 @@ def _draw_segments(axis: Axes, borders: Sequence[int]) -> None:
         axis.axvline(border, color="#DDDDDD", linewidth=1, zorder=0)
     for number, (start, stop) in enumerate(pairwise(borders), start=1):
         centre = ((start + stop) / 2, 1.0)
-        place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
-        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=_GREY, **place)
+        above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=_GREY, **above)
 
 
 def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> None:

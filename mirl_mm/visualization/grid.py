@@ -59,33 +59,33 @@ def draw_grid(
     """
     images = next(iter(columns.values()))
     cell = _cell_size(*images.shape[-2:])
-    places = list(_places(columns, cell[0]))
-    width = places[-1].left + cell[0] + _MARGIN
+    positions = list(_positions(columns, cell[0]))
+    width = positions[-1].left + cell[0] + _MARGIN
     heading, text, small = font(16, bold=True), font(15), font(13)
     lines = wrap(caption, small, width - 2 * _MARGIN)
     titles_at = _MARGIN + (28 if title else 0)
-    top = titles_at + (22 if any(place.group for place in places) else 0) + 24
+    top = titles_at + (22 if any(column.group for column in positions) else 0) + 24
     row_height = 18 + cell[1] + _GAP
     canvas = Image.new("RGB", (width, top + row_height * len(labels) + 18 * len(lines) + 2 * _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
 
     draw.text((_MARGIN, _MARGIN), shorten(title, heading, width - 2 * _MARGIN), INK, heading)
-    for group, members in groupby(places, key=lambda place: place.group):
+    for group, members in groupby(positions, key=lambda column: column.group):
         span = list(members)
         if group:
             draw.text(((span[0].left + span[-1].left + cell[0]) / 2, titles_at), group, INK, heading, anchor="ma")
-    for place in places:
-        draw.text((place.left + cell[0] / 2, top - 22), place.name, INK, text, anchor="ma")
+    for column in positions:
+        draw.text((column.left + cell[0] / 2, top - 22), column.name, INK, text, anchor="ma")
 
     for row, label in enumerate(labels):
         y = top + row * row_height
-        noted = _noted(places, notes[row] if notes else {})
-        room = min((place.left for place, _ in noted), default=width) - _MARGIN - _GAP
+        noted = _noted(positions, notes[row] if notes else {})
+        room = min((column.left for column, _ in noted), default=width) - _MARGIN - _GAP
         draw.text((_MARGIN, y), shorten(label, small, room), FAINT, small)
-        for place, note in noted:
-            draw.text((place.left + cell[0], y), note, FAINT, small, anchor="ra")
-        for place, pictures in zip(places, columns.values(), strict=True):
-            canvas.paste(_to_picture(pictures[row], cell), (place.left, y + 18))
+        for column, note in noted:
+            draw.text((column.left + cell[0], y), note, FAINT, small, anchor="ra")
+        for column, pictures in zip(positions, columns.values(), strict=True):
+            canvas.paste(_to_picture(pictures[row], cell), (column.left, y + 18))
     for i, line in enumerate(lines):
         draw.text((_MARGIN, top + row_height * len(labels) + _MARGIN + 18 * i), line, FAINT, small)
     return np.asarray(canvas)
@@ -103,7 +103,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return (images * 255).round().byte().movedim(-3, -1).cpu().numpy()
 
 
-class _Place(NamedTuple):
+class _Column(NamedTuple):
     """Where a column stands: its group's name (empty if alone), its own, and its left edge in pixels."""
 
     group: str
@@ -111,19 +111,19 @@ class _Place(NamedTuple):
     left: int
 
 
-def _places(titles: Mapping[str, Tensor], cell_width: int) -> Iterator[_Place]:
+def _positions(titles: Mapping[str, Tensor], cell_width: int) -> Iterator[_Column]:
     left, last = _MARGIN, None
     for title in titles:
         group, _, name = title.rpartition(": ")
         if last is not None:
             left += cell_width + (_GAP if group == last else _GROUP_GAP)
-        yield _Place(group, name, left)
+        yield _Column(group, name, left)
         last = group
 
 
-def _noted(places: Sequence[_Place], notes: Mapping[str, str]) -> list[tuple[_Place, str]]:
-    """The place over which each note stands: the last of its group."""
-    last = {place.group or place.name: place for place in places}
+def _noted(positions: Sequence[_Column], notes: Mapping[str, str]) -> list[tuple[_Column, str]]:
+    """The column over which each note stands: the last of its group."""
+    last = {column.group or column.name: column for column in positions}
     return [(last[name], note) for name, note in notes.items()]
 
 

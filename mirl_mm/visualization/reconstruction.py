@@ -1,4 +1,4 @@
-"""From a pre-trainer's predictions to images."""
+"""Reconstructions: a pre-trainer's predictions as images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Reconstruction:
     """A batch of images as a pre-trainer sees and completes them.
 
     A prediction of a normalised target says how a patch's pixels deviate from the patch's mean, in units of its
-    standard deviation. To show it, mean and deviation are taken from the **original** patch, which the model does not
+    standard deviation. To show it, mean and std are taken from the **original** patch, which the model does not
     know. So each patch's brightness and contrast are given; what the model contributes is its colour and structure.
 
     Attributes:
@@ -83,7 +83,7 @@ class Reconstruction:
 def caption(norm_target: bool, pasted: bool) -> str:
     """What has to be known to read pictures of reconstructions, as a sentence or two."""
     scale = (
-        "Predictions are un-normalised by the mean and deviation of the original's patches, which the model does not "
+        "Predictions are un-normalised by the mean and std of the original's patches, which the model does not "
         "know: each patch's brightness and contrast are given, its colour and structure are predicted."
         if norm_target
         else "Predictions are pixels as they are: no statistics of the original are used."
@@ -182,7 +182,7 @@ class _Display:
 
 
 def _pixel_statistics(model: nn.Module) -> tuple[Tensor | float, Tensor | float]:
-    """Mean and deviation, in grey levels, with which the model's data preprocessor normalises pixels."""
+    """Mean and std, in grey levels, with which the model's data preprocessor normalises pixels."""
     preprocessor = model.data_preprocessor
     if getattr(preprocessor, "_enable_normalize", False):
         return preprocessor.mean, preprocessor.std  # type: ignore[return-value]

@@ -30,7 +30,7 @@ def paint_regions(
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        labels: ``(H, W)``, numbers of classes.
+        labels: ``(H, W)``, class indices.
         palette: ``(C, 3)`` uint8 RGB.
         opacity: How much of a class's colour covers the image, 0..1.
         known: ``(H, W)`` bool; pixels without label (False) stay as they are, whatever their number. Default: all.

@@ -23,7 +23,7 @@ def draw_segmentation(
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        labels: ``(H, W)``, numbers of classes.
+        labels: ``(H, W)``, class indices.
         names: Of all classes.
         palette: ``(C, 3)`` uint8 RGB.
         truth: ``(H, W)``, true labels; 255 where there is none.

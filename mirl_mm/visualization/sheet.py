@@ -55,8 +55,8 @@ def contact_sheet(
     big, small = font(16, bold=True), font(13)
     width = 2 * _MARGIN + columns * (cell + _GAP) - _GAP
     named = max(min(width - 2 * _MARGIN - _LINE, 200), 1)
-    places = _flow([min(small.getlength(name), named) for _, name in legend], width)
-    below_all = (places[-1][1] + _LINE + _GAP) if places else 0
+    corners = _flow([min(small.getlength(name), named) for _, name in legend], width)
+    below_all = (corners[-1][1] + _LINE + _GAP) if corners else 0
     size = width, tops[-1] - _GAP + _MARGIN + int(below_all)
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -71,7 +71,7 @@ def contact_sheet(
             number = f"{share:.0%}"
             draw.text((left + cell - 3, y), number, FAINT, small, anchor="ra")
             draw.text((left + 3, y), shorten(name, small, cell - 12 - small.getlength(number)), INK, small)
-    for (colour, name), (x, y) in zip(legend, places, strict=True):
+    for (colour, name), (x, y) in zip(legend, corners, strict=True):
         y += tops[-1]
         draw.rectangle((x, y, x + 14, y + 14), tuple(colour), outline=(60, 60, 60))
         draw.text((x + _LINE, y), shorten(name, small, named), INK, small)
@@ -80,14 +80,14 @@ def contact_sheet(
 
 def _flow(widths: Sequence[float], width: int) -> list[tuple[float, int]]:
     """Left upper corners of a legend's items, in lines within a sheet's width."""
-    places: list[tuple[float, int]] = []
+    corners: list[tuple[float, int]] = []
     x, y = float(_MARGIN), 0
     for each in widths:
         if x > _MARGIN and x + _LINE + each > width - _MARGIN:
             x, y = float(_MARGIN), y + _LINE
-        places.append((x, y))
+        corners.append((x, y))
         x += _LINE + each + 2 * _GAP
-    return places
+    return corners
 
 
 def _rows(pictures: Sequence[Image.Image], columns: int) -> list[Sequence[Image.Image]]:

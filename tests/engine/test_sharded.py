@@ -130,10 +130,10 @@ def knn_accuracy(work_dir: Path) -> list[str]:
     return found
 
 
-def test_what_can_not_be_shared_out_is_refused(tmp_path):
+def test_what_can_not_be_sharded_is_refused(tmp_path):
     cfg = config(write_images(tmp_path / "data", 8), tmp_path / "run")
     cfg.runner_type = "mirl_mm.ShardedRunner"
-    with pytest.raises(ValueError, match=r"FSDP shares a model out .*: start with tools/dist_train.sh or --launcher"):
+    with pytest.raises(ValueError, match=r"FSDP shards a model .*: start with tools/dist_train.sh or --launcher"):
         train(cfg)
 
 

@@ -85,7 +85,7 @@ def test_cache_is_for_the_same_weights_settings_and_images(given, tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 1
     probe(tmp_path).run(other, train, val, [2])
     probe(tmp_path, ProbeSettings(k=4, l2_grid=(0.1, 0.01))).run(encoder, train, val, [2])
-    probe(tmp_path).run(encoder, train, val.share(0, 2), [2])
+    probe(tmp_path).run(encoder, train, val.shard(0, 2), [2])
     files = sorted((tmp_path / "cache").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     assert len(files) == 4
     assert json.loads(files[0].read_text())["depths"].keys() == {"2", "3"}

@@ -34,7 +34,7 @@ def test_pictures_of_a_glob(trained, monkeypatch, capsys):
     files = [out / "reconstruction_1.png", out / "reconstruction_2.png"]
     assert shown.splitlines()[-2:] == [str(file) for file in files]
     assert "5 images; mean loss: pair_1_2" in shown
-    assert "un-normalised by the mean and deviation of the original's patches" in shown
+    assert "un-normalised by the mean and std of the original's patches" in shown
     three, two = (np.asarray(Image.open(file)) for file in files)
     assert three.shape[0] - two.shape[0] > 112  # a row less
     assert not list(out.glob("*.tmp*"))

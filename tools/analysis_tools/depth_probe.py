@@ -44,8 +44,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("-k", type=int, default=20, help="neighbours that vote")
     parser.add_argument("--temperature", type=float, default=0.07, help="of the votes")
     parser.add_argument("--l2", type=float, nargs="+", default=list(L2_GRID), help="penalties to choose from")
-    parser.add_argument("--num-train", type=int, default=0, help="at most so many, evenly spread; 0: all")
-    parser.add_argument("--num-val", type=int, default=0, help="likewise")
+    parser.add_argument("--num-train", type=int, default=0, help="training images at most, evenly spread; 0: all")
+    parser.add_argument("--num-val", type=int, default=0, help="validation images at most; 0: all")
     parser.add_argument("--batch-size", type=int, default=64, help="images at a time in the encoder")
     parser.add_argument("--workers", type=int, default=2, help="processes that load images")
     parser.add_argument(
@@ -69,10 +69,10 @@ def encoders(args: argparse.Namespace) -> list[FrozenEncoder]:
     given = [load_encoder(*parts) for parts in zip(args.checkpoints, configs, args.labels, strict=True)]
     if not args.random:
         return given
-    first = {architecture(encoder): place for place, encoder in reversed(list(enumerate(given)))}
-    for place in sorted(first.values()):
-        name = "random weights" + (f" ({args.labels[place]})" if len(first) > 1 else "")
-        given.append(random_encoder(args.checkpoints[place], configs[place], name, args.seed))
+    first = {architecture(encoder): index for index, encoder in reversed(list(enumerate(given)))}
+    for index in sorted(first.values()):
+        name = "random weights" + (f" ({args.labels[index]})" if len(first) > 1 else "")
+        given.append(random_encoder(args.checkpoints[index], configs[index], name, args.seed))
     return given
 
 

@@ -56,7 +56,7 @@ word before it says that the value is found in what the config is made into:
 | `built` | the model |
 | `decay of`, `scale of` | a parameter's weight decay, and its share of the learning rate |
 | `rate at` | the learning rate, after as many epochs or updates |
-| `std of` | the deviation of a layer's first weights, as drawn |
+| `std of` | the standard deviation of a layer's first weights, as drawn |
 | `images per update` | GPUs × `batch_size` × `accumulative_counts` |
 """
 

@@ -102,7 +102,7 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
 
 
 def chosen(dataset: Any, args: argparse.Namespace) -> list[int]:
-    """Numbers of the images that are drawn."""
+    """Indices of the images that are drawn."""
     number = min(args.num_images, len(dataset))
     return [i * len(dataset) // number for i in range(number)]
 

@@ -1,4 +1,4 @@
-"""Gradient accumulation that loses no step and resumes exactly."""
+"""Gradient accumulation that ends with each epoch, so that it resumes exactly."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner

@@ -1,4 +1,4 @@
-"""Has each batch norm something to average over?"""
+"""Check that each batch norm has more than one value to average."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Heads of detectors and segmentors that compute in bfloat16 what bfloat16 is good for, and no more."""
+"""float32 outputs of the heads of detectors and segmentors under mixed precision."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the encoder's features are worth while it is being pre-trained."""
+"""k-NN accuracy of the encoder's frozen features during pre-training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class KNNHook(Hook):
     Labels serve the measurement alone. The figure, in percent, goes to the log and to the visualizer as ``knn/top1``,
     for the features after the last block and its norm; with ``depths``, also as ``knn/top1_block8`` for those after 8
     blocks, without a norm. No random generator and no module's mode is changed: a run ends with the same weights with
-    the hook as without. In a distributed run every process takes its share of the images.
+    the hook as without. In a distributed run every process takes its shard of the images.
 
     Args:
         train: Config of the labelled images that neighbours are looked for in, such as

@@ -1,4 +1,4 @@
-"""A training to look at in a notebook: how far it is, and its curves."""
+"""Progress and curves of a training in a notebook."""
 
 import sys
 import time

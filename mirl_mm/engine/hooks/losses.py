@@ -1,4 +1,4 @@
-"""Losses on their way from the device to the log, and a loud stop at one that is not finite."""
+"""Losses fetched from the device when they are logged; a run stops at one that is not finite."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from torch import Tensor
 
 from mirl_mm.registry import HOOKS
 
-from .lines import next_line
+from .log_interval import iters_until_log
 
 
 class _Iteration(NamedTuple):
     """What is known of an iteration whose losses are not fetched yet.
 
     Attributes:
-        place: For the message.
+        step: Iteration and epoch, for the message.
         rate: Learning rate.
         files: Of the batch.
         names: Of the losses.
         values: Of the losses, on the device.
     """
 
-    place: str
+    step: str
     rate: float
     files: Sequence[str]
     names: tuple[str, ...]
@@ -64,9 +64,9 @@ class LossInfoHook(RuntimeInfoHook):
             return
         values = torch.stack([torch.as_tensor(value).detach().double().reshape(()) for value in outputs.values()])
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        place = f"iteration {runner.iter}{f' (epoch {runner.epoch})' if by_epoch else ''}"
+        step = f"iteration {runner.iter}{f' (epoch {runner.epoch})' if by_epoch else ''}"
         rate = runner.optim_wrapper.get_lr()["lr"][0]
-        self._waiting.append(_Iteration(place, rate, _files(data_batch), tuple(outputs), values))
+        self._waiting.append(_Iteration(step, rate, _files(data_batch), tuple(outputs), values))
         deferred = values.device.type != "cpu" if self.deferred is None else self.deferred
         if not deferred or self._is_due(runner, batch_idx):
             self._fetch(runner)
@@ -87,7 +87,7 @@ class LossInfoHook(RuntimeInfoHook):
 
     def _is_due(self, runner: Runner, batch_idx: int) -> bool:
         """Whether a hook of this iteration reads the log: the logger, or one that writes a checkpoint."""
-        if next_line(runner, batch_idx) == 0 or self.is_last_train_iter(runner):
+        if iters_until_log(runner, batch_idx) == 0 or self.is_last_train_iter(runner):
             return True
         return any(
             hasattr(hook, "save_begin")
@@ -108,7 +108,7 @@ class LossInfoHook(RuntimeInfoHook):
                 runner.message_hub.update_scalar(f"train/{name}", value)
             if not math.isfinite(losses.get("loss", 0.0)):
                 raise FloatingPointError(
-                    f"the loss is {losses['loss']} at {iteration.place}, lr {iteration.rate:.4g}; terms {losses}. "
+                    f"the loss is {losses['loss']} at {iteration.step}, lr {iteration.rate:.4g}; terms {losses}. "
                     f"Batch of rank {runner.rank}: {iteration.files}. Look at these images; lower the lr or lengthen "
                     "the warm-up; train in float32 (optim_wrapper.type=OptimWrapper) to rule out precision. "
                     "The last checkpoint is from before: go on from it with --resume"

@@ -1,4 +1,4 @@
-"""What a run tells of itself: gradient norm and throughput."""
+"""Gradient norm and images per second in the log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from mirl_mm.registry import HOOKS
 
-from .lines import next_line
+from .log_interval import iters_until_log
 
 
 @HOOKS.register_module()
@@ -61,7 +61,7 @@ class GradNormHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Ask for a measurement if an update in this iteration would be the last before a line."""
-        left = next_line(runner, batch_idx)
+        left = iters_until_log(runner, batch_idx)
         self._due = left is not None and left < runner.optim_wrapper._accumulative_counts
 
 

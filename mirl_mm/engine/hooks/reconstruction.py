@@ -1,4 +1,4 @@
-"""Pictures of what a pre-trainer has learnt so far."""
+"""Reconstructions drawn during pre-training."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Randomness of the model that depends on the iteration alone."""
+"""Random seeds of the model's operations, by iteration."""
 
 import random
 from typing import Any

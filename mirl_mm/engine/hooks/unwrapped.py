@@ -1,4 +1,4 @@
-"""The model of a run without what is around it."""
+"""The model of a run without its wrappers."""
 
 from typing import Any
 

@@ -1,11 +1,11 @@
-"""Which iterations the log has a line about."""
+"""When the log is due."""
 
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 
 
-def next_line(runner: Runner, batch_idx: int) -> int | None:
-    """Iterations from this one to the next that the log has a line about: 0 for this one itself, None if none is known.
+def iters_until_log(runner: Runner, batch_idx: int) -> int | None:
+    """Iterations until the next one that is logged: 0 for this one itself, None if none is known.
 
     What is costly to measure is measured where this says that it will be shown. The rule is that of mmengine's
     ``LoggerHook.after_train_iter``: a line at each multiple of its interval within the epoch, and, where an epoch is no
@@ -13,7 +13,7 @@ def next_line(runner: Runner, batch_idx: int) -> int | None:
 
     Args:
         runner: In training.
-        batch_idx: Number of the iteration, from 0: in the epoch, or of the training where it counts iterations.
+        batch_idx: Index of the iteration: in the epoch, or of the training where it counts iterations.
     """
     length = len(runner.train_dataloader)
     away: list[int] = []

@@ -1,4 +1,4 @@
-"""What one of several processes does for all of them."""
+"""Calls in the main process (rank 0) whose result, or error, all processes get."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, is_main_process
 
 
-def by_first_process(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in the first process alone; all of them get what it returns, or raise what it raises.
+def on_main_process(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function in the main process (rank 0) alone; all processes get what it returns, or raise what it raises.
 
     Args:
         function: What is done once, such as looking at a folder that is about to change.
