@@ -62,7 +62,7 @@ def use_folder(
         set_data_root(cfg, data_root)
         found = None
     else:
-        names = _given(classes, data_root) or (_named(cfg) if kind == "masks" else ()) or ()
+        names = _given(classes, data_root) or (dataset_classes(cfg) if kind == "masks" else ()) or ()
         request = Request(data_root, Path(out_dir).absolute(), val_share, seed, tuple(names))
         found = None if _fits(cfg, data_root, loaders) else FINDERS[kind](request)
         if found is not None:
@@ -154,18 +154,13 @@ def _given(classes: Sequence[str], data_root: str) -> Sequence[str]:
     return read_classes(classes[0], data_root) if len(classes) == 1 and classes[0].endswith(".txt") else classes
 
 
-def _named(cfg: Config) -> tuple[str, ...] | None:
-    """The classes that the config names."""
-    return dataset_classes(cfg)
-
-
 def _keeps(cfg: Config, kind: str | None, found: Sequence[str]) -> bool:
     """Whether the config's own classes, or those that its type of data set has, fit the data."""
     if kind == "classes":
         heads = (cfg.model.get("head") or {}).get("num_classes")
-        named = _named(cfg)
+        named = dataset_classes(cfg)
         return set(named) == set(found) if named else heads == len(found)
-    named = _named(cfg) or _default_classes(cfg)
+    named = dataset_classes(cfg) or _default_classes(cfg)
     if kind == "objects":
         return bool(named) and set(named) <= set(found)
     return tuple(named) == tuple(found)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -38,13 +39,10 @@ def plot_curves(runs: Mapping[str, Scalars], keys: Sequence[str] = (), title: st
     figure = Figure(figsize=(7.5 * columns if columns > 1 else 9, 4.5 * rows), layout="constrained", dpi=110)
     axes = figure.subplots(rows, columns, squeeze=False).flat[:]
     for panel, axis in zip(panels, axes, strict=False):
-        for name, run in runs.items():
-            for key in [panel] if panel else keys:
-                colour = _COLOURS[(list(runs).index(name) if panel else keys.index(key)) % len(_COLOURS)]
-                _draw(axis, run, key, name if panel else term_title(key), colour, thick=key == "loss" and not panel)
-        axis.set(xlabel="iteration", ylabel=term_title(panel) if panel else "")
-        axis.grid(alpha=0.25)
-        axis.legend()
+        if panel:
+            _draw(axis, [(run, panel, name) for name, run in runs.items()], term_title(panel))
+        else:
+            _draw(axis, [(run, key, term_title(key)) for run in runs.values() for key in keys])
     for axis in axes[len(panels) :]:
         axis.remove()
     if title:
@@ -76,11 +74,7 @@ def plot_run(run: Scalars, keys: Sequence[str] = (), title: str = "") -> Figure:
     panels = [panel for panel in (losses, metrics) if panel]
     figure = _Picture(figsize=(5.5 * len(panels) + 1, 3.6), layout="constrained", dpi=80)
     for axis, names in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
-        for name, colour in zip(names, _COLOURS * len(names), strict=False):
-            _draw(axis, run, name, term_title(name), colour, thick=name == "loss")
-        axis.set(xlabel="iteration")
-        axis.grid(alpha=0.25)
-        axis.legend()
+        _draw(axis, [(run, name, term_title(name)) for name in names])
     if title:
         figure.suptitle(title)
     return figure
@@ -98,13 +92,18 @@ def _metrics(runs: Iterable[Scalars]) -> list[str]:
     return [key for key in MAIN_METRICS if key in logged]
 
 
-def _draw(axis: Axes, run: Scalars, key: str, label: str, colour: tuple, thick: bool) -> None:
-    width = 2.4 if thick else 1.4
-    if run.train.get(key):
-        axis.plot(*zip(*run.train[key], strict=True), color=colour, label=label, linewidth=width)
-    if run.val.get(key):
-        points = zip(*run.val[key], strict=True)
-        axis.plot(*points, "o--", color=colour, label=f"{label} (validation)", linewidth=width * 0.6, markersize=4)
+def _draw(axis: Axes, curves: Sequence[tuple[Scalars, str, str]], ylabel: str = "") -> None:
+    """Runs, names of scalars and labels, each in a colour of its own; of one run, the loss in a thick line."""
+    for (run, key, label), colour in zip(curves, cycle(_COLOURS), strict=False):
+        width = 2.4 if key == "loss" and not ylabel else 1.4
+        if run.train.get(key):
+            axis.plot(*zip(*run.train[key], strict=True), color=colour, label=label, linewidth=width)
+        if run.val.get(key):
+            points = zip(*run.val[key], strict=True)
+            axis.plot(*points, "o--", color=colour, label=f"{label} (validation)", linewidth=width * 0.6, markersize=4)
+    axis.set(xlabel="iteration", ylabel=ylabel)
+    axis.grid(alpha=0.25)
+    axis.legend()
 
 
 def _check_keys(runs: Mapping[str, Scalars], keys: Sequence[str]) -> None:

@@ -9,22 +9,16 @@ matrix multiplication, or beside another way to compute the same: --compare plai
 
 import argparse
 import json
-import multiprocessing
-import platform
 import statistics
-import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import mmengine
-import timm
 import torch
 from mmengine.logging import MMLogger
 
-import mirl_mm
 from mirl_mm.analysis import pretraining_macs
+from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import HelpFormatter
@@ -32,7 +26,7 @@ from mirl_mm.datasets import preflight
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config, set_data_root
 from mirl_mm.errors import one_line_errors
-from mirl_mm.machine import cpu_name
+from mirl_mm.file_backend import write_file
 
 Choice = tuple[str, bool]  # dtype, and whether plain
 
@@ -41,32 +35,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
     parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
-    parser.add_argument("--iters", type=int, default=10, help="steps of each that are measured")
-    parser.add_argument("--warmup", type=int, default=2, help="steps of each before")
     parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="bf16: autocast")
     parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none", help="measured in turns")
     parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
     parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
     parser.add_argument("--compile", action="store_true", help="as tools/train.py --compile does")
-    parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
-    parser.add_argument(
-        "--clock",
-        choices=["wall", "cpu"],
-        default="wall",
-        help="cpu: seconds of computing, for a machine with other work; with --threads 1, on the CPU",
-    )
     parser.add_argument("--matmul-size", type=int, help="of the square matrices (default: 2048, on a GPU 8192)")
-    parser.add_argument("--no-memory", action="store_true", help="don't measure memory; on the CPU it takes a process")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and images")
-    parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
+    add_bench_options(parser, iters=10, warmup=2)
     add_cfg_options(parser)
-    args = parser.parse_args()
+    args = parse_bench_options(parser)
     if args.compare == args.dtype:
         parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")
-    if args.clock == "cpu" and (args.threads != 1 or torch.cuda.is_available()):
-        parser.error("--clock cpu adds up the threads' seconds, so it needs --threads 1 and no GPU")
-    if (args.batch_size is not None and args.batch_size < 1) or args.iters < 1:
-        parser.error("--batch-size and --iters must be positive")
     return args
 
 
@@ -89,25 +68,6 @@ def measure_memory(args: argparse.Namespace, choice: Choice) -> int:
     return peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size))
 
 
-def in_child(args: argparse.Namespace, choice: Choice) -> int:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure_memory, args, choice).result()
-
-
-def environment(args: argparse.Namespace) -> dict[str, Any]:
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    versions = {module.__name__: module.__version__ for module in (torch, timm, mmengine, mirl_mm)}
-    return {
-        **versions,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "cpu": cpu_name(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu,
-    }
-
-
 def summarise(
     args: argparse.Namespace,
     bench: TrainingBench,
@@ -118,8 +78,7 @@ def summarise(
     """Measure, and put everything into one dict."""
     variants = [bench.variant(*choice) for choice in choices]
     size = args.matmul_size or (8192 if bench.device.type == "cuda" else 2048)
-    clock = time.process_time if args.clock == "cpu" else time.perf_counter
-    measured: Measured = alternate(bench.model, variants, batches, args.iters, args.warmup, size, clock)
+    measured: Measured = alternate(bench.model, variants, batches, args.iters, args.warmup, size, clock(args))
     rows = {}
     for variant, (_, plain) in zip(variants, choices, strict=True):
         steps = measured.steps[variant.name]
@@ -143,7 +102,7 @@ def summarise(
     return {
         "config": args.config,
         "settings": {key: value for key, value in vars(args).items() if key not in ("config", "json")},
-        "environment": environment(args),
+        "environment": environment(),
         "device": str(bench.device),
         "batch_size": batch_size,
         "matmul_size": size,
@@ -186,7 +145,7 @@ def main() -> None:
     choices: list[Choice] = [(args.dtype, False), *other[args.compare]]
     memory: list[int] = []
     if not args.no_memory and not torch.cuda.is_available():
-        memory = [in_child(args, choice) for choice in choices]
+        memory = [in_child(measure_memory, args, choice) for choice in choices]
     bench, batch_size = set_up(args)
     batches = bench.loaded(batch_size) if args.data == "real" else bench.generated(batch_size)
     if not args.no_memory and not memory:
@@ -196,7 +155,7 @@ def main() -> None:
         row["peak_memory_bytes"] = peak
     print(report(result))
     if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=2, default=str))
+        write_file(args.json, json.dumps(result, indent=2, default=str))
 
 
 if __name__ == "__main__":

@@ -8,26 +8,20 @@ is compared shares the weights and takes turns; memory is measured in a process 
 
 import argparse
 import json
-import multiprocessing
-import platform
 import statistics
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from mmengine.device import get_device
 
-import mirl_mm
 from mirl_mm import DeepViT
+from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import peak_bytes, tick
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.errors import one_line_errors
+from mirl_mm.file_backend import write_file
 from mirl_mm.models.backbones import ARCHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -56,24 +50,8 @@ def parse_args() -> argparse.Namespace:
         default=["explicit", "ours", "ours+checkpointing"],
         help=f"to compare: {', '.join(WAYS)}",
     )
-    parser.add_argument("--iters", type=int, default=3, help="steps of each that are measured")
-    parser.add_argument("--warmup", type=int, default=1, help="steps of each before")
-    parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
-    parser.add_argument(
-        "--clock",
-        choices=["wall", "cpu"],
-        default="wall",
-        help="cpu: seconds of computing, for a machine with other work; with --threads 1, on the CPU",
-    )
-    parser.add_argument("--no-memory", action="store_true", help="don't measure memory")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and images")
-    parser.add_argument("--json", metavar="FILE", help="write everything to this file, too")
-    args = parser.parse_args()
-    if args.clock == "cpu" and (args.threads != 1 or torch.cuda.is_available()):
-        parser.error("--clock cpu adds up the threads' seconds, so it needs --threads 1 and no GPU")
-    if min(args.batch_size, args.iters) < 1 or args.warmup < 0:
-        parser.error("--batch-size and --iters must be positive, --warmup must not be negative")
-    return args
+    add_bench_options(parser, iters=3, warmup=1)
+    return parse_bench_options(parser)
 
 
 class Bench:
@@ -114,21 +92,16 @@ def measure_memory(args: argparse.Namespace, way: str) -> int:
     return peak_bytes(lambda: [bench.step(way) for _ in range(2)])
 
 
-def in_child(args: argparse.Namespace, way: str) -> int:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure_memory, args, way).result()
-
-
 def measure_time(bench: Bench, args: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds of each way's steps; the ways take turns."""
-    clock: Callable[[], float] = time.process_time if args.clock == "cpu" else time.perf_counter
+    now = clock(args)
     seconds: dict[str, list[float]] = {way: [] for way in args.ways}
     for turn in range(args.warmup + args.iters):
         for way in args.ways:
-            start = tick(clock)
+            start = tick(now)
             bench.step(way)
             if turn >= args.warmup:
-                seconds[way].append(tick(clock) - start)
+                seconds[way].append(tick(now) - start)
     return seconds
 
 
@@ -143,17 +116,14 @@ def summarise(args: argparse.Namespace, seconds: dict[str, list[float]], memory:
             rows[way] |= {"peak_memory_bytes": memory[way], "memory_ratio": memory[way] / memory[first]}
     return {
         "settings": {key: value for key, value in vars(args).items() if key != "json"},
-        "versions": {module.__name__: module.__version__ for module in (torch, timm, mirl_mm)},
-        "system": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "environment": environment(),
         "ways": rows,
     }
 
 
 def report(result: dict[str, Any]) -> str:
-    settings = result["settings"]
-    where = result["gpu"] or f"CPU, {result['threads']} threads"
+    settings, env = result["settings"], result["environment"]
+    where = env["gpu"] or f"CPU, {env['threads']} threads"
     lines = [
         f"{settings['arch']}, {settings['size'][0]} x {settings['size'][1]}, batch {settings['batch_size']}, "
         f"{settings['dtype']}, forward + backward, {settings['clock']} clock, torch {torch.__version__} on {where}",
@@ -168,11 +138,11 @@ def report(result: dict[str, Any]) -> str:
 def main() -> None:
     args = parse_args()
     bench = Bench(args)
-    memory = {} if args.no_memory else {way: in_child(args, way) for way in args.ways}
+    memory = {} if args.no_memory else {way: in_child(measure_memory, args, way) for way in args.ways}
     result = summarise(args, measure_time(bench, args), memory)
     print(report(result))
     if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=2))
+        write_file(args.json, json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":
