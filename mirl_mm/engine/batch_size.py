@@ -17,6 +17,7 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.logging import print_log
 
 import mirl_mm
+from mirl_mm.file_backend import write_file
 
 from .launch import drop_validation, prepare
 
@@ -70,8 +71,7 @@ def fit_batch_size(cfg: Config) -> None:
     scale_steps(cfg, Fraction(updates, accumulated))
     loader.batch_size, cfg.optim_wrapper.accumulative_counts = batch, updates
     if is_main_process():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(f"{batch} {updates}\n")
+        write_file(kept, f"{batch} {updates}\n")
     update = f"{updates} x {batch * get_world_size()} images"
     exact = "the config's update" if batch * updates == images else f"the config has {images * get_world_size()}"
     print_log(f"batch size {batch}: an update of {update}, {exact}; {why}", logger="current")

@@ -136,22 +136,12 @@ def search(sizes: Sequence[int], attempt: Callable[[int], bool | None]) -> int |
     Returns:
         None if no size fits.
     """
-    left = list(sizes)
-    best, index, too_large = -1, 0, len(left)
-    while index < too_large:
-        fits = attempt(left[index])
-        if fits is None:
-            del left[index]
-            too_large -= 1
-            continue
-        if not fits:
-            too_large = index
-            break
-        best = index
-        larger = (i for i in range(index + 1, too_large) if left[i] >= 2 * left[best])
-        index = next(larger, max(too_large - 1, index + 1))
-    while too_large - best > 1 and best >= 0:
+    left, best, too_large = list(sizes), -1, len(sizes)
+    while best + 1 < too_large:
         index = (best + too_large) // 2
+        if too_large == len(left):  # none was too large yet
+            doubled = (i for i in range(best + 1, too_large) if best < 0 or left[i] >= 2 * left[best])
+            index = next(doubled, too_large - 1)
         fits = attempt(left[index])
         if fits is None:
             del left[index]

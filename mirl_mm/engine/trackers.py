@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.visualization import BaseVisBackend, MLflowVisBackend, WandbVisBackend
 
+from mirl_mm.file_backend import write_file
 from mirl_mm.registry import VISBACKENDS
 
 #: Types of back ends by the names that ``--tracker`` takes, which are those of the packages that they need; but for the
@@ -70,7 +71,7 @@ class _KeepsRun(BaseVisBackend):
     def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: Any) -> None:
         """As mmengine's."""
         if not getattr(self, "is_kept", False) and hasattr(self, "kept"):
-            self.kept.write_text(self.current_run() + "\n")
+            write_file(self.kept, self.current_run() + "\n")
             self.is_kept = True
         super().add_scalars(scalar_dict, step, file_path, **kwargs)
 
