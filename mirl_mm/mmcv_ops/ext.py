@@ -8,7 +8,8 @@ from typing import Any
 
 import torchvision
 
-from . import attention, carafe, deform_conv, focal, masked_conv, nms, psa_mask, roi_align, roi_pool
+from . import attention, carafe, deform_conv, focal, masked_conv, nms, psa_mask, roi_align, roi_pool  # noqa: F401
+from .precision import REGISTERED
 
 
 def get_compiler_version() -> str:
@@ -22,33 +23,9 @@ def get_compiling_cuda_version() -> str:
 
 
 OPS: dict[str, Callable[..., Any]] = {
-    op.__name__: op
-    for op in (
-        attention.ms_deform_attn_forward,
-        attention.ms_deform_attn_backward,
-        carafe.carafe_forward,
-        carafe.carafe_backward,
-        deform_conv.deform_conv_forward,
-        deform_conv.deform_conv_backward_input,
-        deform_conv.deform_conv_backward_parameters,
-        deform_conv.modulated_deform_conv_forward,
-        deform_conv.modulated_deform_conv_backward,
-        focal.sigmoid_focal_loss_forward,
-        focal.sigmoid_focal_loss_backward,
-        get_compiler_version,
-        get_compiling_cuda_version,
-        masked_conv.masked_im2col_forward,
-        masked_conv.masked_col2im_forward,
-        nms.nms,
-        nms.softnms,
-        nms.nms_match,
-        psa_mask.psamask_forward,
-        psa_mask.psamask_backward,
-        roi_align.roi_align_forward,
-        roi_align.roi_align_backward,
-        roi_pool.roi_pool_forward,
-        roi_pool.roi_pool_backward,
-    )
+    **REGISTERED,
+    "get_compiler_version": get_compiler_version,
+    "get_compiling_cuda_version": get_compiling_cuda_version,
 }
 
 

@@ -1,4 +1,4 @@
-"""In which precision the ops compute."""
+"""Registration of the ops, and the precision in which they compute."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 _NARROW = (torch.float16, torch.bfloat16)
+#: The ops by name.
+REGISTERED: dict[str, Callable[..., Any]] = {}
 
 
 def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function compute outside of autocast, and in float32 on half and bfloat16 tensors.
+    """Register a function as an op that computes outside of autocast, and in float32 on half and bfloat16 tensors.
 
     mmcv's compiled ops compute in the tensors' own precision, and most know no bfloat16; this is never less exact, and
     float32 and float64 stay as they are.
@@ -41,6 +43,7 @@ def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 return result.to(next(iter(narrow.values())).dtype)
             return result
 
+        REGISTERED[function.__name__] = call
         return call
 
     return decorate
