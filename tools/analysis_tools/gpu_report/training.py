@@ -25,19 +25,11 @@ def run(bench: Bench) -> None:
     folder = data.image_folder(bench.scratch.parent / ("few" if small else "many"), images, names)
     config = "configs/pretrain/" + ("mirl_tiny24_64px.py" if small else "mirl_vits54_in1k.py")
     work_dir = bench.scratch / f"run-{time.time():.0f}"
-    command = [
-        sys.executable,
-        str(ROOT / "tools/train.py"),
-        config,
-        "--data-root",
-        str(folder),
-        "--no-validate",
-        "--amp",
-    ]
-    command += ["--work-dir", str(work_dir), "--batch-size", str(batch), "--cfg-options", "custom_hooks=[]"]
-    command += [f"train_dataloader.num_workers={workers}", f"default_hooks.logger.interval={2 if small else 5}"]
-    command += ["auto_scale_lr.enable=False", "optim_wrapper.accumulative_counts=1"]
-    command += ["default_hooks.checkpoint.interval=1000"]
+    options = f"--no-validate --amp --batch-size {batch} --cfg-options custom_hooks=[] auto_scale_lr.enable=False"
+    options += f" train_dataloader.num_workers={workers} default_hooks.logger.interval={2 if small else 5}"
+    options += " optim_wrapper.accumulative_counts=1 default_hooks.checkpoint.interval=1000"
+    folders = ["--data-root", str(folder), "--work-dir", str(work_dir)]
+    command = [sys.executable, str(ROOT / "tools/train.py"), config, *folders, *options.split()]
     with bench.turn.alone():
         lines = log_for(command, work_dir, seconds)
     if len(lines["time"]) <= SKIPPED:
