@@ -1,15 +1,17 @@
 """tools/analysis_tools/benchmark.py from the command line; its figures are a matter of the machine."""
 
+import importlib
 import json
 import re
 import runpy
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from tests.training import ROOT, run_tool, small_config, write_images
+from tests.training import ROOT, small_config, write_images
 
 TOOL = ROOT / "tools/analysis_tools/benchmark.py"
 
@@ -21,22 +23,23 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(monkeypatch, *arguments) -> None:
+def run(monkeypatch, *arguments, main: Callable[[], None] | None = None) -> None:
     monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
     logger, threads = MMLogger.get_current_instance(), torch.get_num_threads()
     level = logger.level
     try:
-        runpy.run_path(str(TOOL), run_name="__main__")
+        main() if main else runpy.run_path(str(TOOL), run_name="__main__")
     finally:
         torch.set_num_threads(threads)
         logger.setLevel(level)
 
 
-def test_against_the_plain_formulation(folder):
-    """As a user runs it, with memory measured in processes of their own."""
+def test_against_the_plain_formulation(folder, monkeypatch, capsys):
+    """With memory measured in processes of their own, which import the tool by its name."""
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    main = importlib.import_module(TOOL.stem).main
     options = "--batch-size 4 --dtype fp32 --compare plain --iters 3 --warmup 1 --matmul-size 64 --threads 1"
-    done = run_tool(TOOL, folder / "config.py", *options.split(), "--json", folder / "out.json")
-    assert done.returncode == 0, done.stderr
+    run(monkeypatch, folder / "config.py", *options.split(), "--json", folder / "out.json", main=main)
     result = json.loads((folder / "out.json").read_text())
     assert list(result["variants"]) == ["fp32", "fp32 plain"]
     for row in result["variants"].values():
@@ -52,7 +55,7 @@ def test_against_the_plain_formulation(folder):
     assert result["environment"]["threads"] == 1
     assert result["environment"]["torch"] == torch.__version__
     assert len(result["times_as_fast"]["turns"]) == 3
-    assert re.search(r"fp32 is \d\.\d{3} times as fast as fp32 plain", done.stdout)
+    assert re.search(r"fp32 is \d\.\d{3} times as fast as fp32 plain", capsys.readouterr().out)
 
 
 def test_precisions_on_real_images(folder, monkeypatch, capsys, device):
