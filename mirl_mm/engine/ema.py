@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.hooks import EMAHook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import Runner, TestLoop, ValLoop
 from mmengine.runner.checkpoint import weights_to_cpu
@@ -106,17 +106,9 @@ class ModelEMAHook(EMAHook):
         if runner.optim_wrapper.should_update():
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Nothing is swapped: the loop evaluates both."""
-
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Nothing was swapped."""
-
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Nothing is swapped: the loop evaluates both."""
-
-    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Nothing was swapped."""
+    # nothing is swapped: the loops evaluate both
+    before_val_epoch, after_val_epoch = Hook.before_val_epoch, Hook.after_val_epoch
+    before_test_epoch, after_test_epoch = Hook.before_test_epoch, Hook.after_test_epoch
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """As mmengine's, with the average on the CPU, as all else in a checkpoint: a machine without GPU reads it."""
