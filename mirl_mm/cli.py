@@ -1,4 +1,4 @@
-"""What the command lines of the tools share."""
+"""Help and output of the tools' command lines."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writes: files that are whole or not there."""
 
 import json
 import os

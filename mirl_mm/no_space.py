@@ -1,4 +1,4 @@
-"""What is said when a file does not fit."""
+"""Errors of a full disk, a used-up quota, a limit on the size of files."""
 
 import errno
 import resource

@@ -1,4 +1,4 @@
-"""Files that are written and replace nothing: no input, and nothing that is not their own maker's.
+"""Checks that files which are written replace no input, and nothing that is not their own maker's.
 
 Whoever writes files whose names follow from those of inputs asks here first. A PNG file that is written through here
 says who made it and of what, so that the same run, done again, may replace it, and no other.

@@ -1,4 +1,4 @@
-"""Ending well at Ctrl-C and SIGTERM: at once, with a last line that says how to go on."""
+"""A graceful stop at Ctrl-C and SIGTERM: at once, with a last line that says how to go on."""
 
 import contextlib
 import multiprocessing

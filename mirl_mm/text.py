@@ -1,4 +1,4 @@
-"""Words for messages."""
+"""Text for messages: paths, counts, lists, tables."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What surrounds the model in a run: optimisation, schedules, hooks."""
+"""Optimisation, schedules, hooks, loops, launching."""
 
 from .ema import EMATestLoop, EMAValLoop, ModelEMAHook, WarmupEMA
 from .hooks import *  # noqa: F403

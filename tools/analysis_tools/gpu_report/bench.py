@@ -1,4 +1,4 @@
-"""What a part works with, and its process."""
+"""The tools of a part, timing above all, and its process."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""What all figures belong to: versions, machine, and how fast it multiplies and copies."""
+"""Versions, machine, and how fast it multiplies and copies, to which all figures belong."""
 
 import platform
 import subprocess

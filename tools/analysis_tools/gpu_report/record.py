@@ -1,4 +1,4 @@
-"""What a part has found out so far: a file that is whole at every moment, so that a part can be killed at any."""
+"""A part's findings in a file that is whole at every moment, so that a part can be killed at any."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Which part comes next, and how long all of them take."""
+"""The order of the parts, and the time expected for all of them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whose turn it is: parts that compile share the machine, a part that measures has it alone."""
+"""A lock: parts that compile share the machine, a part that measures has it alone."""
 
 import fcntl
 import time
