@@ -63,7 +63,7 @@ def count_errors(
         single = [o for o in objects[image] if not o.get("iscrowd")]
         found = sorted(detections[image], key=lambda d: -d["score"])
         taken = _match(single, found, iou_thr)
-        on_crowd = (_iou(found, crowds, crowd=True) >= 0.5).any(axis=1)
+        on_crowd: Any = (_iou(found, crowds, crowd=True) >= 0.5).any(axis=1)
         for i, detection in enumerate(found):
             if i not in taken and not on_crowd[i]:
                 matrix[last, column[detection["category_id"]]] += 1
