@@ -129,4 +129,3 @@ def write_json(path: Path | None, content: Any) -> None:
     """Write a file, if one is wanted."""
     if path:
         write_file(path, json.dumps(content, indent=1))
-
