@@ -1,4 +1,4 @@
-"""ViTDet's attention with scores and bias written out, as in detectron2's backbone: the yardstick for ours.
+"""ViTDet's attention with scores and bias written out, as in detectron2's backbone: the reference for ours.
 
 Same model, same weights. What differs: padding is projected like other tokens, and every block stores its scores, the
 bias added to them and their softmax, ``(B * windows * heads, N, N)`` each.
@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mirl_mm.models import DeepViT
 from mirl_mm.models.layers import MapAttention
 from mirl_mm.models.layers.relative_position import relative_table
 from mirl_mm.models.layers.window import from_windows, pad_map, to_windows, window_padding
 
 
 @contextmanager
-def explicit_attention(backbone: DeepViT) -> Iterator[None]:
+def explicit_attention(backbone: nn.Module) -> Iterator[None]:
     """Within it a backbone on maps (windows or relative positions) computes its attention explicitly.
 
     Raises:
@@ -26,7 +25,7 @@ def explicit_attention(backbone: DeepViT) -> Iterator[None]:
     """
     attentions = [module for module in backbone.modules() if isinstance(module, MapAttention)]
     if not attentions:
-        raise ValueError("explicit attention is for a DeepViT with windows or relative positions; this one has neither")
+        raise ValueError("explicit attention is for windows or relative positions, and this backbone has neither")
     for attention in attentions:
         attention.forward = partial(attend_explicitly, attention)  # type: ignore[method-assign]
     try:
@@ -36,13 +35,13 @@ def explicit_attention(backbone: DeepViT) -> Iterator[None]:
             del attention.forward
 
 
-def attend_explicitly(attention: MapAttention, x: Tensor, num_queries: int | None = None) -> Tensor:
-    """What :class:`MapAttention` computes: ``(B, H, W, C)`` -> ``(B, H, W, C)``. ``num_queries`` is not used."""
+def attend_explicitly(attention: MapAttention, x: Tensor) -> Tensor:
+    """What :class:`MapAttention` computes: ``(B, H, W, C)`` -> ``(B, H, W, C)``."""
     size = (x.shape[1], x.shape[2])
     window = attention.window_size or size
     windows = to_windows(pad_map(x, window_padding(size, window)), window)  # (B, n, m, h, w, C)
-    places = window[0] * window[1]
-    qkv = attention.qkv(windows.reshape(-1, places, x.shape[3])).unflatten(2, (3, attention.num_heads, -1))
+    positions = window[0] * window[1]
+    qkv = attention.qkv(windows.reshape(-1, positions, x.shape[3])).unflatten(2, (3, attention.num_heads, -1))
     q, k, v = qkv.permute(2, 0, 3, 1, 4).flatten(1, 2)  # (B * n * m * heads, N, D) each
     scores = (q * q.shape[2] ** -0.5) @ k.transpose(1, 2)
     if attention.rel_pos_size is not None:

@@ -35,7 +35,7 @@ def test_the_same_numbers(use_rel_pos):
 def test_a_plain_backbone_has_no_such_attention():
     plain = DeepViT({"depth": 1, "embed_dims": 8, "num_heads": 1}, 32)
     with (
-        pytest.raises(ValueError, match="with windows or relative positions; this one has neither"),
+        pytest.raises(ValueError, match="is for windows or relative positions, and this backbone has neither"),
         explicit_attention(plain),
     ):
         pass

@@ -1,7 +1,7 @@
 """Plain torch layers; nothing here is registered."""
 
-from .attention import CrossAttention, SelfAttention, attend
-from .block import Block, CrossBlock, LayerNorm
+from .attention import SelfAttention, attend
+from .block import Block, LayerNorm
 from .init import init_linear
 from .map_block import MapAttention, MapBlock
 from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
@@ -10,8 +10,6 @@ from .weight_norm import WeightNormLinear
 
 __all__ = [
     "Block",
-    "CrossAttention",
-    "CrossBlock",
     "LayerNorm",
     "MapAttention",
     "MapBlock",

@@ -1,6 +1,6 @@
-"""Self- and cross-attention on PyTorch's fused kernel.
+"""Self-attention on PyTorch's fused kernel.
 
-Shape suffixes: B batch, N tokens, Q query tokens, M memory tokens, C channels, H heads, D = C / H.
+Shapes: B batch, N tokens, Q query tokens, C channels, H heads, D = C / H.
 """
 
 import torch.nn.functional as F
@@ -85,57 +85,6 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, dim * 3)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, num_queries: int | None = None) -> Tensor:
-        """Attend from the last ``num_queries`` tokens (default: all) to all tokens.
-
-        Args:
-            x: ``(B, N, C)``.
-            num_queries: Q; the other tokens are only attended to, and their query is never computed.
-
-        Returns:
-            ``(B, Q, C)``.
-        """
-        if num_queries is None:
-            return self.from_qkv(self.qkv(x))
-        q = self.query(x[:, -num_queries:])
-        k, v = self.key_value(x)
-        return self.proj(attend(q, k, v, self.num_heads))
-
-    def from_qkv(self, qkv: Tensor) -> Tensor:
-        """Attention from projected tokens: ``(B, N, 3C)`` -> ``(B, N, C)``."""
-        return self.proj(attend_packed(qkv, self.num_heads))
-
-    def query(self, x: Tensor) -> Tensor:
-        """The query part of ``qkv`` alone: ``(B, Q, C)`` -> ``(B, Q, C)``."""
-        dim = x.shape[-1]
-        return F.linear(x, self.qkv.weight[:dim], self.qkv.bias[:dim])
-
-    def key_value(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The key and value parts of ``qkv`` alone: ``(B, N, C)`` -> two ``(B, N, C)``."""
-        dim = x.shape[-1]
-        return F.linear(x, self.qkv.weight[dim:], self.qkv.bias[dim:]).chunk(2, dim=2)
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention from one sequence to another (MIRL's decoder; method: "CrossAttn").
-
-    Args:
-        dim: Channels C of both sequences.
-        num_heads: H.
-
-    Raises:
-        ValueError: If ``num_heads`` does not divide ``dim``.
-    """
-
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        check_heads(dim, num_heads)
-        self.num_heads = num_heads
-        self.q = nn.Linear(dim, dim)
-        self.kv = nn.Linear(dim, dim * 2)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        """``x`` (B, Q, C) attends to ``memory`` (B, M, C); returns (B, Q, C)."""
-        k, v = self.kv(memory).chunk(2, dim=2)
-        return self.proj(attend(self.q(x), k, v, self.num_heads))
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, N, C)`` -> ``(B, N, C)``."""
+        return self.proj(attend_packed(self.qkv(x), self.num_heads))

@@ -1,6 +1,6 @@
 """The encoder's block on a token map: windowed or global attention with relative positions, as ViTDet has it.
 
-Shape suffixes: B batch, H, W the map, C channels.
+Shapes: B batch, H, W the map, C channels.
 """
 
 from typing import Any
@@ -46,8 +46,8 @@ class MapAttention(SelfAttention):
             )
             self.register_load_state_dict_pre_hook(_resize_on_load)
 
-    def forward(self, x: Tensor, num_queries: int | None = None) -> Tensor:
-        """``(B, H, W, C)`` -> ``(B, H, W, C)``. ``num_queries`` is not used."""
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, H, W, C)`` -> ``(B, H, W, C)``."""
         size = (x.shape[1], x.shape[2])
         window = self.window_size or size
         padding = window_padding(size, window)

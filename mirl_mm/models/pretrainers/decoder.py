@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import Block, CrossBlock, LayerNorm, Size, WeightNormLinear, init_linear, sincos_position
-from ..layers.attention import attend
+from ..layers import LayerNorm, Size, WeightNormLinear, attend, init_linear, sincos_position
+from ..layers.attention import attend_packed
 from ..layers.rows import take_rows
+from .decoder_block import CrossBlock, SelfBlock, attend_from_last, key_value
 from .masking import Masking
 
 
@@ -53,7 +54,7 @@ class MaskedDecoder(nn.Module):
         super().__init__()
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
-        block = CrossBlock if cross_attention else Block
+        block = CrossBlock if cross_attention else SelfBlock
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.register_buffer("pos_embed", sincos_position(embed_dims, grid, num_prefix=0), persistent=False)
         self.blocks = nn.ModuleList(block(embed_dims, num_heads) for _ in range(depth))
@@ -77,12 +78,18 @@ class MaskedDecoder(nn.Module):
         """
         visible = self._place(z, masking)
         table = self.mask_token[0] + self.pos_embed[0]  # (L, D): a masked token at every position
-        num_masked = masking.ids_mask.shape[1]
-        last = len(self.blocks) - 1
-        x = self._first_block(visible, table, masking.ids_mask, memory, masked_only=last == 0)
+        x: Tensor = visible
+        block: Any
         for i, block in enumerate(self.blocks):
-            if i > 0:
-                x = block(x, num_masked if i == last else None, memory)
+            is_last = i == len(self.blocks) - 1
+            if i == 0:
+                x = self._first_attention(visible, table, masking.ids_mask, masked_only=is_last)
+            elif is_last:
+                num_masked = masking.ids_mask.shape[1]
+                x = x[:, -num_masked:] + attend_from_last(block.attn, block.norm1(x), num_masked)
+            else:
+                x = x + block.attn(block.norm1(x))
+            x = block.after_attention(x, memory)
         return self.pred(self.norm(x))
 
     def forward_all(self, z: Tensor, masking: Masking, memory: Tensor | None = None) -> Tensor:
@@ -90,8 +97,9 @@ class MaskedDecoder(nn.Module):
         masked = (self.mask_token + self.pos_embed).expand(len(z), -1, -1)
         masked = masked.gather(1, masking.ids_mask[..., None].expand(-1, -1, z.shape[2]))
         x = torch.cat([self._place(z, masking), masked], dim=1)
+        block: Any
         for block in self.blocks:
-            x = block(x, memory=memory)
+            x = block.after_attention(x + block.attn(block.norm1(x)), memory)
         y = self.pred(self.norm(x[:, -masking.mask.shape[1] :]))
         order = torch.cat([masking.ids_keep, masking.ids_mask], dim=1)[..., None].expand_as(y)
         return torch.empty_like(y).scatter(1, order, y)
@@ -101,20 +109,14 @@ class MaskedDecoder(nn.Module):
         position = F.pad(self.pos_embed[0][masking.ids_keep], (0, 0, z.shape[1] - masking.ids_keep.shape[1], 0))
         return z + position
 
-    def _first_block(
-        self, visible: Tensor, table: Tensor, ids_mask: Tensor, memory: Tensor | None, masked_only: bool
-    ) -> Tensor:
-        """The first block; ``(B, M, D)`` if ``masked_only``, else ``(B, P + L, D)``."""
+    def _first_attention(self, visible: Tensor, table: Tensor, ids_mask: Tensor, masked_only: bool) -> Tensor:
+        """The first block's self-attention; ``(B, M, D)`` if ``masked_only``, else ``(B, P + L, D)``."""
         block: Any = self.blocks[0]
         attn, dim = block.attn, table.shape[1]
         masked = take_rows(table, ids_mask)
         masked_qkv = take_rows(attn.qkv(block.norm1(table)), ids_mask)
         if masked_only:
-            key_value = torch.cat([torch.cat(attn.key_value(block.norm1(visible)), 2), masked_qkv[..., dim:]], dim=1)
-            k, v = key_value.chunk(2, dim=2)
-            mixed = attn.proj(attend(masked_qkv[..., :dim], k, v, attn.num_heads))
-            return block.after_attention(masked + mixed, memory)
-        x = torch.cat([visible, masked], dim=1)
-        return block.after_attention(
-            x + attn.from_qkv(torch.cat([attn.qkv(block.norm1(visible)), masked_qkv], dim=1)), memory
-        )
+            k, v = torch.cat([key_value(attn, block.norm1(visible)), masked_qkv[..., dim:]], dim=1).chunk(2, dim=2)
+            return masked + attn.proj(attend(masked_qkv[..., :dim], k, v, attn.num_heads))
+        qkv = torch.cat([attn.qkv(block.norm1(visible)), masked_qkv], dim=1)
+        return torch.cat([visible, masked], dim=1) + attn.proj(attend_packed(qkv, attn.num_heads))
