@@ -5,18 +5,23 @@ knows the packages it may take bases from by a table; to be in it, this module h
 read, which our tools and inferencers do.
 """
 
+import logging
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.logging import print_log
 
 PREFIX = "mirl_mm::"
 #: A config's data loaders.
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Where OpenMMLab packages have their configs. In a checkout it is a link.
 FOLDER = Path(__file__).parent / ".mim" / "configs"
+
+#: Backbones whose ``with_cp`` earlier versions had; other libraries' backbones still have theirs.
+_WITH_CP = ("DeepViT", "TimmViT")
 
 MODULE2PACKAGE.setdefault("mirl_mm", "mirl_mm")
 
@@ -82,7 +87,28 @@ def read_config(name: str | Path) -> Config:
         raise (reason or error) from None
     if PREFIX in cfg.text:
         _drop_scope(cfg._cfg_dict)
+    if update_config(cfg):
+        print_log(
+            f"{name}: model.backbone.with_cp of earlier versions is now activation_checkpointing, outside of the model",
+            logger="current",
+            level=logging.WARNING,
+        )
     return cfg
+
+
+def update_config(cfg: Config | ConfigDict) -> bool:
+    """Bring what an earlier version wrote up to date, in place: ``with_cp`` of a backbone of this package.
+
+    Returns:
+        Whether there was any.
+    """
+    backbone = (cfg.get("model") or {}).get("backbone") or {}
+    kind = backbone.get("type")
+    if "with_cp" not in backbone or str(getattr(kind, "__name__", kind)).rpartition(".")[2] not in _WITH_CP:
+        return False
+    if backbone.pop("with_cp"):
+        cfg["activation_checkpointing"] = True
+    return True
 
 
 def _missing(name: str | Path) -> FileNotFoundError:

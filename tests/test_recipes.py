@@ -59,7 +59,7 @@ def test_values(table):
 #: `built` and `images per update` stand for, and what makes no difference to the result.
 ELSEWHERE = re.compile(
     r"""(^|\.)(type|arch|constructor|labelled|split|data_root|ann_file|data_prefix\..*|collate_fn\..*|meta_keys|test_mode
-    |num_classes|in_channels|out_channels|embed_dim|roi_feat_size|num_workers|persistent_workers|pin_memory|with_cp|debug
+    |num_classes|in_channels|out_channels|embed_dim|roi_feat_size|num_workers|persistent_workers|pin_memory|debug
     |pos_weight|fused|by_epoch|batch_size|accumulative_counts|val_interval|enable|with_bbox|with_mask|shuffle|crop_type
     |keep_empty|pad_mask|bias_decay|ln2d_decay)$
     |^(param_scheduler|model\.mixup|model\.random_erasing|custom_hooks\.ReconstructionHook)\.

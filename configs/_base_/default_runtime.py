@@ -26,7 +26,7 @@ env_cfg = dict(
 # Others: --tracker of tools/train.py, docs/configs.md.
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
 
-log_processor = dict(window_size=50, mean_pattern=r".*(loss|pair|time|img_per_s).*")
+log_processor = dict(window_size=50, mean_pattern=r".*(loss|pair|term|time|img_per_s).*")
 log_level = "INFO"
 load_from = None
 resume = False

@@ -6,5 +6,6 @@ _base_ = [
     "../_base_/schedules/vitdet_100e.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b-24", drop_path_rate=0.4, with_cp=True))
+model = dict(backbone=dict(arch="vit-b-24", drop_path_rate=0.4))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.8))
+activation_checkpointing = True

@@ -5,6 +5,7 @@ _base_ = [
     "../_base_/schedules/vitdet_100e_accumulate4.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b-48", drop_path_rate=0.4, with_cp=True))
+model = dict(backbone=dict(arch="vit-b-48", drop_path_rate=0.4))
 train_dataloader = dict(batch_size=2)
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.89))
+activation_checkpointing = True

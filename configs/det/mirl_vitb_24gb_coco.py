@@ -5,6 +5,7 @@ _base_ = [
     "../_base_/schedules/vitdet_100e_accumulate4.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b", with_cp=True))
+model = dict(backbone=dict(arch="vit-b"))
 train_dataloader = dict(batch_size=2)
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.7))
+activation_checkpointing = True

@@ -5,6 +5,7 @@ _base_ = [
     "../_base_/schedules/vitdet_100e_accumulate4.py",
 ]
 
-model = dict(backbone=dict(arch="vit-s-54", with_cp=True), neck=dict(in_channels=384))
+model = dict(backbone=dict(arch="vit-s-54"), neck=dict(in_channels=384))
 train_dataloader = dict(batch_size=2)
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.92))
+activation_checkpointing = True

@@ -6,5 +6,6 @@ _base_ = [
     "../_base_/schedules/vitdet_100e.py",
 ]
 
-model = dict(backbone=dict(arch="vit-s-54", with_cp=True), neck=dict(in_channels=384))
+model = dict(backbone=dict(arch="vit-s-54"), neck=dict(in_channels=384))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.92))
+activation_checkpointing = True

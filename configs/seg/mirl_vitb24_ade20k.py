@@ -5,5 +5,6 @@ _base_ = [
     "../_base_/schedules/ade20k_160k.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b-24", out_indices=(5, 11, 17, 23), with_cp=True))
+model = dict(backbone=dict(arch="vit-b-24", out_indices=(5, 11, 17, 23)))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.8))
+activation_checkpointing = True

@@ -7,7 +7,8 @@ _base_ = [
 
 model = dict(
     data_preprocessor=dict(size=(640, 640)),
-    backbone=dict(arch="vit-b-48", img_size=(640, 640), out_indices=(11, 23, 35, 47), with_cp=True),
+    backbone=dict(arch="vit-b-48", img_size=(640, 640), out_indices=(11, 23, 35, 47)),
     test_cfg=dict(crop_size=(640, 640), stride=(426, 426)),
 )
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.89))
+activation_checkpointing = True

@@ -6,5 +6,6 @@ _base_ = [
     "../_base_/schedules/ade20k_160k.py",
 ]
 
-model = dict(backbone=dict(arch="vit-b-48", out_indices=(11, 23, 35, 47), with_cp=True))
+model = dict(backbone=dict(arch="vit-b-48", out_indices=(11, 23, 35, 47)))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.89))
+activation_checkpointing = True

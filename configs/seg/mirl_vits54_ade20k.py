@@ -7,9 +7,10 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(arch="vit-s-54", out_indices=(12, 26, 39, 53), with_cp=True),
+    backbone=dict(arch="vit-s-54", out_indices=(12, 26, 39, 53)),
     neck=dict(embed_dim=384),
     decode_head=dict(in_channels=[384] * 4, channels=384),
     auxiliary_head=dict(in_channels=384),
 )
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.92))
+activation_checkpointing = True

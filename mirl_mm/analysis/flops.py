@@ -18,10 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 from mirl_mm.models.backbones import is_backbone
 from mirl_mm.models.layers import Size
 from mirl_mm.models.layers.device import meta_stands_for
-from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.registry import MODELS
 
-from .plain import PlainFormulation
+from .plain import KINDS, PlainFormulation
 
 #: What the unfused attention multiplies with: batched products of activations, of which layers with weights use others;
 #: and our own kernel, which does not unfuse.
@@ -116,8 +116,7 @@ def encoder_settings(model: Mapping[str, Any] | None, img_size: Size | None = No
             f"the config's model is a {found}, which has no plain backbone such as DeepViT: nothing to count"
         )
     size = {} if img_size is None else {"img_size": img_size}
-    # Recomputed activations are no arithmetic of the model.
-    return {**deepcopy(dict(settings)), **size, "with_cp": False}
+    return {**deepcopy(dict(settings)), **size}
 
 
 def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCost:
@@ -134,13 +133,18 @@ def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCos
     with meta_stands_for(device):
         macs = count_macs(lambda: encoder.forward_tokens(image))
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    places, prefix = encoder.grid[0] * encoder.grid[1], encoder.num_prefix_tokens
-    return EncoderCost(sum(p.numel() for p in parameters), trainable, macs, encoder.img_size, places, prefix)
+    patches, prefix = encoder.grid[0] * encoder.grid[1], encoder.num_prefix_tokens
+    return EncoderCost(sum(p.numel() for p in parameters), trainable, macs, encoder.img_size, patches, prefix)
 
 
 def is_pretrainer(model: Mapping[str, Any]) -> bool:
-    """Whether a config's ``model`` is MIRL, MAE or another masked pre-trainer."""
-    return _is_type(model, MaskedPretrainer)
+    """Whether a config's ``model`` is MIRL, MAE or another pre-trainer."""
+    return _is_type(model, Pretrainer)
+
+
+def has_plain_formulation(model: Mapping[str, Any]) -> bool:
+    """Whether there is a :class:`PlainFormulation` of a config's ``model``."""
+    return _is_type(model, KINDS)
 
 
 def pretraining_macs(
@@ -162,10 +166,10 @@ def pretraining_macs(
         plain: Count the textbook formulation (:class:`PlainFormulation`) in place of ours.
 
     Raises:
-        ValueError: If ``model`` is no masked pre-trainer.
+        ValueError: If ``model`` is no pre-trainer.
     """
     if not is_pretrainer(model):
-        raise ValueError(f"the config's model is a {model.get('type')}, no masked pre-trainer such as MIRL or MAE")
+        raise ValueError(f"the config's model is a {model.get('type')}, no pre-trainer such as MIRL or MAE")
     settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
     settings.pop("data_preprocessor", None)
     pretrainer = _on_meta(settings)
@@ -186,7 +190,7 @@ def is_plain(settings: Any) -> bool:
     return is_backbone(_kind(settings))
 
 
-def _is_type(settings: Any, parent: type) -> bool:
+def _is_type(settings: Any, parent: type | tuple[type, ...]) -> bool:
     found = _kind(settings)
     return isinstance(found, type) and issubclass(found, parent)
 

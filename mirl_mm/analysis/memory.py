@@ -9,11 +9,11 @@ import torch
 from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.layers.device import meta_stands_for
-from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.registry import SCOPE
 
 from .activations import kept_bytes, storages
-from .parts import listed, model_on_meta
+from .parts import model_on_meta, region_heads
 
 #: Heads that see whole maps, in the order in which a training calls them.
 _DENSE_HEADS = ("decode_head", "auxiliary_head", "rpn_head", "bbox_head")
@@ -38,38 +38,40 @@ class Memory(NamedTuple):
         return 4 * self.parameters + 12 * self.trained
 
 
-def activation_bytes(model: Mapping[str, Any], images: int) -> int | None:
+def activation_bytes(model: Mapping[str, Any], images: int, checkpointing: bool = False) -> int | None:
     """Bytes of activations that a step keeps for its backward pass, in float32.
 
     Args:
         model: The config's ``model``.
         images: Of the step.
+        checkpointing: Whether blocks are recomputed: the config's ``activation_checkpointing``.
 
     Returns:
         None for models other than pre-trainers and classifiers.
     """
     network = model_on_meta({**model, "data_preprocessor": None}).train()
-    if not isinstance(network, (MaskedPretrainer, ImageClassifier)):
+    if not isinstance(network, (Pretrainer, ImageClassifier)):
         return None
     backbone = network.backbone
-    recompute, backbone.with_cp = backbone.with_cp, False
     known = storages(network)
     with torch.device("meta"):
         pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
-        options = {"mode": "loss"} if isinstance(network, MaskedPretrainer) else {}
+        options = {"mode": "loss"} if isinstance(network, Pretrainer) else {}
 
         def run() -> Any:
             return network(pixels, **options)
 
         total = kept_bytes(run, known)
-        if not recompute:
+        if not checkpointing:
             return total
         call, size = _block_calls(backbone, run)[0]
         block = kept_bytes(call, known)
     return total - backbone.depth * (block - size) + block
 
 
-def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = "cpu") -> Memory:
+def training_memory(
+    model: Mapping[str, Any], scope: str = SCOPE, device: str = "cpu", checkpointing: bool = False
+) -> Memory:
     """Count what a detector or segmentor holds while it is trained.
 
     Activations are those of backbone, neck and heads, of heads on regions for as many as are sampled in an image.
@@ -80,6 +82,7 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
         scope: The config's ``default_scope``.
         device: Whose way is counted, ``"cpu"`` or ``"cuda"``: with relative positions, attention on a GPU keeps wider
             heads.
+        checkpointing: Whether blocks are recomputed: the config's ``activation_checkpointing``.
 
     Raises:
         ValueError: If it is another model.
@@ -92,7 +95,7 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
     known = storages(network)
     with torch.device("meta"), meta_stands_for(device):
         backbone = network.backbone
-        total = _backbone(backbone, images, known)
+        total = _backbone(backbone, images, known, checkpointing)
         size = (images, backbone.embed_dims, *backbone.grid)
         maps = tuple(torch.empty(size, requires_grad=True) for _ in backbone.out_indices)
         if network.with_neck:
@@ -100,21 +103,19 @@ def training_memory(model: Mapping[str, Any], scope: str = SCOPE, device: str = 
             maps = network.neck(maps)
         total += sum(kept_bytes(partial(head, maps), known) for head in heads)
         total //= images
-        if hasattr(network, "roi_head"):
-            total += _region_heads(network, maps[0].shape[1], known)
+        total += _region_heads(network, maps[0].shape[1], known)
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
     return Memory(sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained), total)
 
 
-def _backbone(backbone: PlainBackbone, images: int, known: set[int]) -> int:
-    """Bytes kept; with recomputation, the inputs of all blocks and one block's activations."""
-    recompute, backbone.with_cp = backbone.with_cp, False
+def _backbone(backbone: PlainBackbone, images: int, known: set[int], checkpointing: bool) -> int:
+    """Bytes kept; with checkpointing, the inputs of all blocks and one block's activations."""
     pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
 
     def run() -> Any:
         return backbone(pixels)
 
-    if not recompute:
+    if not checkpointing:
         return kept_bytes(run, known)
     calls = _block_calls(backbone, run)
     return sum(size for _, size in calls) + max(kept_bytes(call, known) for call, _ in calls)
@@ -138,16 +139,12 @@ def _block_calls(backbone: PlainBackbone, run: Callable[[], Any]) -> list[tuple[
 
 def _region_heads(network: Any, width: int, known: set[int]) -> int:
     """Bytes kept for one image; a cascade has several heads of each kind."""
-    total = 0
-    roi, settings = network.roi_head, network.train_cfg.rcnn
-    stages = settings if isinstance(settings, list) else [settings]
-    for kind in ("bbox", "mask"):
-        heads, extractors = (listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
-        number = 0
-        for head, extractor, setting in zip(heads, extractors, stages[: len(heads)], strict=True):
-            number = setting.sampler.get("num", number)  # without one, all boxes of the stage before
-            share = setting.sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
-            side = extractor.roi_layers[0].output_size[0]
-            x = torch.empty(int(number * share), width, side, side, requires_grad=True)
-            total += kept_bytes(partial(head, x), known)
+    total, sampled = 0, {"bbox": 0, "mask": 0}
+    settings = network.train_cfg.rcnn
+    for _, kind, stage, head, side in region_heads(network):
+        sampler = (settings[stage] if isinstance(settings, list) else settings).sampler
+        sampled[kind] = sampler.get("num", sampled[kind])  # without one, all boxes of the stage before
+        share = sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
+        x = torch.empty(int(sampled[kind] * share), width, side, side, requires_grad=True)
+        total += kept_bytes(partial(head, x), known)
     return total

@@ -1,6 +1,6 @@
 """What each part of a classifier, detector or segmentor costs when it predicts, without its weights in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
@@ -78,7 +78,9 @@ def model_parts(
             head = getattr(network, name, None)
             if head is not None:
                 measure(name, head, partial(head, maps))
-        for name, head, regions, side in _region_heads(network):
+        for name, kind, _, head, side in region_heads(network):
+            test = network.test_cfg
+            regions = (test.rpn if kind == "bbox" else test.rcnn).max_per_img
             x = torch.empty(regions, maps[0].shape[1], side, side)
             measure(name, head, partial(head, x), regions)
     if getattr(network, "auxiliary_head", None) is not None:
@@ -98,22 +100,18 @@ def total_cost(parts: list[Part]) -> tuple[int, Macs]:
     return sum(part.parameters for part in parts), Macs(linear, attention)
 
 
-def _region_heads(network: Any) -> list[tuple[str, nn.Module, int, int]]:
-    """Name, head, regions and their size on the map, of a detector with two stages; a cascade has several of each."""
-    if not hasattr(network, "roi_head"):
-        return []
-    found = []
-    roi, test = network.roi_head, network.test_cfg
-    for kind, regions in (("bbox", test.rpn.max_per_img), ("mask", test.rcnn.max_per_img)):
-        heads, extractors = (listed(getattr(roi, f"{kind}_{what}", [])) for what in ("head", "roi_extractor"))
-        several = len(heads) > 1
-        for i, (head, extractor) in enumerate(zip(heads, extractors, strict=True)):
-            name = f"roi_head.{kind}_head" + (f".{i}" if several else "")
-            found.append((name, head, regions, extractor.roi_layers[0].output_size[0]))
-    return found
+def region_heads(network: Any) -> Iterator[tuple[str, str, int, nn.Module, int]]:
+    """A two-stage detector's heads on regions, a cascade's all: name, kind, stage, head, and the regions' side."""
+    for kind in ("bbox", "mask") if hasattr(network, "roi_head") else ():
+        heads, extractors = (
+            _listed(getattr(network.roi_head, f"{kind}_{what}", [])) for what in ("head", "roi_extractor")
+        )
+        for stage, (head, extractor) in enumerate(zip(heads, extractors, strict=True)):
+            name = f"roi_head.{kind}_head" + (f".{stage}" if len(heads) > 1 else "")
+            yield name, kind, stage, head, extractor.roi_layers[0].output_size[0]
 
 
-def listed(modules: Any) -> list[Any]:
+def _listed(modules: Any) -> list[Any]:
     """A module's list where mmdet has one or several."""
     return [modules] if isinstance(modules, nn.Module) and not isinstance(modules, nn.ModuleList) else list(modules)
 

@@ -1,4 +1,4 @@
-"""The textbook formulation of MIRL's and MAE's loss: the yardstick for the faster one.
+"""The textbook formulation of MIRL's and MAE's loss: the reference for the faster one.
 
 Same model, same weights, same fused attention; but every patch is embedded and the visible ones gathered, the target is
 made for every patch, every token passes every decoder block and the prediction, and the mask is applied last, as in
@@ -14,9 +14,12 @@ from mirl_mm.models.backbones import Context
 from mirl_mm.models.layers import patchify
 from mirl_mm.models.layers.rows import at_least_float32
 from mirl_mm.models.pretrainers import MAE, MIRL, MaskedPretrainer
-from mirl_mm.models.pretrainers.base import Group
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
+from mirl_mm.models.pretrainers.masked import Group
 from mirl_mm.models.pretrainers.masking import Masking
+
+#: What has a plain formulation.
+KINDS = (MIRL, MAE)
 
 
 class PlainFormulation(nn.Module):
@@ -31,7 +34,7 @@ class PlainFormulation(nn.Module):
 
     def __init__(self, model: MaskedPretrainer) -> None:
         super().__init__()
-        if not isinstance(model, (MIRL, MAE)):
+        if not isinstance(model, KINDS):
             raise TypeError(f"a plain formulation exists for MIRL and MAE, got {type(model).__name__}")
         self.model = model
 

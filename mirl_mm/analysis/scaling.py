@@ -17,7 +17,7 @@ FLOAT, STATES = 4, 4
 
 
 class Batch(NamedTuple):
-    """How an update's images are dealt out.
+    """How an update's images are distributed.
 
     Attributes:
         gpus: Number of processes.
@@ -95,7 +95,7 @@ def images_seen(cfg: Config, images: int, gpus: int) -> int:
     return loop.max_iters * cfg.train_dataloader.batch_size * gpus
 
 
-def deal_out(cfg: Config, gpus: int, written_for: int) -> Batch:
+def distribute_update(cfg: Config, gpus: int, written_for: int) -> Batch:
     """The config's update on another number of GPUs: first fewer steps, then smaller ones.
 
     Args:
@@ -104,14 +104,14 @@ def deal_out(cfg: Config, gpus: int, written_for: int) -> Batch:
         written_for: Processes for which the config was written.
 
     Raises:
-        ValueError: If the update can't be dealt out evenly.
+        ValueError: If the update can't be distributed evenly.
     """
     images = cfg.train_dataloader.batch_size
     update = images * cfg.optim_wrapper.get("accumulative_counts", 1) * written_for
     each = update // gpus
     images = min(images, each)
     if not each or update % gpus or each % images:
-        raise ValueError(f"an update of {update} images can't be dealt out to {gpus} GPUs in steps of {images or 1}")
+        raise ValueError(f"an update of {update} images can't be distributed to {gpus} GPUs in steps of {images or 1}")
     return Batch(gpus, images, each // images)
 
 
@@ -129,8 +129,8 @@ def share(parameters: Parameters, batch: Batch, fsdp: bool) -> Shares:
 
     Args:
         parameters: Of the model.
-        batch: How an update's images are dealt out.
-        fsdp: Whether the model is shared out.
+        batch: How an update's images are distributed.
+        fsdp: Whether the model is sharded.
     """
     n = batch.gpus
     ring = (n - 1) / n  # of the whole, what a process sends when all gather or reduce it in a ring

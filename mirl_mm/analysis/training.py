@@ -13,9 +13,11 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
+from mirl_mm.engine.hooks.after_update import call_after_updates
 from mirl_mm.engine.launch import fit_machine
 from mirl_mm.engine.runtime import compile_training
-from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.registry import MODELS, OPTIM_WRAPPERS, SCOPE
 
 from .flops import is_pretrainer
@@ -37,23 +39,26 @@ class TrainingBench:
         seed: Of weights and generated images.
 
     Raises:
-        ValueError: If the config's model is no masked pre-trainer.
+        ValueError: If the config's model is no pre-trainer.
     """
 
     def __init__(self, cfg: Config, compile: bool = False, seed: int = 0) -> None:
         if not is_pretrainer(cfg.get("model") or {}):
             kind = (cfg.get("model") or {}).get("type")
-            raise ValueError(f"the config's model is {kind}, no masked pre-trainer: give one of configs/pretrain")
+            raise ValueError(f"the config's model is {kind}, no pre-trainer: give one of configs/pretrain")
         self.cfg = deepcopy(cfg)
         fit_machine(self.cfg)
         self.seed = seed
         self.device = torch.device(get_device())
         torch.manual_seed(seed)
-        self.model: MaskedPretrainer = MODELS.build(deepcopy(self.cfg.model.to_dict())).to(self.device).train()
+        self.model: Pretrainer = MODELS.build(deepcopy(self.cfg.model.to_dict())).to(self.device).train()
+        if self.cfg.get("activation_checkpointing"):
+            checkpoint_activations(self.model)
         if compile:
             compile_training(self.model)
         with DefaultScope.overwrite_default_scope(SCOPE):
             self._optimizer = build_optim_wrapper(self.model, deepcopy(cfg.optim_wrapper)).optimizer
+        call_after_updates(self.model, self._optimizer)
 
     def variant(self, dtype: str, plain: bool = False) -> Variant:
         """One way to compute the step; all share the model's parameters and the optimiser's state.

@@ -21,7 +21,7 @@ from mmengine.registry import registry as mmengine_registry
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mirl_mm.config import read_config
+from mirl_mm.config import read_config, update_config
 from mirl_mm.registry import SCOPE, import_parts
 
 from .files import reason
@@ -67,6 +67,7 @@ def own_config(weights: Weights, path: str | Path) -> ConfigDict:
     if weights.cfg is None:
         raise ValueError(f"checkpoint {str(path)!r} holds no config: give the config file of its model (--config)")
     cfg = ConfigDict(weights.cfg._cfg_dict.to_dict())
+    update_config(cfg)
     try:
         _check(cfg)
     except _Refused as refused:

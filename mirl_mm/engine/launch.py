@@ -16,9 +16,11 @@ from mirl_mm.config import LOADERS, read_config
 from mirl_mm.datasets import preflight
 from mirl_mm.registry import RUNNERS
 
+from .activation_checkpointing import check_activation_checkpointing, checkpoint_runner
 from .backbone_facts import fit_to_backbone
 from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
 from .freezing import settle_freezing
+from .hooks.after_update import AfterUpdateHook
 from .options import check_options
 from .runner import Runner
 from .runtime import check_compile, compile_runner
@@ -62,7 +64,8 @@ def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
-        ValueError: If there are fewer training images than a batch needs, or if ``compile`` asks for what can't be.
+        ValueError: If there are fewer training images than a batch needs, or if ``compile`` or
+            ``activation_checkpointing`` asks for what can't be.
     """
     prepare(cfg, loaders)
     return make_runner(cfg, loaders)
@@ -72,10 +75,13 @@ def make_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     """What :func:`build_runner` does with a config after :func:`prepare`; from here on the work dir is written to."""
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
+    check_activation_checkpointing(cfg.get("activation_checkpointing"))
     kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
     runner = kind.from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
+        checkpoint_runner(runner)
+        runner.register_hook(AfterUpdateHook())
         if compiling is not None:
             compile_runner(runner, **compiling)
     return runner

@@ -94,9 +94,13 @@ class LayerDecayOptimWrapperConstructor(GroupedOptimWrapperConstructor):
 def find_backbone(model: nn.Module) -> tuple[str, Any]:
     """The module that knows its layers: its name with a dot at the end (empty for the model itself), and the module.
 
+    That is the model's ``backbone``, if it does, whatever else there is besides (such as a teacher).
+
     Raises:
-        ValueError: If there is none, or more than one outside of each other.
+        ValueError: If there is none, or more than one, none of which is the model's ``backbone``.
     """
+    if hasattr(getattr(model, "backbone", None), "get_layer_depth"):
+        return "backbone.", model.backbone
     found = [(name, module) for name, module in model.named_modules() if hasattr(module, "get_layer_depth")]
     if len(found) != 1:
         names = ", ".join(name for name, _ in found)

@@ -28,10 +28,13 @@ _READERS: dict[str, Callable] = {
 #: What is read besides: by :func:`mirl_mm.engine.launch.build_runner` and
 #: :func:`~mirl_mm.engine.freezing.settle_freezing`, and of a data loader by mmengine's runner.
 _MORE = {
-    "": ["runner_type", "compile"],
+    "": ["runner_type", "compile", "activation_checkpointing"],
     "model": ["freeze_backbone"],
     **{f"{name}_dataloader": ["num_batch_per_epoch"] for name in ("train", "val", "test")},
 }
+
+#: Settings of earlier versions, and what they are now.
+_MOVED = {"with_cp": "activation_checkpointing"}
 
 #: Most keys that a message lists.
 _SHOWN = 3
@@ -109,6 +112,8 @@ def _check(cfg: Config, key: str) -> None:
 
 def _help(part: str, known: Sequence[str], node: Any) -> str:
     """What may have been meant by a key that is not there: the nearest ones, or all where they are few."""
+    if part in _MOVED:
+        return f"it is {_MOVED[part]} now, outside of the model"
     near = difflib.get_close_matches(part, known, n=_SHOWN)
     if near:
         return f"did you mean {' or '.join(near)}?"

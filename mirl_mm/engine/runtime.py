@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
 from mirl_mm.models import ImageClassifier
-from mirl_mm.models.backbones import Context, PlainBackbone, is_backbone
-from mirl_mm.models.pretrainers import MaskedPretrainer
+from mirl_mm.models.backbones import Context, PlainBackbone
+from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
 
+from .activation_checkpointing import CheckpointedForward, is_checkpointed, plain_backbone
 from .hooks.unwrapped import unwrapped_model
 
 #: Blocks of a graph at most: compiling takes time for each, and a launch costs little beside 12 blocks.
@@ -55,13 +56,13 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     =============================  ===========================  ===========
     MIRL, MAE, classifiers         runs of blocks               yes
     detectors, segmentors          runs of blocks               no: images of several sizes
-    recomputed blocks (with_cp)    blocks                       no: blocks are run twice
+    activation checkpointing       blocks                       no: blocks are run twice
     FSDP                           blocks                       no: weights come and go
     =============================  ===========================  ===========
 
-    A pre-trainer's embeddings, decoders, targets and losses are compiled as well. DDP, accumulation (see
-    :func:`keep_gradients`) and drop path go with all of it. In evaluation mode, or without gradients, everything runs
-    as if nothing were compiled; so do copies of the model.
+    A pre-trainer's decoders and ``compiled_methods`` (embeddings, target and losses) are compiled as well. DDP,
+    accumulation (see :func:`keep_gradients`) and drop path go with all of it. In evaluation mode, or without gradients,
+    everything runs as if nothing were compiled; so do copies of the model.
 
     Args:
         model: On its device, without DDP around it.
@@ -71,11 +72,7 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     Raises:
         ValueError: If the model has no plain backbone, or if ``cuda_graphs=True`` is asked for where there are none.
     """
-    backbone: Any = next(filter(is_backbone, model.modules()), None)
-    if backbone is None:
-        raise ValueError(
-            f"compile is for models on a plain backbone such as DeepViT, which {type(model).__name__} lacks"
-        )
+    backbone: Any = plain_backbone(model, "compile")
     by_blocks = _by_blocks(model, backbone)
     hindrance = by_blocks or _no_graphs(model, backend)
     if cuda_graphs and hindrance:
@@ -90,20 +87,21 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     parts = []
     if by_blocks:
         for block in backbone.blocks:
-            _while_training(block, "forward", compiled)
+            _while_training(block, "forward", compiled, block.forward)
         parts.append(f"{backbone.depth} blocks, one by one")
     else:
         bounds = segment_bounds(backbone, getattr(model, "segment_depth", backbone.depth))
         backbone.run_blocks = _Segments(backbone, compiled(_run_segment), bounds)
         lengths = sorted({stop - start for start, stop in pairwise(bounds)})
         parts.append(f"{_number(len(bounds) - 1, 'run')} of {_number(' or '.join(map(str, lengths)), 'block')}")
-    if isinstance(model, MaskedPretrainer):
+    if isinstance(model, Pretrainer):
         decoders = [module for module in model.modules() if isinstance(module, MaskedDecoder)]
         for decoder in decoders:
             _while_training(decoder, "forward", compiled)
-        for name in ("project", "target", "terms"):
+        for name in model.compiled_methods:
             _while_training(model, name, compiled)
-        parts += [_number(len(decoders), "decoder"), "embeddings, target and losses"]
+        parts += [_number(len(decoders), "decoder")] if decoders else []
+        parts += model.compiled_methods.values()
     if cuda_graphs:
         model.register_forward_pre_hook(_begin_step)
     return Compiled(tuple(parts), cuda_graphs, hindrance)
@@ -164,14 +162,14 @@ def _by_blocks(model: nn.Module, backbone: PlainBackbone) -> str:
     """Why blocks have to stay apart; empty if they need not."""
     if any(isinstance(module, FSDPModule) for module in model.modules()):
         return "FSDP gathers and frees weights block by block"
-    return "with_cp=True recomputes block by block" if backbone.with_cp else ""
+    return "activation checkpointing recomputes block by block" if is_checkpointed(backbone) else ""
 
 
 def _no_graphs(model: nn.Module, backend: str | Callable) -> str:
     """Why there can be no CUDA graphs; empty if there can."""
     if next(model.parameters()).device.type != "cuda":
         return "no CUDA device"
-    if not isinstance(model, (MaskedPretrainer, ImageClassifier)):
+    if not isinstance(model, (Pretrainer, ImageClassifier)):
         return "images of several sizes"
     return "" if backend == "inductor" else f"backend {backend!r}"
 
@@ -216,9 +214,12 @@ def _trains(module: nn.Module) -> bool:
     return module.training and torch.is_grad_enabled()
 
 
-def _while_training(owner: nn.Module, name: str, compiled: Callable[[Callable], Callable]) -> None:
+def _while_training(
+    owner: nn.Module, name: str, compiled: Callable[[Callable], Callable], stand_in: Any = None
+) -> None:
     plain = getattr(type(owner), name)
-    setattr(owner, name, _WhileTraining(owner, plain, compiled(plain)))
+    holder = stand_in if isinstance(stand_in, CheckpointedForward) else owner
+    setattr(holder, name, _WhileTraining(owner, plain, compiled(plain)))
 
 
 def _begin_step(model: nn.Module, _: Any) -> None:

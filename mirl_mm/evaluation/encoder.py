@@ -20,7 +20,7 @@ from mirl_mm.models.backbones.pretrained import of_backbone
 from mirl_mm.registry import MODELS, SCOPE
 
 #: Settings that have no influence on features, or are about how training starts.
-_NOT_ENCODER = ("init_cfg", "with_cp", "out_indices", "drop_path_rate")
+_NOT_ENCODER = ("init_cfg", "out_indices", "drop_path_rate")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from mirl_mm.registry import METRICS
 class MaskedLoss(BaseMetric):
     """Mean over the images of each of a pre-trainer's loss terms, and their mean as ``loss``.
 
-    Reads the ``losses`` that :class:`~mirl_mm.models.pretrainers.MaskedPretrainer` writes in mode ``predict``.
+    Reads the ``losses`` that :class:`~mirl_mm.models.pretrainers.Pretrainer` writes in mode ``predict``.
     """
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:

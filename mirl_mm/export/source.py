@@ -117,7 +117,7 @@ class Source(NamedTuple):
             raise ValueError(
                 f"the backbone of {self.name} is {given.get('type')}: only plain ones such as DeepViT can be exported"
             )
-        cfg = {**_without_init(given), "with_cp": False, "drop_path_rate": 0.0}
+        cfg = {**_without_init(given), "drop_path_rate": 0.0}
         if "img_size" in changes:
             with self.guard(), torch.device("meta"):
                 cfg["pretrained_grid"] = MODELS.build(cfg).position_grid  # that of the file's positions

@@ -19,7 +19,8 @@ HERE = Path()
 def test_a_detectors_recomputation_keeps_less():
     pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
     plain, recomputed = (
-        training_memory(small_detector(HERE, HERE, model__backbone__with_cp=cp).model, "mmdet") for cp in (False, True)
+        training_memory(small_detector(HERE, HERE).model, "mmdet", checkpointing=checkpointing)
+        for checkpointing in (False, True)
     )
     assert plain[:2] == recomputed[:2] and 0 < recomputed.activations < plain.activations
     assert plain.parameters == plain.trained and plain.states == 16 * plain.parameters
@@ -65,8 +66,7 @@ def test_tool(tmp_path, monkeypatch, capsys):
 def test_activations_with_recomputation():
     cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py")
     whole = activation_bytes(cfg.model, 4)
-    cfg.model.backbone.with_cp = True
-    recomputed = activation_bytes(cfg.model, 4)
+    recomputed = activation_bytes(cfg.model, 4, checkpointing=True)
     network = MODELS.build({**cfg.model, "data_preprocessor": None, "_scope_": "mirl_mm"}).train()
     backbone = network.backbone
     tokens = torch.zeros(4, 1 + network.visible, backbone.embed_dims, requires_grad=True)
@@ -76,6 +76,5 @@ def test_activations_with_recomputation():
         whole - 24 * (block - inputs) + block, rel=0.05
     )  # on the CPU, attention is another kernel
     assert recomputed < 0.6 * whole
-    network.backbone.with_cp = False
     real = kept_bytes(lambda: network(torch.zeros(4, 3, 64, 64), mode="loss"), storages(network))
     assert whole == pytest.approx(real, rel=0.05)  # on the CPU, attention is another kernel

@@ -6,6 +6,7 @@ import torch
 from mirl_mm import MAE, MIRL
 from mirl_mm.analysis import PlainFormulation
 from mirl_mm.analysis.plain import visible_tokens
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.pretrainers import MaskedPretrainer
 
 
@@ -13,7 +14,7 @@ def pretrainer(kind: str, decoder_depth: int, num_segments: int = 2, img_size=(3
     """A small model whose depth is twice the segments."""
     torch.manual_seed(decoder_depth)
     arch = {"depth": 2 * num_segments, "embed_dims": 24, "num_heads": 3}
-    backbone = {"type": "DeepViT", "arch": arch, "img_size": img_size, "patch_size": 8, "with_cp": False}
+    backbone = {"type": "DeepViT", "arch": arch, "img_size": img_size, "patch_size": 8}
     decoder = {"decoder_embed_dims": 16, "decoder_depth": decoder_depth, "decoder_num_heads": 2}
     if kind == "mae":
         return MAE(backbone, **decoder, **options)
@@ -93,7 +94,7 @@ def test_recomputation_changes_nothing(kind, plain):
     model = pretrainer(kind, 2, 4)
     run = PlainFormulation(model) if plain else model
     stored, stored_gradients = losses_and_gradients(run, model, batch(model))
-    model.backbone.with_cp = True
+    checkpoint_activations(model)
     recomputed, recomputed_gradients = losses_and_gradients(run, model, batch(model))
     assert torch.equal(stored["loss"], recomputed["loss"])
     for name, gradient in stored_gradients.items():

@@ -9,7 +9,7 @@ from mirl_mm.analysis.scaling import (
     Batch,
     Parameters,
     count_parameters,
-    deal_out,
+    distribute_update,
     flops_per_image,
     images_seen,
     share,
@@ -34,12 +34,12 @@ def test_fsdp_keeps_a_share_and_moves_in_each_step():
 
 def test_an_update_is_dealt_out():
     cfg = Config({"train_dataloader": {"batch_size": 64}, "optim_wrapper": {"accumulative_counts": 8}})
-    assert deal_out(cfg, 8, 8) == (8, 64, 8)
-    assert deal_out(cfg, 64, 8) == (64, 64, 1)
-    assert deal_out(cfg, 128, 8) == (128, 32, 1)
-    assert deal_out(cfg, 1, 8).update == 4096
-    with pytest.raises(ValueError, match=r"4096 images can't be dealt out to 7 GPUs"):
-        deal_out(cfg, 7, 8)
+    assert distribute_update(cfg, 8, 8) == (8, 64, 8)
+    assert distribute_update(cfg, 64, 8) == (64, 64, 1)
+    assert distribute_update(cfg, 128, 8) == (128, 32, 1)
+    assert distribute_update(cfg, 1, 8).update == 4096
+    with pytest.raises(ValueError, match=r"4096 images can't be distributed to 7 GPUs"):
+        distribute_update(cfg, 7, 8)
 
 
 def test_length_of_epochs_and_of_iterations():

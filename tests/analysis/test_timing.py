@@ -105,5 +105,5 @@ def test_too_few_images_for_a_batch(tmp_path):
 def test_other_models_are_refused():
     cfg = load_config(ROOT / "configs/pretrain/mirl_tiny24_64px.py")
     cfg.model = {"type": "DeepViT"}
-    with pytest.raises(ValueError, match="model is DeepViT, no masked pre-trainer"):
+    with pytest.raises(ValueError, match="model is DeepViT, no pre-trainer"):
         TrainingBench(cfg)

@@ -113,7 +113,7 @@ def test_recipe_is_vitdets(path):
     assert backbone.window_size == (14, 14)
     assert backbone.use_rel_pos and backbone.position_grid == (14, 14) and backbone.pos_embed.requires_grad
     assert cfg.model.backbone.drop_path_rate == drop_path
-    assert backbone.with_cp is (recompute or bool(variant))
+    assert bool(cfg.get("activation_checkpointing")) is (recompute or bool(variant))
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ("AdamW", 1e-4, 0.1)
     assert tuple(optimizer.betas) == (0.9, 0.999)

@@ -1,4 +1,4 @@
-"""FSDP with heads on top: a detector shared out to two processes trains as one that each of them has whole."""
+"""FSDP with heads on top: a detector sharded over two processes trains as one that each of them has whole."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from tests.mmlab import state
 @pytest.mark.slow  # tests/engine/test_sharded.py shares a pre-trainer, in less time
 def test_sharing_a_detector_changes_no_training(shapes, tmp_path):
     for name in ("whole", "shared"):
-        cfg = small_detector(shapes, tmp_path / name, model__backbone__with_cp=True)
+        cfg = small_detector(shapes, tmp_path / name, activation_checkpointing=True)
         cfg.optim_wrapper.optimizer = {"type": "SGD", "lr": 0.02, "momentum": 0.9}  # AdamW blows up rounding
         cfg.dump(tmp_path / f"{name}.py")
     runs = [[tmp_path / f"{name}.py", "--work-dir", tmp_path / name] for name in ("whole", "shared")]

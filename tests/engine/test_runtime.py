@@ -8,6 +8,7 @@ from torch._dynamo.utils import counters
 
 from mirl_mm import MAE, MIRL, DeepViT, ImageClassifier
 from mirl_mm.engine import runtime
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.launch import build_runner, load_config
 from mirl_mm.engine.runtime import SharedDropPath, check_compile, compile_training, keep_gradients, segment_bounds
 from mirl_mm.models.backbones.presets import ARCHS
@@ -39,6 +40,12 @@ def mirl(num_segments: int = 4, decoder_depth: int = 1, **kwargs) -> MIRL:
     torch.manual_seed(0)
     decoder = {"decoder_embed_dims": 8, "decoder_depth": decoder_depth, "decoder_num_heads": 2}
     return MIRL(backbone(**kwargs), num_segments=num_segments, **decoder)
+
+
+def recomputed_mirl() -> MIRL:
+    model = mirl()
+    checkpoint_activations(model)
+    return model
 
 
 def mae(**kwargs) -> MAE:
@@ -97,7 +104,7 @@ CASES = {
     "mirl": (mirl, {}, 6),
     "mirl, deep decoders": (mirl, {"decoder_depth": 2}, 6),
     "mirl, bf16": (mirl, {}, 6),
-    "mirl, recomputed": (mirl, {"with_cp": True}, 6),
+    "mirl, recomputed": (recomputed_mirl, {}, 6),
     "mirl like ViT-B-48's": (like_b48, {}, 6),
     "mae": (mae, {}, 5),
     "classifier": (classifier, {}, 1),
@@ -180,14 +187,14 @@ def test_where_the_encoder_is_cut(settings, segment_depth, expected):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("build", "said"),
     [
-        ({}, "4 runs of 2 blocks, 4 decoders, embeddings, target and losses; without CUDA graphs (no CUDA device)"),
-        ({"with_cp": True}, "8 blocks, one by one, 4 decoders, embeddings, target and losses; without CUDA graphs "),
+        (mirl, "4 runs of 2 blocks, 4 decoders, embeddings, target, losses; without CUDA graphs (no CUDA device)"),
+        (recomputed_mirl, "8 blocks, one by one, 4 decoders, embeddings, target, losses; without CUDA graphs "),
     ],
 )
-def test_what_was_done_is_said(settings, said):
-    assert f"compiled for training: {said}" in str(compile_training(mirl(**settings), backend="aot_eager"))
+def test_what_was_done_is_said(build, said):
+    assert f"compiled for training: {said}" in str(compile_training(build(), backend="aot_eager"))
 
 
 def test_what_cuda_graphs_are_given(monkeypatch):
@@ -204,8 +211,8 @@ def test_what_cuda_graphs_are_given(monkeypatch):
     evaluate(model)
     assert len(steps) == 1
     assert str(compile_training(mirl())).endswith("without CUDA graphs")
-    with pytest.raises(ValueError, match=r"cuda_graphs=True can't be had here: with_cp=True recomputes block by block"):
-        compile_training(mirl(with_cp=True), cuda_graphs=True)
+    with pytest.raises(ValueError, match="cuda_graphs=True can't be had here: activation checkpointing recomputes"):
+        compile_training(recomputed_mirl(), cuda_graphs=True)
 
 
 def test_kept_gradients_stay_where_they_are():

@@ -10,17 +10,17 @@ from tests.training import write_images
 
 pytestmark = pytest.mark.slow
 
-RUNS = "2 runs of 1 block, 2 decoders, embeddings, target and losses; without CUDA graphs"
-BLOCKS = "2 blocks, one by one, 2 decoders, embeddings, target and losses; without CUDA graphs"
+RUNS = "2 runs of 1 block, 2 decoders, embeddings, target, losses; without CUDA graphs"
+BLOCKS = "2 blocks, one by one, 2 decoders, embeddings, target, losses; without CUDA graphs"
 #: What is set, options of the tool, and what the log says was compiled.
 CASES = {
     "ddp": ({}, [], RUNS),
     "accumulated": ({"accumulative_counts": 2}, [], RUNS),
-    "recomputed": ({"with_cp": True}, [], f"{BLOCKS} (with_cp=True recomputes block by block)"),
+    "recomputed": ({"checkpointing": True}, [], f"{BLOCKS} (activation checkpointing recomputes block by block)"),
     "drop_path": ({"drop_path_rate": 0.4}, [], RUNS),
     "fsdp": ({}, ["--fsdp"], f"{BLOCKS} (FSDP gathers and frees weights block by block)"),
     "fsdp_all": (
-        {"accumulative_counts": 2, "with_cp": True, "drop_path_rate": 0.4},
+        {"accumulative_counts": 2, "checkpointing": True, "drop_path_rate": 0.4},
         ["--fsdp"],
         f"{BLOCKS} (FSDP gathers and frees weights block by block)",
     ),
@@ -31,8 +31,8 @@ def write_config(root, work_dir, settings: dict, compiled: bool) -> list:
     """The config's file; returns the tool's arguments."""
     cfg = config(root, work_dir, train_dataloader__batch_size=2)
     cfg.optim_wrapper.accumulative_counts = settings.get("accumulative_counts", 1)
-    for name in ("with_cp", "drop_path_rate"):
-        cfg.model.backbone[name] = settings.get(name, False)
+    cfg.model.backbone.drop_path_rate = settings.get("drop_path_rate", 0.0)
+    cfg.activation_checkpointing = settings.get("checkpointing", False)
     cfg.compile = {"backend": "aot_eager"} if compiled else False
     cfg.custom_imports = {"imports": ["tests.engine.compiling"]}
     cfg.custom_hooks = [{"type": "CompiledGraphsHook"}]

@@ -11,7 +11,17 @@ import torch
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.runtime import compile_training, keep_gradients
 from tests.conftest import forget_runs
-from tests.engine.test_runtime import _nothing_compiled, classifier, evaluate, graphs, loss_of, mae, mirl, step  # noqa: F401
+from tests.engine.test_runtime import (
+    _nothing_compiled,  # noqa: F401
+    classifier,
+    evaluate,
+    graphs,
+    loss_of,
+    mae,
+    mirl,
+    recomputed_mirl,
+    step,
+)
 from tests.golden import distance
 from tests.training import small_config, weights, write_class_folders, write_images
 
@@ -70,9 +80,9 @@ def test_losses_and_gradients_are_the_eager_ones(name, cuda_graphs, precision, g
 
 
 def test_recomputed_blocks(gpu):
-    model = mirl(with_cp=True).to(gpu)
+    model = recomputed_mirl().to(gpu)
     done = compile_training(model, **settings(gpu))
-    assert not done.cuda_graphs and "with_cp=True recomputes block by block" in done.why
+    assert not done.cuda_graphs and "activation checkpointing recomputes block by block" in done.why
     check(model, mirl().to(gpu), [1, 2], "fp32")
 
 
@@ -133,4 +143,4 @@ def test_a_run(tmp_path, cuda_graphs, precision, gpu):
     assert losses["compiled"] == pytest.approx(losses["plain"], rel=1e-5 if precision == "OptimWrapper" else 2e-3)
     (log,) = (tmp_path / "compiled").glob("*/*.log")
     expected = "as CUDA graphs" if cuda_graphs else "without CUDA graphs"
-    assert f"embeddings, target and losses; {expected}" in log.read_text()
+    assert f"embeddings, target, losses; {expected}" in log.read_text()

@@ -18,7 +18,7 @@ from tests.training import run_tool, small_config, train, write_class_folders, w
 
 def config(root: Path, work_dir: Path, **options) -> Config:
     """Layer decay, gradients accumulated and clipped, recomputed blocks: 2 epochs of 2 updates of 2 x 4 images."""
-    options = {"train_dataloader__batch_size": 4, "model__backbone__with_cp": True} | options
+    options = {"train_dataloader__batch_size": 4, "activation_checkpointing": True} | options
     cfg = small_config(root, work_dir, **options)
     cfg.optim_wrapper = {
         "type": "OptimWrapper",

@@ -5,6 +5,7 @@ import torch
 
 from mirl_mm import MIRL, DeepViT, ImageClassifier
 from mirl_mm.checkpoint.report import compare
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.runtime import compile_training
 from mirl_mm.models.backbones.settings import ends_of_quarters
 
@@ -98,15 +99,18 @@ def loss_and_gradients(model: DeepViT) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("pos_embed", ["learned", "sincos"])
 def test_checkpointing_changes_no_gradient(pos_embed):
     settings = {"drop_path_rate": 0.5, "pos_embed": pos_embed}
-    plain, recomputed = (loss_and_gradients(detection(with_cp=with_cp, **settings)) for with_cp in (False, True))
+    model = detection(**settings)
+    checkpoint_activations(model)
+    plain, recomputed = loss_and_gradients(detection(**settings)), loss_and_gradients(model)
     assert all(gradient is not None for gradient in plain.values())  # or DistributedDataParallel would stop
     assert all(torch.equal(plain[name], recomputed[name]) for name in plain)
 
 
 def test_bfloat16_training():
-    exact = loss_and_gradients(detection())
+    exact, model = loss_and_gradients(detection()), detection()
+    checkpoint_activations(model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss_and_gradients(detection(with_cp=True))
+        found = loss_and_gradients(model)
     for name, gradient in exact.items():
         assert found[name].dtype == gradient.dtype
         assert (found[name] - gradient).norm() < 0.05 * gradient.norm(), name

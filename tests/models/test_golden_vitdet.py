@@ -6,6 +6,7 @@ from torch import nn
 
 from mirl_mm import DeepViT
 from mirl_mm.checkpoint.layout_vitdet import from_detectron2_vitdet
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.necks import SimpleFPN
 from tests.golden import BF16, Golden, distance
 
@@ -15,7 +16,7 @@ def golden(device) -> Golden:
     return Golden("vitdet_square_w48", device)
 
 
-def load(golden: Golden, with_cp: bool = False) -> nn.ModuleDict:
+def load(golden: Golden) -> nn.ModuleDict:
     backbone = DeepViT(
         {"depth": 4, "embed_dims": 48, "num_heads": 3},
         img_size=(128, 128),
@@ -26,7 +27,6 @@ def load(golden: Golden, with_cp: bool = False) -> nn.ModuleDict:
         window_size=4,
         use_rel_pos=True,
         global_attn_indexes=(1, 3),
-        with_cp=with_cp,
     )
     model = nn.ModuleDict({"backbone": backbone, "neck": SimpleFPN(48, 32)})
     model.load_state_dict(from_detectron2_vitdet(golden.param))
@@ -44,9 +44,11 @@ def test_features(golden):
         torch.testing.assert_close(level, golden.output(f"p{number}"), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("with_cp", [False, True])
-def test_gradients(golden, with_cp):
-    model, images = load(golden, with_cp), golden.images.clone().requires_grad_()
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients(golden, checkpointing):
+    model, images = load(golden), golden.images.clone().requires_grad_()
+    if checkpointing:
+        checkpoint_activations(model)
     sum(level.square().mean() for level in model["neck"](model["backbone"](images))).backward()
     expected = dict(golden.grad)
     found = {"images": images.grad} | {name: p.grad for name, p in model.named_parameters()}

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mirl_mm import DeepViT, ImageClassifier, TimmViT
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.runtime import compile_training
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 
@@ -17,7 +18,7 @@ class Own(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.inner = DeepViT(SMALL, (16, 16), 8)
-        for name in ("depth", "embed_dims", "blocks", "out_indices", "num_prefix_tokens", "has_class_token", "with_cp"):
+        for name in ("depth", "embed_dims", "blocks", "out_indices", "num_prefix_tokens", "has_class_token"):
             setattr(self, name, getattr(self.inner, name))
         self.asked: list[str] = []
 
@@ -63,15 +64,15 @@ def test_a_context_goes_with_the_tokens():
             return x * factor
 
     class Small(PlainBackbone):
-        embed = get_layer_depth = no_weight_decay = None
+        embed = get_layer_depth = no_weight_decay = lambda self: None
 
     model = Small()
-    model.depth, model.blocks, model.with_cp = 3, nn.ModuleList(Scaled() for _ in range(3)), False
+    model.depth, model.blocks = 3, nn.ModuleList(Scaled() for _ in range(3))
     context = [{"factor": torch.tensor(float(n))} for n in (2, 3, 5)]
     x = torch.ones(1, 1, 1, requires_grad=True)
     assert model.run_blocks(x, context=context).item() == 30
     assert model.run_blocks(model.run_blocks(x, 0, 1, context), 1, 3, context).item() == 30
-    model.with_cp = True
+    checkpoint_activations(model)
     assert model.run_blocks(x, 1, context=context).item() == 15
     with pytest.raises(TypeError, match="factor"):
         model.run_blocks(x)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mirl_mm import MAE, MIRL
+from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.layers import patchify, take_patches, unpatchify
 from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
 
@@ -75,7 +76,7 @@ def test_segment_reads_shallower_segments_only():
 
 def test_recomputation_changes_no_loss_or_gradient():
     plain, recomputed = build(), build()
-    recomputed.backbone.with_cp = True
+    checkpoint_activations(recomputed)
     images, noise = torch.randn(2, 3, 32, 48), torch.rand(2, 24)
     for model in (plain, recomputed):
         model(images, mode="loss", noise=noise)["loss"].backward()

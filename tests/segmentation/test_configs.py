@@ -111,7 +111,7 @@ def test_recipe_is_maes(path):
     assert backbone.img_size == size
     assert backbone.use_rel_pos and backbone.window_size is None and backbone.pos_embed.requires_grad
     assert cfg.model.backbone.drop_path_rate == 0.1
-    assert backbone.with_cp is recompute
+    assert bool(cfg.get("activation_checkpointing")) is recompute
     width = backbone.embed_dims
     assert model.neck.rescales == [4, 2, 1, 0.5]
     head, auxiliary = model.decode_head, model.auxiliary_head

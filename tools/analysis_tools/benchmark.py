@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 
 from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
+from mirl_mm.analysis.flops import has_plain_formulation
 from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import HelpFormatter
@@ -57,6 +58,8 @@ def set_up(args: argparse.Namespace) -> tuple[TrainingBench, int]:
     cfg = load_config(args.config, args.cfg_options)
     if args.data_root:
         set_data_root(cfg, args.data_root)
+    if args.compare == "plain" and not has_plain_formulation(cfg.model):
+        raise ValueError(f"--compare plain: {cfg.model.type} has no plain formulation, MIRL and MAE have")
     if args.data == "real":
         preflight({"train_dataloader": cfg.train_dataloader})
     return TrainingBench(cfg, args.compile, args.seed), args.batch_size or cfg.train_dataloader.batch_size

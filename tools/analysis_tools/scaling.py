@@ -25,7 +25,7 @@ from mirl_mm.analysis.scaling import (
     Batch,
     Parameters,
     count_parameters,
-    deal_out,
+    distribute_update,
     flops_per_image,
     images_seen,
     share,
@@ -119,10 +119,11 @@ def main() -> None:
     images, costs = arithmetic(cfg, args)
     model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
     parameters = count_parameters(model)
-    batches = [deal_out(cfg, gpus, args.written_for) for gpus in args.gpus]
+    batches = [distribute_update(cfg, gpus, args.written_for) for gpus in args.gpus]
     names = ["GPUs", "images x steps", "", "states", "gathered", "activations", "memory", "traffic"]
     table = Table(*names, *(["images/s", "hours"] if args.bandwidth else []))
-    kept = {size: activation_bytes(cfg.model, size) for size in {batch.images for batch in batches}}
+    checkpointing = bool(cfg.get("activation_checkpointing"))
+    kept = {size: activation_bytes(cfg.model, size, checkpointing) for size in {batch.images for batch in batches}}
     for batch in batches:
         for line in rows(parameters, batch, kept[batch.images], images, times, args.bandwidth):
             table.add_row(*map(str, line))

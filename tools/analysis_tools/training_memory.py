@@ -35,7 +35,9 @@ def main() -> None:
     for path in args.configs:
         cfg = load_config(path)
         try:
-            memory = training_memory(cfg.model, cfg.get("default_scope", SCOPE), args.device)
+            memory = training_memory(
+                cfg.model, cfg.get("default_scope", SCOPE), args.device, bool(cfg.get("activation_checkpointing"))
+            )
         except ValueError as error:
             raise SystemExit(f"{path}: {error}") from None
         totals = [memory.states + batch * memory.activations for batch in args.batch_sizes]

@@ -53,8 +53,6 @@ class DeepViT(PlainBackbone):
         pos_embed: ``"sincos"`` (fixed, as in MAE and MIRL) or ``"learned"``.
         drop_path_rate: Of the last block; grows linearly with depth from 0.
         final_norm: Whether the last block's output passes ``norm``. Without it there is no ``norm``.
-        with_cp: Recompute each block's activations in the backward pass: a second forward pass buys memory for one
-            block's activations at a time.
         pretrained_grid: Patches (h, w) of checkpoints whose positions are to be resampled, where it is not square.
         class_token: Whether a class token goes with the patches. Without it, the checkpoint's is left out.
         window_size: Patches (rows, columns) of the windows within which blocks attend, or one number for both. Maps
@@ -69,7 +67,7 @@ class DeepViT(PlainBackbone):
         init_cfg: mmengine's, e.g. ``dict(type="Pretrained", checkpoint=..., prefix="backbone.")``.
 
     Raises:
-        ValueError: For an unknown arch, an image size that is no multiple of the patch size, a block's number outside
+        ValueError: For an unknown arch, an image size that is no multiple of the patch size, a block's index outside
             the depth, a drop path rate outside [0, 1), a window of no patches, or windows or relative positions
             together with a class token.
     """
@@ -84,7 +82,6 @@ class DeepViT(PlainBackbone):
         pos_embed: str = "sincos",
         drop_path_rate: float = 0.0,
         final_norm: bool = True,
-        with_cp: bool = False,
         pretrained_grid: Size | None = None,
         class_token: bool = True,
         window_size: int | Size | None = None,
@@ -105,7 +102,6 @@ class DeepViT(PlainBackbone):
         self.img_size = pair(img_size, "img_size")
         self.grid = patch_grid(self.img_size, self.patch_size)
         self.out_indices = block_numbers(out_indices, self.depth, "out_indices")
-        self.with_cp = with_cp
         self.pretrained_grid = None if pretrained_grid is None else pair(pretrained_grid, "pretrained_grid")
         pretrain_size = self.img_size if pretrain_img_size is None else pair(pretrain_img_size, "pretrain_img_size")
         self.position_grid = patch_grid(pretrain_size, self.patch_size)
@@ -136,6 +132,11 @@ class DeepViT(PlainBackbone):
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
+
+    @property
+    def arch(self) -> dict[str, Any]:
+        """What :func:`~.presets.resolve_arch` gives for the argument."""
+        return {name: getattr(self, name) for name in ("depth", "embed_dims", "num_heads", "mlp_ratio")}
 
     def train(self, mode: bool = True) -> "DeepViT":
         """Switch between training and evaluation; a frozen backbone stays in evaluation."""
@@ -181,7 +182,7 @@ class DeepViT(PlainBackbone):
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
-            ids_keep: ``(B, K)`` numbers of the visible patches; only these are embedded. Default: all, in order.
+            ids_keep: ``(B, K)`` indices of the visible patches; only these are embedded. Default: all, in order.
 
         Returns:
             ``(B, 1 + K, C)``, the class token first (if there is one).

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ..layers import Size, patch_grid
 from .pretrained import FromPretrained
@@ -58,13 +57,12 @@ class PlainBackbone(FromPretrained):
         in_channels: Image channels.
         img_size: (H, W) of training.
         patch_size: Pixels (rows, columns) of a patch.
-        map_stride: Pixels (rows, columns) of the image from one place of a map to the next.
-        grid: Places (h, w) of the map of an image of ``img_size``.
+        map_stride: Pixels (rows, columns) of the image from one position of a map to the next.
+        grid: Positions (h, w) of the map of an image of ``img_size``.
         out_indices: Blocks after which :meth:`forward_tokens` and :meth:`forward` give features.
-        position_grid: Places (h, w) for which absolute positions are stored.
+        position_grid: Positions (h, w) for which absolute positions are stored.
         num_prefix_tokens: Tokens before those of the patches: class token, registers.
         has_class_token: Whether the first of them is a class token.
-        with_cp: Recompute each block's activations in the backward pass.
         blocks: The blocks, which are called as modules: ``block(x, **context)``.
         norm: What follows the last block.
         on_maps: Whether blocks take maps ``(B, h, w, C)`` in place of sequences ``(B, N, C)``.
@@ -82,7 +80,6 @@ class PlainBackbone(FromPretrained):
     position_grid: Size
     num_prefix_tokens: int
     has_class_token: bool
-    with_cp: bool
     blocks: nn.ModuleList
     norm: nn.Module
     on_maps: bool = False
@@ -93,7 +90,7 @@ class PlainBackbone(FromPretrained):
 
         Args:
             images: ``(B, in_channels, H, W)``, normalised.
-            ids_keep: ``(B, K)`` numbers of the visible patches; only these are embedded. Default: all, in order.
+            ids_keep: ``(B, K)`` indices of the visible patches; only these are embedded. Default: all, in order.
 
         Returns:
             ``(B, num_prefix_tokens + K, C)``.
@@ -114,7 +111,7 @@ class PlainBackbone(FromPretrained):
             The layer, and the number of layers, N + 2.
 
         Raises:
-            ValueError: For a name that has no place.
+            ValueError: For a name that has no layer.
         """
 
     @abstractmethod
@@ -130,7 +127,7 @@ class PlainBackbone(FromPretrained):
         return None
 
     def map_size(self, images: Tensor) -> Size:
-        """Places (h, w) of the maps of ``images`` ``(B, in_channels, H, W)``.
+        """Positions (h, w) of the maps of ``images`` ``(B, in_channels, H, W)``.
 
         Raises:
             ValueError: If the image is no multiple of ``map_stride``.
@@ -151,10 +148,7 @@ class PlainBackbone(FromPretrained):
         """
         stop = self.depth if stop is None else stop
         for index in range(start, stop):
-            block: Any = self.blocks[index]
-            given: Any = context[index] if context else {}
-            recompute = self.with_cp and self.training and x.requires_grad
-            x = checkpoint(block, x, use_reentrant=False, **given) if recompute else block(x, **given)
+            x = self.blocks[index](x, **(context[index] if context else {}))
         return x
 
     def forward_tokens(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -47,11 +47,10 @@ class TimmViT(PlainBackbone):
         drop_path_rate: Of the last block; grows linearly with depth from 0.
         final_norm: Whether the last block's output passes the model's ``norm``. A model that timm scores by the mean of
             its tokens may have none (timm's ``fc_norm``).
-        with_cp: Recompute each block's activations in the backward pass.
         frozen_stages: -1: all is trained; 0: embeddings are frozen; n: and the first n blocks; the depth: everything.
             What is frozen stays in evaluation mode.
         frozen: Freeze everything, as ``frozen_stages`` of the depth does.
-        map_stride: Pixels (rows, columns) of the image from one place of a map to the next, or one number for both.
+        map_stride: Pixels (rows, columns) of the image from one position of a map to the next, or one number for both.
             Default: the patch size. Another one resizes images (bilinear, antialiased) before they are cut into
             patches: with patches of 14 and a stride of 16, an image of 1024 x 1024 is seen as one of 896 x 896 and
             gives the map of 64 x 64 that pyramids, anchors and heads on regions are made for. To pad instead would
@@ -62,7 +61,7 @@ class TimmViT(PlainBackbone):
 
     Raises:
         ValueError: For an unknown name, with suggestions; for a model that is no plain Vision Transformer, such as
-            Swin; for arguments that timm refuses or that belong here; for a block's number outside the depth.
+            Swin; for arguments that timm refuses or that belong here; for a block's index outside the depth.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class TimmViT(PlainBackbone):
         out_indices: Sequence[int] | int = -1,
         drop_path_rate: float = 0.0,
         final_norm: bool = True,
-        with_cp: bool = False,
         frozen_stages: int = -1,
         frozen: bool = False,
         map_stride: int | Size | None = None,
@@ -99,7 +97,6 @@ class TimmViT(PlainBackbone):
         self.grid = self.position_grid = self._places(self.img_size)
         self.pretrained_grid = None if pretrained_grid is None else pair(pretrained_grid, "pretrained_grid")
         self.out_indices = block_numbers(out_indices, self.depth, "out_indices")
-        self.with_cp = with_cp
         #: Positions that belong to prefix tokens; some models have none for them.
         self.prefix_positions = 0 if getattr(vit, "no_embed_class", False) else vit.num_prefix_tokens
         #: Epsilon of the norm after the blocks, which a classifier's head takes over with the norm.
@@ -161,11 +158,11 @@ class TimmViT(PlainBackbone):
         return rows, columns
 
     def map_size(self, images: Tensor) -> Size:
-        """Places (h, w) of the maps of ``images`` ``(B, in_channels, H, W)`` of any size."""
+        """Positions (h, w) of the maps of ``images`` ``(B, in_channels, H, W)`` of any size."""
         return self._places(images.shape[-2:])
 
     def fit(self, images: Tensor) -> Tensor:
-        """Images of whole patches, one for each place of the map: padded, and resized if ``map_stride`` asks for it."""
+        """Images of whole patches, one for each position of the map: padded, and resized as ``map_stride`` says."""
         rows, columns = self.map_size(images)
         height, width = rows * self.map_stride[0], columns * self.map_stride[1]
         if images.shape[-2:] != (height, width):

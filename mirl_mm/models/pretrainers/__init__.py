@@ -1,7 +1,8 @@
 """Ways to pre-train a plain Vision Transformer."""
 
-from .base import MaskedPretrainer
+from .base import Pretrainer
 from .mae import MAE
+from .masked import MaskedPretrainer
 from .mirl import MIRL
 
-__all__ = ["MAE", "MIRL", "MaskedPretrainer"]
+__all__ = ["MAE", "MIRL", "MaskedPretrainer", "Pretrainer"]

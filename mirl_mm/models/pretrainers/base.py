@@ -1,91 +1,77 @@
-"""What MIRL and MAE share: masking, the target, the loss over groups of components, the three modes."""
+"""What all pre-trainers share: the backbone, masks from noise, the three modes. What is learnt from is the method's."""
 
-import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
 from ..backbones import FromPretrained, PlainBackbone
-from ..layers import take_patches
-from ..layers.rows import at_least_float32
 from .masking import Masking, mask_by_noise, num_visible
 
-Group = tuple[Tensor, ...]
 
+class Pretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
+    """Self-supervised pre-training of a plain Vision Transformer on images of which it sees a part.
 
-class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
-    """Masked-image pre-training of a plain Vision Transformer.
-
-    A method is defined by its *components*, predictions of the patches, in groups: the sum of a group's components is
-    compared with the target. MIRL has a group per pair of segments (main and residual), MAE one group of one.
+    A method is defined by the losses of each image (:meth:`image_losses`) and their names. Pixels are what a
+    :class:`~mirl_mm.models.pretrainers.MaskedPretrainer` predicts; other methods derive from this class.
 
     Args:
-        backbone: Config of a :class:`~mirl_mm.DeepViT` or another plain backbone with a class token, or the module.
+        backbone: Config of a :class:`~mirl_mm.DeepViT` or another plain backbone, or the module.
         mask_ratio: Share r of masked patches; K = int(L * (1 - r)) stay visible.
-        norm_target: Normalise each target patch by its own mean and unbiased variance.
         data_preprocessor: mmengine's; see ``configs/_base_/datasets``.
         init_cfg: mmengine's.
 
     Raises:
-        ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked, or if the backbone has no
-            class token.
+        ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked.
     """
 
-    #: Added to a target patch's variance (MAE ``norm_pix_loss``; MIRL's code has the same).
-    target_eps = 1e-6
+    #: Methods that are compiled where a training is, each as one graph, and what the log calls them.
+    compiled_methods: Mapping[str, str] = {}
 
     def __init__(
         self,
         backbone: dict | PlainBackbone,
         mask_ratio: float = 0.75,
-        norm_target: bool = True,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone: PlainBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
-        kind = type(self.backbone).__name__
-        if not self.backbone.has_class_token:
-            raise ValueError(f"pre-training needs a backbone with a class token, which this {kind} lacks")
         self.grid = self.backbone.grid
-        (rows, columns), (height, width) = self.backbone.patch_size, self.backbone.img_size
-        if (self.grid[0] * rows, self.grid[1] * columns) != (height, width):
-            raise ValueError(
-                f"pre-training needs images of whole patches, and the {kind} pads or resizes its images of {height} x "
-                f"{width} to {self.grid[0]} x {self.grid[1]} patches of {rows} x {columns}: choose an img_size "
-                "that they divide, and no map_stride"
-            )
         self.num_patches = self.grid[0] * self.grid[1]
         self.patch_size = self.backbone.patch_size
-        self.patch_dims = math.prod(self.patch_size) * self.backbone.in_channels
         self.mask_ratio = mask_ratio
-        self.norm_target = norm_target
         self.visible = num_visible(self.num_patches, mask_ratio)
 
     @property
     @abstractmethod
     def term_names(self) -> Sequence[str]:
-        """A name for each group's loss, for the log."""
+        """A name for each of the losses. Logs average those with ``loss``, ``pair`` or ``term`` in their names."""
 
     @abstractmethod
-    def components(self, images: Tensor, masking: Masking, everywhere: bool = False) -> list[Group]:
-        """Predictions, group by group.
+    def image_losses(self, images: Tensor, masking: Masking) -> Tensor:
+        """The losses of each image, in float32 or better under any autocast.
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
             masking: The batch's masks.
-            everywhere: Predict all patches rather than the masked ones.
 
         Returns:
-            Groups of ``(B, M, p*p*3)`` in the order of ``masking.ids_mask``, or of ``(B, L, p*p*3)`` in image order.
+            ``(terms, B)``. A training minimises the mean of all.
         """
+
+    def outputs(self, images: Tensor, masking: Masking) -> Any:
+        """What mode ``"tensor"`` returns. Default: the tokens of the whole images, ``(B, P + L, C)``."""
+        return self.backbone.forward_tokens(images)[-1]
+
+    def after_update(self) -> None:
+        """Called after each update of the weights: what follows them, such as a teacher, takes its step here."""
 
     def forward(
         self,
@@ -99,10 +85,10 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         Args:
             inputs: ``(B, 3, H, W)``, normalised.
             data_samples: One per image; only ``predict`` uses them.
-            mode: ``"loss"``: dict with ``loss`` and each group's term under its name, scalars.
+            mode: ``"loss"``: dict with ``loss`` and, if there are several, each term under its name, scalars.
                 ``"predict"``: the data samples with ``losses``, a dict of term name to that image's scalar, and
                 ``mask`` ``(L,)``, 1 = masked.
-                ``"tensor"``: the groups of components at all patches, ``(B, L, p*p*3)`` each, and the mask ``(B, L)``.
+                ``"tensor"``: see :meth:`outputs`.
             noise: ``(B, L)``; the K patches of smallest noise stay visible. Default: drawn uniformly.
 
         Raises:
@@ -110,10 +96,10 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         """
         masking = self.make_masking(inputs, noise)
         if mode == "tensor":
-            return self.components(inputs, masking, everywhere=True), masking.mask
+            return self.outputs(inputs, masking)
         if mode not in ("loss", "predict"):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
-        terms = self.terms(self.components(inputs, masking), self.target(inputs, masking))  # (groups, B)
+        terms = self.image_losses(inputs, masking)
         if mode == "loss":
             means = terms.mean(dim=1)
             names = self.term_names if len(self.term_names) > 1 else ()
@@ -122,10 +108,6 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         for i, sample in enumerate(samples):
             sample.set_data({"losses": dict(zip(self.term_names, terms[:, i], strict=True)), "mask": masking.mask[i]})
         return samples
-
-    def project(self, norm: nn.Module, embed: nn.Module, tokens: Tensor) -> Tensor:
-        """An encoder's tokens as a decoder takes them: ``(B, N, C)`` -> ``(B, N, D)``."""
-        return embed(norm(tokens))
 
     def make_masking(self, images: Tensor, noise: Tensor | None = None) -> Masking:
         """Masks for a batch ``(B, 3, H, W)`` from ``noise`` ``(B, L)``, drawn on the images' device by default."""
@@ -143,25 +125,3 @@ class MaskedPretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
                 f"is the pipeline's MaskNoise made for patches of {self.patch_size}?"
             )
         return mask_by_noise(noise, self.visible)
-
-    def target(self, images: Tensor, masking: Masking) -> Tensor:
-        """Pixels that are to be predicted: ``(B, M, p*p*3)`` float32 or better, order (row, column, channel)."""
-        patches = take_patches(at_least_float32(images), masking.ids_mask, self.patch_size)
-        patches = patches.permute(0, 1, 3, 4, 2).flatten(2)
-        if not self.norm_target:
-            return patches
-        mean, std = self.patch_statistics(patches)
-        return (patches - mean) / std
-
-    def patch_statistics(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each patch: ``(B, N, p*p*3)`` -> two ``(B, N, 1)``."""
-        mean, var = patches.mean(dim=-1, keepdim=True), patches.var(dim=-1, keepdim=True)
-        return mean, (var + self.target_eps).sqrt()
-
-    def terms(self, groups: list[Group], target: Tensor) -> Tensor:
-        """Mean squared error of each group's sum, in float32 or better under any autocast: ``(groups, B)``."""
-        errors = []
-        for group in groups:
-            total = sum(at_least_float32(part) for part in group)
-            errors.append((total - target).square().mean(dim=(1, 2)))
-        return torch.stack(errors)

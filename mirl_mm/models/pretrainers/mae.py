@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from mirl_mm.registry import MODELS
 
 from ..layers import init_linear
-from .base import Group, MaskedPretrainer
 from .decoder import MaskedDecoder
+from .masked import Group, MaskedPretrainer
 from .masking import Masking
 
 

@@ -154,7 +154,9 @@ def run(bench: Bench, case: str, compiles: bool = True) -> None:
     cfg.work_dir, cfg.launcher, cfg.log_level = str(bench.scratch), "none", "WARNING"
     images = cfg.train_dataloader.batch_size
     if chosen.layout:
-        memory = training_memory(cfg.model, cfg.default_scope, bench.device.type)
+        memory = training_memory(
+            cfg.model, cfg.default_scope, bench.device.type, bool(cfg.get("activation_checkpointing"))
+        )
         computed, flops = memory.states + images * memory.activations, None
     else:
         computed, flops = classifier_bytes(cfg.model, images), flops_per_image(cfg)
