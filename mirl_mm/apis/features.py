@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
+from timm.models.vision_transformer import global_pool_nlc
 from torch import nn
 
 from mirl_mm.checkpoint.own_config import building
@@ -112,11 +113,8 @@ class FeatureInferencer(ImageInferencer):
         by_depth = {}
         by_blocks = tokens_after(backbone, data["inputs"], depths, options.final_norm)
         for depth, tokens in zip(depths, by_blocks, strict=True):
-            if options.pool == "avg":
-                tokens = tokens[:, backbone.num_prefix_tokens :].mean(dim=1)
-            elif options.pool == "token":
-                tokens = tokens[:, 0]
-            by_depth[depth] = tokens.float().cpu()
+            pool = "" if options.pool == "none" else options.pool
+            by_depth[depth] = global_pool_nlc(tokens, pool, backbone.num_prefix_tokens).float().cpu()
         samples = data["data_samples"]
         for i, sample in enumerate(samples):
             sample.set_data({"features": {depth: tokens[i] for depth, tokens in by_depth.items()}})

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from mmengine.dataset import default_collate
 from mmengine.dist import all_gather, get_dist_info
+from timm.models.vision_transformer import global_pool_nlc
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -49,9 +50,8 @@ def pooled_tokens(
     Returns:
         ``(B, C)`` for each depth.
     """
-    prefix = backbone.num_prefix_tokens
     return [
-        tokens[:, 0] if pool == "token" else tokens[:, prefix:].mean(dim=1, dtype=torch.float32)
+        global_pool_nlc(tokens.float(), pool, backbone.num_prefix_tokens)
         for tokens in tokens_after(backbone, images, depths, final_norm)
     ]
 

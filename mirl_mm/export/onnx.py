@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from timm.models.vision_transformer import global_pool_nlc
 from torch import Tensor, nn
 
 from mirl_mm.file_backend import whole_file
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 PARTS = ("backbone", "classifier")
 KINDS = ("map", "tokens", "class", "mean")
+#: timm's names of how tokens are pooled.
+_POOLS = {"tokens": "", "class": "token", "mean": "avg"}
 #: Batches that are compared with onnxruntime's: one image, and more than were traced.
 BATCHES = (1, 3)
 #: A protobuf message's limit, in bytes; larger models would need a second file.
@@ -57,11 +60,8 @@ class _Features(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         if self.kind == "map":
             return self.backbone(images)
-        prefix = self.backbone.num_prefix_tokens
-        tokens = self.backbone.forward_tokens(images)
-        if self.kind == "class":
-            return tuple(x[:, 0] for x in tokens)
-        return tuple(x[:, prefix:].mean(dim=1) for x in tokens) if self.kind == "mean" else tokens
+        pool, prefix = _POOLS[self.kind], self.backbone.num_prefix_tokens
+        return tuple(global_pool_nlc(x, pool, prefix) for x in self.backbone.forward_tokens(images))
 
 
 class _Scores(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint.layout_vit import to_timm
-from mirl_mm.models import DeepViT, ImageClassifier
+from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.backbones.presets import ARCHS, resolve_arch
 from mirl_mm.timm import NAMES, timm_arguments
@@ -21,15 +21,14 @@ def timm_call(model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, An
     Raises:
         ValueError: If timm has no such network.
     """
-    backbone = model.backbone if isinstance(model, ImageClassifier) else model
-    if not isinstance(backbone, DeepViT):
+    backbone: Any = model.backbone if isinstance(model, ImageClassifier) else model
+    if not hasattr(backbone, "arch"):
         return _own_call(backbone, model)
     if backbone.cls_token is None:
         raise ValueError("timm has no backbone without class token, as detectors use it: choose the layout 'mirl'")
-    arch = {key: getattr(backbone, key) for key in ("depth", "embed_dims", "num_heads", "mlp_ratio")}
-    preset = next((name for name in ARCHS if resolve_arch(name) == arch), None)
+    preset = next((name for name in ARCHS if resolve_arch(name) == backbone.arch), None)
     base = timm_arguments(resolve_arch(preset or "vit-b"))
-    options = {key: value for key, value in timm_arguments(arch).items() if value != base[key]}
+    options = {key: value for key, value in timm_arguments(backbone.arch).items() if value != base[key]}
     if backbone.patch_size != (16, 16):
         options["patch_size"] = backbone.patch_size
     if backbone.img_size != (224, 224):
@@ -78,8 +77,8 @@ def timm_state(model: PlainBackbone | ImageClassifier) -> dict[str, Tensor]:
     rounding. Everything else is equal to the bit.
     """
     if not isinstance(model, ImageClassifier):
-        known = isinstance(model, DeepViT)
-        return to_timm({f"backbone.{name}": tensor for name, tensor in model.state_dict().items()}, known)
+        state = {f"backbone.{name}": tensor for name, tensor in model.state_dict().items()}
+        return to_timm(state, hasattr(model, "arch"))
     state = model.state_dict()
     norm = model.head.norm
     if isinstance(norm, nn.BatchNorm1d):
@@ -88,7 +87,7 @@ def timm_state(model: PlainBackbone | ImageClassifier) -> dict[str, Tensor]:
         weight = state["head.fc.weight"].double() * (variance + norm.eps).rsqrt()
         bias = state["head.fc.bias"].double() - weight @ mean
         state |= {"head.fc.weight": weight.float(), "head.fc.bias": bias.float()}
-    return to_timm(state, isinstance(model.backbone, DeepViT))
+    return to_timm(state, hasattr(model.backbone, "arch"))
 
 
 def check_timm(

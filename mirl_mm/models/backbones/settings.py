@@ -1,4 +1,4 @@
-"""Reading a backbone's settings: sizes and block numbers as users give them."""
+"""Reading a backbone's settings: sizes and block indices as users give them."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def pair(value: int | Sequence[int], name: str) -> Size:
 
 
 def block_numbers(given: Sequence[int] | int, depth: int, name: str) -> tuple[int, ...]:
-    """Numbers of blocks, the negative ones counted from the end.
+    """Indices of blocks, the negative ones counted from the end.
 
     Raises:
         ValueError: If there is none, one outside the depth, or if they don't rise.
@@ -38,10 +38,10 @@ def ends_of_quarters(depth: int) -> tuple[int, ...]:
 def resolve_windows(
     window_size: int | Sequence[int] | None, global_attn_indexes: Sequence[int] | None, depth: int
 ) -> tuple[Size | None, tuple[int, ...]]:
-    """The window (None: no windows), and the numbers of the blocks that attend to the whole map.
+    """The window (None: no windows), and the indices of the blocks that attend to the whole map.
 
     Raises:
-        ValueError: For a window of no patches, a number outside the depth, and numbers without windows.
+        ValueError: For a window of no patches, an index outside the depth, and indices without windows.
     """
     if window_size is None:
         if global_attn_indexes is not None:

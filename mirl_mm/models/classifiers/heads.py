@@ -1,6 +1,7 @@
 """From tokens to class scores."""
 
 from mmengine.model import BaseModule
+from timm.models.vision_transformer import global_pool_nlc
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -67,7 +68,7 @@ class LinearClsHead(BaseModule):
 
     def pool(self, tokens: Tensor, num_prefix_tokens: int = 1) -> Tensor:
         """``(B, P + L, C)`` tokens, the P prefix tokens (class token) first -> ``(B, C)``."""
-        return tokens[:, 0] if self.pool_kind == "token" else tokens[:, num_prefix_tokens:].mean(dim=1)
+        return global_pool_nlc(tokens, self.pool_kind, num_prefix_tokens)
 
     def forward(self, tokens: Tensor, num_prefix_tokens: int = 1) -> Tensor:
         """``(B, P + L, C)`` tokens -> ``(B, num_classes)`` scores before the softmax."""

@@ -4,7 +4,7 @@ PyTorch's fused kernel is fast there in its forward pass, but its backward pass 
 bfloat16 as in float32 (torch 2.12, docs/speed.md), which costs a ViT-S-54 half of what bfloat16 saves in the linear
 layers. So training takes other ways; on GPUs and in float32 nothing of this is used.
 
-Shape suffixes: B batch, H heads, Q query tokens, N tokens, D channels of a head.
+Shapes: B batch, H heads, Q query tokens, N tokens, D channels of a head.
 """
 
 from typing import Any

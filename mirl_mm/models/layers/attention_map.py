@@ -1,6 +1,6 @@
-"""Attention between the places of a token map, with decomposed relative positions, and no N x N bias stored.
+"""Attention between the positions of a token map, with decomposed relative positions, and no N x N bias stored.
 
-Shape suffixes: B batch, h, w the map (or a window), N = h*w, C channels, D = C / heads.
+Shapes: B batch, h, w the map (or a window), N = h*w, C channels, D = C / heads.
 """
 
 import math
@@ -20,7 +20,7 @@ Tables = tuple[Tensor, Tensor]
 
 
 def attend_map(q: Tensor, k: Tensor, v: Tensor, tables: Tables | None = None) -> Tensor:
-    """Attention from every place of a map to every place.
+    """Attention from every position of a map to every position.
 
     Args:
         q: ``(..., heads, h, w, D)``; scores are scaled by 1 / sqrt(D).
@@ -68,10 +68,10 @@ def append_relative(q: Tensor, k: Tensor, v: Tensor, tables: Tables) -> tuple[Te
     dim = q.shape[-1]
     # The kernel scales all scores, and the bias is not to be scaled: the tables are divided by the scale before.
     terms = relative_terms(q, tables[0] * math.sqrt(dim), tables[1] * math.sqrt(dim))
-    places = one_hot_places((q.shape[-3], q.shape[-2]), k.dtype, k.device).expand(*k.shape[:-1], -1)
-    spare = (0, -(dim + places.shape[-1]) % _ALIGNED)
+    positions = one_hot_positions((q.shape[-3], q.shape[-2]), k.dtype, k.device).expand(*k.shape[:-1], -1)
+    spare = (0, -(dim + positions.shape[-1]) % _ALIGNED)
     q = F.pad(torch.cat([q, *terms], dim=-1), spare)
-    k = F.pad(torch.cat([k, places], dim=-1), spare)
+    k = F.pad(torch.cat([k, positions], dim=-1), spare)
     return q, k, F.pad(v, (0, q.shape[-1] - dim))  # heads of unequal width would fall back to stored scores
 
 
@@ -90,7 +90,7 @@ def relative_terms(q: Tensor, table_h: Tensor, table_w: Tensor) -> Tables:
     return torch.einsum("...yxd,ykd->...yxk", q, table_h), torch.einsum("...yxd,xkd->...yxk", q, table_w)
 
 
-def one_hot_places(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+def one_hot_positions(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """``(h, w, h + w)``: at (y, x) a one for row y and a one for column x."""
     h, w = size
     rows = torch.eye(h, dtype=dtype, device=device)[:, None].expand(-1, w, -1)

@@ -1,11 +1,11 @@
 """Attention with decomposed relative positions on a CPU, tile by tile.
 
 The appended form (``attention_map.py``) makes queries, keys and values up to three times as wide, and multiplications
-are what a CPU is short of: on a map of 64 x 64 places it was slower there than explicit attention. Here scores are made
+are what a CPU is short of: on a map of 64 x 64 it was slower there than explicit attention. Here scores are made
 for a tile at a time, small enough to stay in the cache, and made again in the backward pass (Rabe and Staats,
 "Self-attention Does Not Need O(n^2) Memory"; Dao et al., "FlashAttention").
 
-Shape suffixes: G groups (images x windows x heads), h, w the map, N = h*w places, R of them in a tile, D channels.
+Shapes: G groups (images x windows x heads), h, w the map, N = h*w positions, R of them in a tile, D channels.
 """
 
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ class TiledMapAttention(torch.autograd.Function):
 
 
 class _Scores:
-    """Scores of one attention, a tile at a time, all in one place in memory.
+    """Scores of one attention, a tile at a time, all in one block of memory.
 
     Args:
         q: ``(G, h, w, D)``.
@@ -94,10 +94,10 @@ class _Scores:
             torch.einsum(equation, q, table.to(wide)).flatten(1, 2)
             for equation, table in (("gyxd,ykd->gyxk", table_h), ("gyxd,xkd->gyxk", table_w))
         ]
-        groups, places = self.q.shape[:2]
-        self._rows = min(places, max(1, TILE_SCORES // places))
-        self._groups = min(groups, max(1, TILE_SCORES // (self._rows * places)))
-        self._memory = self.q.new_empty(self._groups * self._rows * places)
+        groups, positions = self.q.shape[:2]
+        self._rows = min(positions, max(1, TILE_SCORES // positions))
+        self._groups = min(groups, max(1, TILE_SCORES // (self._rows * positions)))
+        self._memory = self.q.new_empty(self._groups * self._rows * positions)
 
     def tiles(self) -> Iterator[tuple[slice, slice]]:
         """Slices of the groups and of the queries."""

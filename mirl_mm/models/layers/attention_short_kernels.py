@@ -5,7 +5,7 @@ backward pass computes them again from q and k. Both read the packed output of `
 is split, joined or transposed in memory. Products are of the inputs' type (float32: exact, no TF32) with float32 sums;
 softmax and its gradient are float32.
 
-Shape suffixes: B images, N tokens, C channels, H heads, D = C / H; BLOCK_N and BLOCK_D: N and D up to powers of two.
+Shapes: B images, N tokens, C channels, H heads, D = C / H; BLOCK_N and BLOCK_D: N and D up to powers of two.
 """
 
 import torch
@@ -19,7 +19,7 @@ _SMALLEST = 16
 
 @triton.jit
 def _offsets(N, C, D, stride, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
-    """Places of a head's (N, D) in rows of ``stride`` channels, and which are there."""
+    """Offsets of a head's (N, D) in rows of ``stride`` channels, and which are there."""
     rows, channels = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_D)
     there = (rows[:, None] < N) & (channels[None, :] < D)
     return rows[:, None] * stride + channels[None, :], there
@@ -37,30 +37,30 @@ def _weights(q, k, N, scale, BLOCK_N: tl.constexpr):
 @triton.jit
 def _forward(qkv, out, N, C, D, H, scale, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
     image, head = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H
-    places, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
-    source = qkv + image * N * 3 * C + head * D + places
+    offsets, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
+    source = qkv + image * N * 3 * C + head * D + offsets
     q = tl.load(source, mask=there, other=0.0)
     k = tl.load(source + C, mask=there, other=0.0)
     v = tl.load(source + 2 * C, mask=there, other=0.0)
     weights = _weights(q, k, N, scale, BLOCK_N)
     result = tl.dot(weights.to(v.dtype), v, input_precision="ieee")
-    places, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
-    tl.store(out + image * N * C + head * D + places, result.to(out.dtype.element_ty), mask=there)
+    offsets, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
+    tl.store(out + image * N * C + head * D + offsets, result.to(out.dtype.element_ty), mask=there)
 
 
 @triton.jit
 def _backward(qkv, grad, grad_qkv, N, C, D, H, scale, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
     image, head = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H
-    places, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
-    do = tl.load(grad + image * N * C + head * D + places, mask=there, other=0.0)
-    places, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
+    offsets, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
+    do = tl.load(grad + image * N * C + head * D + offsets, mask=there, other=0.0)
+    offsets, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
     start = image * N * 3 * C + head * D
-    q = tl.load(qkv + start + places, mask=there, other=0.0)
-    k = tl.load(qkv + start + C + places, mask=there, other=0.0)
-    v = tl.load(qkv + start + 2 * C + places, mask=there, other=0.0)
+    q = tl.load(qkv + start + offsets, mask=there, other=0.0)
+    k = tl.load(qkv + start + C + offsets, mask=there, other=0.0)
+    v = tl.load(qkv + start + 2 * C + offsets, mask=there, other=0.0)
     weights = _weights(q, k, N, scale, BLOCK_N)
     kind = grad_qkv.dtype.element_ty
-    target = grad_qkv + start + places
+    target = grad_qkv + start + offsets
     dv = tl.dot(tl.trans(weights.to(do.dtype)), do, input_precision="ieee")
     tl.store(target + 2 * C, dv.to(kind), mask=there)
     dweights = tl.dot(do, tl.trans(v), input_precision="ieee")

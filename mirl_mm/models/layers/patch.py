@@ -1,6 +1,6 @@
 """Images to patches and back, and the embedding of chosen patches only.
 
-Shape suffixes: B batch, L = h*w patches, K chosen patches, p patch size (rows, columns), C channels.
+Shapes: B batch, L = h*w patches, K chosen patches, p patch size (rows, columns), C channels.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def take_patches(images: Tensor, ids: Tensor, patch_size: Size) -> Tensor:
 
     Args:
         images: ``(B, C, H, W)``.
-        ids: ``(B, K)`` patch numbers, row by row.
+        ids: ``(B, K)`` patch indices, row by row.
         patch_size: (rows, columns) of a patch.
 
     Returns:
@@ -62,7 +62,7 @@ def unpatchify(patches: Tensor, grid: Size, patch_size: Size, channels: int = 3)
 def embed_patches(patches: Tensor, patch_embed: PatchEmbed) -> Tensor:
     """Apply a patch embedding to cut-out patches: ``(B, K, C, rows, columns)`` -> ``(B, K, dim)``.
 
-    The same numbers as the convolution gives at those places.
+    The same values as the convolution gives at those positions.
     """
     conv = patch_embed.proj
     return F.linear(patches.flatten(2), conv.weight.flatten(1), conv.bias)

@@ -28,7 +28,7 @@ def resize_relative(rel_pos: Tensor, size: int) -> Tensor:
 
 
 def relative_table(rel_pos: Tensor, size: int) -> Tensor:
-    """Embedding of the distance between every two places along a side.
+    """Embedding of the distance between every two positions along a side.
 
     Args:
         rel_pos: ``(2*old - 1, D)``; interpolated if ``old`` is not ``size``.
@@ -37,5 +37,5 @@ def relative_table(rel_pos: Tensor, size: int) -> Tensor:
     Returns:
         ``(size, size, D)``: at (y, y') that of the distance y - y'.
     """
-    place = torch.arange(size, device=rel_pos.device)
-    return resize_relative(rel_pos, size)[place[:, None] - place + size - 1]
+    position = torch.arange(size, device=rel_pos.device)
+    return resize_relative(rel_pos, size)[position[:, None] - position + size - 1]

@@ -15,7 +15,7 @@ def take_rows(table: Tensor, ids: Tensor) -> Tensor:
 
     Args:
         table: ``(L, C)``.
-        ids: ``(B, M)`` numbers of rows; on a GPU none twice in a sample, as of masked patches.
+        ids: ``(B, M)`` indices of rows; on a GPU none twice in a sample, as of masked patches.
     """
     if table.device.type == "cuda":
         return TakeRows.apply(table, ids)
@@ -25,7 +25,7 @@ def take_rows(table: Tensor, ids: Tensor) -> Tensor:
 class TakeRows(torch.autograd.Function):
     """:func:`take_rows` for a GPU: ``embedding``'s gradient makes the host wait there, others add up in any order.
 
-    As a sample has a row at most once, its gradient is put in the row's place, and places are summed over the batch:
+    As a sample has a row at most once, its gradient is put at the row's index, and then summed over the batch:
     always in the same order.
     """
 

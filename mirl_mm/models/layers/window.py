@@ -1,6 +1,6 @@
 """Windows of a token map and back, with views where possible.
 
-Shape suffixes: B batch, H, W the map, h, w a window, n, m windows along rows and columns, C channels.
+Shapes: B batch, H, W the map, h, w a window, n, m windows along rows and columns, C channels.
 """
 
 import torch.nn.functional as F

@@ -21,7 +21,7 @@ class SimpleFPN(BaseModule):
     """Simple feature pyramid (Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection", 3).
 
     The map is brought to each scale by transposed convolutions or pooling, then passes a 1 x 1 and a 3 x 3 convolution,
-    each without bias and followed by a LayerNorm over channels (eps 1e-6). Further levels take every second place of
+    each without bias and followed by a LayerNorm over channels (eps 1e-6). Further levels take every second position of
     the one before. The interface is that of mmdet's necks.
 
     Args:
@@ -31,7 +31,7 @@ class SimpleFPN(BaseModule):
             stride 4.
         num_outs: Levels in all; those beyond ``scales`` are the further ones.
         norm_cfg: Of the norm after each convolution that makes a level, as in mmdet's necks. Default: the paper's
-            LayerNorm. In a training of minutes ``dict(type="BN")`` learns far faster: it takes away what all places
+            LayerNorm. In a training of minutes ``dict(type="BN")`` learns far faster: it takes away what all positions
             have in common, which in a plain ViT's last map is most of it (docs/results.md).
         init_cfg: mmengine's.
 

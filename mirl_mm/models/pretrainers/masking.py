@@ -10,8 +10,8 @@ class Masking(NamedTuple):
     """A batch's masks. B samples, L patches, K visible, M = L - K masked.
 
     Attributes:
-        ids_keep: ``(B, K)`` numbers of the visible patches, by rising noise.
-        ids_mask: ``(B, M)`` numbers of the masked patches, by rising noise.
+        ids_keep: ``(B, K)`` indices of the visible patches, by rising noise.
+        ids_mask: ``(B, M)`` indices of the masked patches, by rising noise.
         mask: ``(B, L)`` float, 1 = masked, 0 = visible.
     """
 
