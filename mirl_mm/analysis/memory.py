@@ -140,8 +140,8 @@ def _block_calls(backbone: PlainBackbone, run: Callable[[], Any]) -> list[tuple[
 def _region_heads(network: Any, width: int, known: set[int]) -> int:
     """Bytes kept for one image; a cascade has several heads of each kind."""
     total, sampled = 0, {"bbox": 0, "mask": 0}
-    settings = network.train_cfg.rcnn
     for _, kind, stage, head, side in region_heads(network):
+        settings = network.train_cfg.rcnn
         sampler = (settings[stage] if isinstance(settings, list) else settings).sampler
         sampled[kind] = sampler.get("num", sampled[kind])  # without one, all boxes of the stage before
         share = sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
