@@ -10,6 +10,7 @@ PACKAGE = ROOT / "mirl_mm"
 #: Small files that everybody may import; `__version__` is the package's own.
 SMALL = {
     *("registry", "config", "structures", "text", "file_backend", "outputs", "limits", "cli", "stopping", "no_space"),
+    *("parallel", "bitmaps"),
     *("progress", "machine", "errors"),
     "__version__",
 }

@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
         metavar="PATH",
         help="of a classifier: write each image's label and best classes to this .csv or .json file; of a detector: "
         "write results in COCO's format beside this .json file, NAME.bbox.json and NAME.segm.json; of a segmentor: "
-        "write index masks into this folder, one for each image",
+        "write segmentation maps into this folder, one for each image",
     )
     return parser.parse_args()
 

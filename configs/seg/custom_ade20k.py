@@ -1,4 +1,4 @@
-# An example for your own images and index masks: other classes, other folders. Copy it, change the names, and
+# An example for your own images and segmentation maps: other classes, other folders. Copy it, change the names, and
 # run python tools/train.py configs/seg/custom_ade20k.py --pretrained CHECKPOINT. docs/segmentation.md tells the rest.
 _base_ = "./mirl_vitb_ade20k.py"
 

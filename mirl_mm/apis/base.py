@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.structures import BaseDataElement
 from rich.progress import track
 
-from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.visualization.grid import encode_png
 
@@ -206,7 +206,7 @@ class ImageInferencer(TrainedModel):
         """Batches; what is random in the pipeline depends on the options' ``seed`` and the image's number only."""
 
         def run(index: int) -> dict:
-            with seeded(draw(getattr(options, "seed", 0), 0, index).seed):
+            with seeded(seeded_index(getattr(options, "seed", 0), 0, index).seed):
                 return self.pipeline(images[index])
 
         yield from self.batches(run, images, batch_size)

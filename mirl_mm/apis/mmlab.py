@@ -8,7 +8,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 
-from mirl_mm.datasets.decode import CorruptImageError, load_image
+from mirl_mm.datasets.decode import load_image
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.registry import MODELS
 
 from .base import Image, ImageInferencer

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 
-from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
+from mirl_mm.errors import CorruptImageError
 
 
 def pipeline_steps(cfg: Config | ConfigDict) -> Sequence[dict]:

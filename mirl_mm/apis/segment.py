@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.outputs import OutputError
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.text import shortlist
@@ -41,10 +41,10 @@ class SegmentOptions:
             and ``batch_size`` counts tiles. Scores are kept of overlaps only. Default: the image goes through the test
             pipeline and the config's ``test_cfg`` (whole or slide), as in evaluation.
         overlap: Of neighbouring tiles in pixels; default: a quarter of the tile's shorter side.
-        mask_dir: Where index masks go, ``<image's name>.png``, each as soon as it is there.
-        truth: A folder of index masks with the images' names, or a list with a mask for each image, a file or an array
-            of labels. Files have the values of the training's masks; arrays are labels, 255 where there is none. It is
-            drawn beside the prediction, and compared.
+        mask_dir: Where segmentation maps go, ``<image's name>.png``, each as soon as it is there.
+        truth: A folder of segmentation maps with the images' names, or a list with a map for each image, a file or an
+            array of labels. Files have the values of the training's masks; arrays are labels, 255 where there is none.
+            It is drawn beside the prediction, and compared.
         opacity: Of the classes' colours in pictures.
     """
 
@@ -69,8 +69,10 @@ class SegmentCommand(Command):
     flags = (
         Flag("--tile", "cut images, in their own pixels, into such tiles", None, {**_PAIR, "metavar": ("H", "W")}),
         Flag("--overlap", "of tiles, in pixels (default: a quarter of a tile)", None, {"type": int}),
-        Flag("--masks", "write index masks into this folder", None, {**_FOLDER, "dest": "mask_dir"}, path="folder"),
-        Flag("--truth", "true index masks with the images' names", None, {"metavar": "DIR"}),
+        Flag(
+            "--masks", "write segmentation maps into this folder", None, {**_FOLDER, "dest": "mask_dir"}, path="folder"
+        ),
+        Flag("--truth", "true segmentation maps with the images' names", None, {"metavar": "DIR"}),
         Flag("--opacity", "of the classes' colours, 0..1", 0.6, {"type": float}),
         TTA,
     )
@@ -138,7 +140,7 @@ class SegmentInferencer(MMLabInferencer):
         self.palette = class_palette(number, palette or known.get("palette"))
         loader = self.cfg.get("test_dataloader") or self.cfg.get("val_dataloader") or {}
         dataset = loader.get("dataset", {})
-        self.rules = MaskRules(
+        self.rules = SegMapRules(
             number,
             bool(known.get("reduce_zero_label", dataset.get("reduce_zero_label", False))),
             dataset.get("ignore_index", 255),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mirl_mm.datasets.masks import IGNORED, MaskRules, check_size, read_mask
+from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules, check_size, read_seg_map
 from mirl_mm.evaluation.seg_errors import class_iou, confusion
 from mirl_mm.text import counted
 
@@ -23,7 +23,7 @@ class Segmentation:
 
     Attributes:
         img_path: None for an array.
-        png: The index mask as a PNG file, in the classes' colours, which keeps thousands of images in memory. Its
+        png: The segmentation map as a PNG file, in the classes' colours, which keeps thousands of images in memory. Its
             values are those of the training data's masks: with ``first`` 1, 0 means no label.
         first: Value of the first class.
         labels: ``(K,)`` int64, the classes that are there, largest area first.
@@ -168,7 +168,7 @@ def find_truth(inputs: Sequence[np.ndarray | str], truth: Truth) -> list[str | n
     return paths
 
 
-def read_truth(truth: str | np.ndarray, rules: MaskRules, size: tuple[int, int], image: str) -> np.ndarray:
+def read_truth(truth: str | np.ndarray, rules: SegMapRules, size: tuple[int, int], image: str) -> np.ndarray:
     """``(H, W)`` uint8 labels, 255 where there is none.
 
     Args:
@@ -182,7 +182,7 @@ def read_truth(truth: str | np.ndarray, rules: MaskRules, size: tuple[int, int],
         CorruptImageError: If it can't be read.
     """
     if isinstance(truth, str):
-        labels, name = rules.labels(read_mask(truth), truth), truth
+        labels, name = rules.labels(read_seg_map(truth), truth), truth
     else:
         labels, name = truth.astype(np.uint8), "given as an array"
     check_size(labels.shape, size, name, image)

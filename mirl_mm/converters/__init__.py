@@ -1,11 +1,11 @@
-"""Other annotation formats into COCO's, and into index masks."""
+"""Other annotation formats into COCO's, and into segmentation maps."""
 
 from .coco import AnnotationError, CocoBuilder, Problems
 from .coco_masks import coco_to_masks
 from .colours import colours_to_masks
 from .finders import find_voc, find_yolo
 from .instances import instances_to_coco
-from .masks import print_masks
+from .seg_maps import print_masks
 from .summary import print_summary
 from .voc import voc_to_coco
 from .yolo import yolo_to_coco

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.datasets.decode import CorruptImageError, image_size
+from mirl_mm.datasets.decode import image_size
 from mirl_mm.datasets.reading import TextError
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.file_backend import json_bytes, whole_file
 
 Box = tuple[float, float, float, float]

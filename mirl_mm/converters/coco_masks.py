@@ -1,4 +1,4 @@
-"""COCO's annotations, of objects or of stuff, into index masks."""
+"""COCO's annotations, of objects or of stuff, into segmentation maps."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mirl_mm.datasets.class_counts import ClassCounts, count_labels
+from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.coco_file import read_coco
-from mirl_mm.datasets.masks import IGNORED, MaskCounts
-from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
 from mirl_mm.outputs import OutputError, Outputs, check_text, source_of
+from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted
 
 from .coco import AnnotationError
-from .masks import MadeMasks, MaskWriter, check_classes, classes_text, write_classes
+from .seg_maps import MadeSegMaps, SegMapWriter, check_classes, classes_text, write_classes
 
 CROWD = ("ignore", "keep", "drop")
 
@@ -39,8 +39,8 @@ def coco_to_masks(
     crowd: str = "ignore",
     zero_based: bool = False,
     workers: int | None = None,
-) -> MadeMasks:
-    """Convert a COCO file of polygons or run lengths into index masks, and write ``classes.txt``.
+) -> MadeSegMaps:
+    """Convert a COCO file of polygons or run lengths into segmentation maps, and write ``classes.txt``.
 
     Each image of the file gets ``out_dir/<its file name>.png``, also without annotations. Where annotations overlap,
     the smaller one is on top: it would be hidden otherwise. Pixels without annotation are ``background``, if it has a
@@ -92,7 +92,7 @@ def coco_to_masks(
         num_classes=len(names),
         ground=0 if background else IGNORED,
         crowd=crowd,
-        writer=MaskWriter("coco_to_masks", zero_based),
+        writer=SegMapWriter("coco_to_masks", zero_based),
     )
     counts = ClassCounts(names)
     for each in in_parallel(convert, tasks, "converting", workers):
@@ -101,7 +101,7 @@ def coco_to_masks(
     left_out = len(content["annotations"]) - sum(len(task.annotations) for task in tasks)
     if left_out:
         notes.append(f"left out: {counted(left_out, 'annotation')} of other categories")
-    return MadeMasks(out_dir, counts, (), zero_based, tuple(notes))
+    return MadeSegMaps(out_dir, counts, (), zero_based, tuple(notes))
 
 
 def paint_annotations(
@@ -173,8 +173,8 @@ def _tasks(
 
 
 def _convert(
-    task: _Task, labels: Mapping[Any, int], num_classes: int, ground: int, crowd: str, writer: MaskWriter
-) -> MaskCounts:
+    task: _Task, labels: Mapping[Any, int], num_classes: int, ground: int, crowd: str, writer: SegMapWriter
+) -> LabelCounts:
     try:
         painted = paint_annotations(task.annotations, task.size, labels, ground, crowd)
     except Exception as error:  # pycocotools raises nearly every type there is

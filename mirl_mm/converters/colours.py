@@ -8,18 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirl_mm.datasets.class_counts import ClassCounts, count_labels
-from mirl_mm.datasets.decode import open_image, unreadable, upright
+from mirl_mm.datasets.class_counts import ClassCounts
+from mirl_mm.datasets.decode import open_upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.masks import IGNORED, MaskCounts
-from mirl_mm.datasets.parallel import in_parallel
 from mirl_mm.datasets.reading import read_text
+from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
 from mirl_mm.datasets.walk import find_files
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import Outputs, check_text, source_of
+from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted, shortlist
 
 from .coco import AnnotationError
-from .masks import MadeMasks, MaskWriter, check_classes, classes_text, write_classes
+from .seg_maps import MadeSegMaps, SegMapWriter, check_classes, classes_text, write_classes
 
 Colour = tuple[int, int, int]
 
@@ -51,7 +52,7 @@ class ColourTable(NamedTuple):
 
 
 class _Converted(NamedTuple):
-    counts: MaskCounts
+    counts: LabelCounts
     unknown: int
 
 
@@ -63,8 +64,8 @@ def colours_to_masks(
     unknown: str = "error",
     zero_based: bool = False,
     workers: int | None = None,
-) -> MadeMasks:
-    """Convert colour-coded label images into index masks, ``out_dir/<same path>.png``, and write ``classes.txt``.
+) -> MadeSegMaps:
+    """Convert colour-coded label images into segmentation maps, ``out_dir/<same path>.png``, and write ``classes.txt``.
 
     Args:
         source: Folder of the label images; sub-folders are kept. Palette pictures count by their colours, alpha is left
@@ -97,7 +98,7 @@ def colours_to_masks(
     check_text(out_dir / "classes.txt", classes_text(table.classes))
     Outputs("colours_to_masks", {target: source_of(path) for path, target in pairs}, paths, out_dir)
     convert = partial(
-        _convert, table=table, ignore=unknown == "ignore", writer=MaskWriter("colours_to_masks", zero_based)
+        _convert, table=table, ignore=unknown == "ignore", writer=SegMapWriter("colours_to_masks", zero_based)
     )
     counts, left_out, images = ClassCounts(table.classes), 0, 0
     for done in in_parallel(convert, pairs, "converting", workers):
@@ -106,7 +107,7 @@ def colours_to_masks(
         images += done.unknown > 0
     write_classes(table.classes, out_dir)
     unknown = f"unknown colours: {counted(left_out, 'pixel')} in {counted(images, 'image')} became no label"
-    return MadeMasks(out_dir, counts, table.palette, zero_based, (unknown,) if left_out else ())
+    return MadeSegMaps(out_dir, counts, table.palette, zero_based, (unknown,) if left_out else ())
 
 
 def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTable:
@@ -154,13 +155,12 @@ def labels_of_colours(pixels: np.ndarray, table: ColourTable) -> np.ndarray:
     return _lookup(table)[_codes(pixels)]
 
 
-def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: MaskWriter) -> _Converted:
+def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: SegMapWriter) -> _Converted:
     path, target = pair
     try:
-        with open_image(path) as image:
-            pixels = np.asarray(upright(image).convert("RGB"))
-    except Exception as error:  # PIL's readers raise nearly every type there is
-        raise AnnotationError(str(unreadable("image", path, error))) from error
+        pixels = np.asarray(open_upright(path).convert("RGB"))
+    except (CorruptImageError, FileNotFoundError) as error:
+        raise AnnotationError(str(error)) from error
     labels = labels_of_colours(pixels, table)
     unknown = labels == _NO_CLASS
     if unknown.any() and not ignore:

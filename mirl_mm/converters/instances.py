@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirl_mm.datasets.bitmaps import box_of, encode_rle
-from mirl_mm.datasets.decode import open_image, unreadable, upright
+from mirl_mm.bitmaps import box_of, encode_rle
+from mirl_mm.datasets.decode import open_upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.parallel import in_parallel
 from mirl_mm.datasets.walk import find_files
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import check_json
+from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted
 
 from .coco import AnnotationError, Box, CocoBuilder, Problems, size_of
@@ -41,21 +42,19 @@ class _Task(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What an image's masks hold, or what is wrong with them.
+    """What an image's masks hold.
 
     Attributes:
         size: (H, W).
         objects: Of the classes that are asked for.
         others: How many objects there are of other classes.
         unnumbered: How many values number no object.
-        problem: Empty, or the message of the error.
     """
 
     size: tuple[int, int]
     objects: list[_Object]
-    others: int = 0
-    unnumbered: int = 0
-    problem: str = ""
+    others: int
+    unnumbered: int
 
 
 def instances_to_coco(
@@ -115,8 +114,8 @@ def instances_to_coco(
     others = unnumbered = 0
     for task, result in zip(tasks, in_parallel(read, tasks, "converting", workers), strict=True):
         with problems.tolerated():
-            if result.problem:
-                raise AnnotationError(result.problem)
+            if isinstance(result, AnnotationError):
+                raise result
             coco.add_image(task.image.relative_to(images).as_posix(), result.size)
             for each in result.objects:
                 coco.add_mask(each.number, each.box, each.area, each.mask)
@@ -212,8 +211,10 @@ def _class_of(word: str, class_from: str) -> str:
     return word if class_from == "folder" else ""
 
 
-def _read(task: _Task, class_from: str, divisor: int, ignore: frozenset[int], names: dict[str, str]) -> _Read:
-    """All objects of an image; runs in other processes."""
+def _read(
+    task: _Task, class_from: str, divisor: int, ignore: frozenset[int], names: dict[str, str]
+) -> _Read | AnnotationError:
+    """All objects of an image, or what is wrong with its masks; runs in other processes."""
     try:
         size = size_of(task.image)
         objects: list[_Object] = []
@@ -235,7 +236,7 @@ def _read(task: _Task, class_from: str, divisor: int, ignore: frozenset[int], na
                     others += 1
         return _Read(size, objects, others, unnumbered)
     except AnnotationError as error:
-        return _Read((0, 0), [], problem=str(error))
+        return error
 
 
 def _number(path: Path, word: str, value: int, class_from: str, divisor: int, names: dict[str, str]) -> int | None:
@@ -255,11 +256,10 @@ def _number(path: Path, word: str, value: int, class_from: str, divisor: int, na
 def _values(path: Path) -> np.ndarray:
     """``(H, W)`` whole numbers."""
     try:
-        with open_image(path) as opened:
-            image = upright(opened)
-            pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
-    except Exception as error:  # PIL's readers raise nearly every type there is
-        raise AnnotationError(str(unreadable("mask", path, error))) from error
+        image = open_upright(path, "mask")
+    except (CorruptImageError, FileNotFoundError) as error:
+        raise AnnotationError(str(error)) from error
+    pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
     wide = pixels.astype(np.int64)
     return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])
 

@@ -2,10 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mirl_mm.config import LOADERS
 from mirl_mm.registry import DATASETS
+from mirl_mm.text import shortlist
 
 from .walk import read_folder, walk
 
@@ -65,6 +66,43 @@ def check_root(data_root: str, split: str = "", remedy: str = _SET_SPLIT) -> str
     return root
 
 
+def check_part(data_root: str, part: str, what: str, setting: str, ending: str = "") -> None:
+    """See that a file or folder of a data set is there.
+
+    Args:
+        data_root: The data set's folder.
+        part: The file or folder, absolute or relative to ``data_root``.
+        what: What it is, for the message.
+        setting: Of the data set's config, which names it.
+        ending: Of the file's name; empty: it is a folder.
+
+    Raises:
+        FileNotFoundError: Says what is missing, and what the nearest folder above it holds instead.
+    """
+    path = os.path.join(data_root, part)
+    if os.path.isfile(path) if ending else os.path.isdir(path):
+        return
+    if data_root and not os.path.isabs(part):
+        check_root(data_root)
+    above = os.path.dirname(os.path.normpath(path)) or "."
+    while not os.path.isdir(above) and os.path.dirname(above) != above:
+        above = os.path.dirname(above) or "."
+    files, folders = read_folder(above)
+    names = [name for name in files if name.endswith(ending)] if ending else folders
+    kind = f"{ending} files" if ending else "folders"
+    there = f"in '{above}' there are {'' if ending else 'the folders '}{shortlist(names)}"
+    raise FileNotFoundError(
+        f"{what} '{path}' is missing; {there if names else f'{above!r} has no {kind}'}. Set {setting} in the data "
+        "set's config (relative to data_root), or data_root by --data-root"
+    )
+
+
+def endings_of(names: Iterable[str]) -> str:
+    """The commonest endings of files, and how often there are: ``.jpg (1,200), .png (3)``."""
+    found = Counter(os.path.splitext(name)[1].lower() or "(none)" for name in names)
+    return ", ".join(f"{ending} ({number:,})" for ending, number in found.most_common(5))
+
+
 def check_list_file(path: str) -> None:
     """Raises a FileNotFoundError if a list isn't there."""
     if not os.path.isfile(path):
@@ -75,20 +113,24 @@ def check_list_file(path: str) -> None:
 
 def check_images_exist(root: str, extensions: tuple[str, ...]) -> None:
     """Raises a ValueError unless a folder has at least one image; reads no further than the first one."""
-    if not any(name.lower().endswith(extensions) for _, names in walk(root) for name in names):
+    if not has_image(root, extensions):
         raise no_images(root, extensions)
+
+
+def has_image(root: str | os.PathLike[str], extensions: tuple[str, ...]) -> bool:
+    """Whether a folder, or one below it, has an image; reads no further than the first one."""
+    return any(name.lower().endswith(extensions) for _, names in walk(root) for name in names)
 
 
 def no_images(root: str, extensions: tuple[str, ...]) -> ValueError:
     """The error that a folder has no image, naming what it has instead."""
-    found = Counter(os.path.splitext(name)[1].lower() or "(none)" for _, names in walk(root) for name in names)
+    found = endings_of(name for _, names in walk(root) for name in names)
     wanted = ", ".join(extensions)
     if not found:
         return ValueError(
             f"folder '{root}' holds no files. Put images ({wanted}) into it, or correct data_root and split"
         )
-    kinds = ", ".join(f"{extension} ({number:,})" for extension, number in found.most_common(5))
     return ValueError(
-        f"folder '{root}' holds no file that ends in {wanted}; the endings found are {kinds}. Name the right ones by "
+        f"folder '{root}' holds no file that ends in {wanted}; the endings found are {found}. Name the right ones by "
         "extensions in the data set's config, or correct data_root and split"
     )

@@ -1,4 +1,4 @@
-"""How often classes occur in index masks."""
+"""How often classes occur in segmentation maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .masks import IGNORED, MaskCounts, MaskRules, read_mask
-from .parallel import in_parallel
+from mirl_mm.parallel import in_parallel
+
+from .seg_maps import LabelCounts, SegMapRules, count_labels, read_seg_map
 from .walk import find_files
 
 
@@ -37,7 +38,7 @@ class ClassCounts:
     def __post_init__(self) -> None:
         self.pixels, self.masks, self.pixels_there = (np.zeros(len(self.classes), dtype=np.int64) for _ in range(3))
 
-    def add(self, counts: MaskCounts) -> None:
+    def add(self, counts: LabelCounts) -> None:
         """Add a mask's."""
         there, labelled = counts.pixels > 0, int(counts.pixels.sum())
         self.pixels += counts.pixels
@@ -92,7 +93,7 @@ def find_masks(folders: Sequence[str | Path], suffix: str = ".png") -> list[str]
 
 
 def count_classes(
-    paths: Sequence[str], classes: Sequence[str], rules: MaskRules, workers: int | None = None
+    paths: Sequence[str], classes: Sequence[str], rules: SegMapRules, workers: int | None = None
 ) -> ClassCounts:
     """Count the classes of masks, in several processes.
 
@@ -112,11 +113,5 @@ def count_classes(
     return counts
 
 
-def count_labels(labels: np.ndarray, num_classes: int) -> MaskCounts:
-    """Of ``(H, W)`` uint8 labels, 255 where there is none."""
-    counts = np.bincount(labels.ravel(), minlength=IGNORED + 1)
-    return MaskCounts(counts[:num_classes], int(counts[IGNORED]))
-
-
-def _count(path: str, rules: MaskRules) -> MaskCounts:
-    return count_labels(rules.labels(read_mask(path), path), rules.num_classes)
+def _count(path: str, rules: SegMapRules) -> LabelCounts:
+    return count_labels(rules.labels(read_seg_map(path), path), rules.num_classes)

@@ -7,8 +7,7 @@ from typing import Any
 
 from mirl_mm.text import counted, shortlist
 
-from .checks import check_root
-from .walk import read_folder
+from .checks import check_part
 
 #: Images whose files are looked for.
 _SPOT_CHECKS = 64
@@ -25,29 +24,8 @@ def check_paths(data_root: str, ann_file: str, folder: str) -> None:
     Raises:
         FileNotFoundError: Says which part is missing, and what is there instead.
     """
-    absolute = os.path.isabs(ann_file) and (not folder or os.path.isabs(folder))
-    if data_root and not absolute:
-        check_root(data_root)
-    path = os.path.join(data_root, ann_file)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"annotation file '{path}' is missing{_instead(os.path.dirname(path), '.json')}. Set ann_file in the data "
-            "set's config (relative to data_root), or data_root by --data-root"
-        )
-    root = os.path.join(data_root, folder)
-    if not os.path.isdir(root):
-        raise FileNotFoundError(
-            f"image folder '{root}' is missing{_instead(data_root)}. Set data_prefix=dict(img=...) in the data set's "
-            "config (relative to data_root), or data_root by --data-root"
-        )
-
-
-def _instead(folder: str, ending: str | None = None) -> str:
-    if not os.path.isdir(folder):
-        return f": there is no folder '{folder}'"
-    files, folders = read_folder(folder)
-    names = [name for name in files if name.endswith(ending)] if ending else folders
-    return f"; in '{folder}' there are {shortlist(names)}" if names else ""
+    check_part(data_root, ann_file, "annotation file", "ann_file", ".json")
+    check_part(data_root, folder, "image folder", "data_prefix=dict(img=...)")
 
 
 def check_annotations(

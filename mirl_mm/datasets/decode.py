@@ -69,10 +69,10 @@ def load_image(path: str, exif: bool = False) -> Tensor:
     except UnidentifiedImageError as error:  # its own words are the address of a buffer
         raise CorruptImageError(f"cannot read image '{path}': {len(data)} bytes of no format that PIL knows") from error
     except Exception as error:  # decoders raise nearly every type there is: OSError, SyntaxError, struct.error, ...
-        raise unreadable("image", path, error) from error
+        raise _unreadable("image", path, error) from error
 
 
-def unreadable(what: str, path: str | os.PathLike[str], error: Exception) -> CorruptImageError:
+def _unreadable(what: str, path: str | os.PathLike[str], error: Exception) -> CorruptImageError:
     """The error for a file, of what a decoder raised."""
     if isinstance(error, ImageTooLargeError):
         return ImageTooLargeError(f"cannot read {what} '{path}': {error}")
@@ -117,7 +117,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     except FileNotFoundError:
         raise
     except Exception as error:  # PIL's readers raise nearly every type there is
-        raise unreadable("image", path, error) from error
+        raise _unreadable("image", path, error) from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -134,6 +134,26 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # PIL's readers raise nearly every type there is
         return 1
     return value if value in _TURNS else 1
+
+
+def open_upright(path: str | os.PathLike[str], what: str = "image") -> Image.Image:
+    """A file's picture, read and :func:`upright`.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptImageError: If it can't be decoded, or is too large.
+    """
+    try:
+        with open_image(path) as image:
+            return upright(image)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # PIL's readers raise nearly every type there is
+        raise _unreadable(what, path, error) from error
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.registry import DATASETS
 
 from .checks import check_images_exist, check_list_file, check_root, no_images
-from .decode import CorruptImageError
 from .labels import class_folders, labels_of_folders, read_list
 from .listing import list_images
-from .randomness import Draw, seeded
+from .randomness import SeededIndex, seeded_by
 from .transforms.pipeline import Step, build_pipeline
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
@@ -36,7 +36,6 @@ class ImageFolder(Dataset):
         pipeline: Transforms, as configs or callables.
         on_corrupt: What becomes of an image that can't be decoded: ``error`` or ``skip``, which takes the next image
             that can, and names what was skipped in the data sample's ``skipped``.
-        cache_dir: Where the listing is kept; None: the user's cache folder.
 
     Raises:
         FileNotFoundError: A folder or file is missing.
@@ -53,7 +52,6 @@ class ImageFolder(Dataset):
         extensions: Sequence[str] = EXTENSIONS,
         pipeline: Sequence[dict | Step] = (),
         on_corrupt: str = "error",
-        cache_dir: str | None = None,
     ) -> None:
         if on_corrupt not in ("error", "skip"):
             raise ValueError(f"on_corrupt must be 'error' or 'skip', got {on_corrupt!r}")
@@ -65,7 +63,7 @@ class ImageFolder(Dataset):
             self.files, self.labels = read_list(os.path.join(data_root, list_file), self.root, labelled)
         else:
             endings = tuple(extension.lower() for extension in extensions)
-            self.files = list_images(self.root, endings, cache_dir)
+            self.files = list_images(self.root, endings)
             if not self.files:
                 raise no_images(self.root, endings)
             if labelled:
@@ -109,16 +107,14 @@ class ImageFolder(Dataset):
             info["gt_label"] = int(self.labels[index])
         return info
 
-    def __getitem__(self, key: int | Draw) -> dict:
-        """One sample through the pipeline; with a draw, its randomness follows from the draw's seed alone.
+    def __getitem__(self, key: int | SeededIndex) -> dict:
+        """One sample through the pipeline; where the key has a seed, its randomness follows from that alone.
 
         Raises:
             CorruptImageError: The image can't be decoded; names it.
         """
-        if isinstance(key, Draw):
-            with seeded(key.seed):
-                return self._load(key.sample)
-        return self._load(key)
+        with seeded_by(key) as index:
+            return self._load(index)
 
     def _load(self, index: int) -> dict:
         skipped: list[str] = []

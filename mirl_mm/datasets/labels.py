@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .checks import check_list_file
-from .file_list import FileList
+from .listing import FileList
 from .reading import read_lines, read_text
 from .walk import read_folder
 

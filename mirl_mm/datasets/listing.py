@@ -1,136 +1,85 @@
-"""Which images a folder holds, kept in a cache that notices changes.
-
-Adding, removing or renaming a file or sub-folder changes its folder's modification time. So of a tree that is known
-only the folders are looked at, a thousand for ImageNet, and only those that changed are read again.
-"""
+"""A million file names: found in a folder, kept in a few flat arrays."""
 
 import os
 import time
-from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 
-from mmengine.dist import barrier, get_rank, is_distributed
+import numpy as np
 from mmengine.logging import print_log
 
 from mirl_mm.text import counted
 
-from .file_list import FileList
-from .listing_cache import Folder, cache_file, load_folders, save_folders
-from .walk import Identity, identity, lies_within_itself, read_folder
+from .walk import walk
 
-# A folder that changed this recently may change again without its time stamp moving on: it isn't trusted next time.
-_RACY_NS = 2_000_000_000
 _REPORT_SECONDS = 2.0
-_THREADS = 8  # waiting for a network file system, not computing
 
 
-def list_images(root: str, extensions: Collection[str], cache_dir: str | None = None) -> FileList:
+class FileList(Sequence[str]):
+    """File names by folder, kept as bytes in one array.
+
+    As Python strings, 1.3 million names take some 100 MB in every worker process: reading an object writes its
+    reference count, so the memory shared with the parent is copied. An array's is not.
+
+    Args:
+        folders: Each folder's path.
+        names: For each folder the names in it, each ended by a NUL byte (which no file name can contain).
+    """
+
+    def __init__(self, folders: Sequence[str], names: Sequence[bytes]) -> None:
+        self.folders = list(folders)
+        self._names = np.frombuffer(b"".join(names), dtype=np.uint8)
+        self._ends = np.flatnonzero(self._names == 0)
+        folder_ends = np.cumsum([len(part) for part in names], dtype=np.int64)
+        self._firsts = np.searchsorted(self._ends, folder_ends)  # index of the first file after each folder
+
+    @classmethod
+    def from_paths(cls, paths: Iterable[str]) -> "FileList":
+        """Paths in the order given."""
+        return cls([""], [b"".join(os.fsencode(path) + b"\0" for path in paths)])
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]  # no slices
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"file {index} of a list of {len(self)}")
+        index %= len(self)
+        folder = int(np.searchsorted(self._firsts, index, side="right"))
+        start = self._ends[index - 1] + 1 if index else 0
+        return os.path.join(self.folders[folder], os.fsdecode(self._names[start : self._ends[index]].tobytes()))
+
+    def counts(self) -> np.ndarray:
+        """(number of folders,) int64: the files in each folder."""
+        return np.diff(self._firsts, prepend=0)
+
+
+def list_images(root: str, extensions: Collection[str]) -> FileList:
     """All files below a folder that end in one of the extensions, whatever their case.
 
     Folders in order of their path, files of each in order of their name, as torchvision's ``ImageFolder`` has them.
     Linked folders are followed; names that start with a dot are left out (copies that macOS and Jupyter leave behind).
-    Of several processes on a machine the first looks and the others use the cache it wrote.
+    What takes a while is reported.
 
     Args:
         root: An existing folder.
         extensions: In lower case, with the dot.
-        cache_dir: Where listings are kept; None: see :func:`~mirl_mm.datasets.listing_cache.cache_file`.
 
     Returns:
         Paths relative to ``root``.
     """
-    if not is_distributed():
-        return _list(root, extensions, cache_dir)
-    leads = int(os.environ.get("LOCAL_RANK", get_rank())) == 0
-    try:
-        files = _list(root, extensions, cache_dir) if leads else None
-    finally:  # an error must not leave the others waiting; they look for themselves and meet it as well
-        barrier()
-    return _list(root, extensions, cache_dir) if files is None else files
-
-
-def _list(root: str, extensions: Collection[str], cache_dir: str | None) -> FileList:
-    file = cache_file(root, extensions, cache_dir)
-    known = load_folders(file)
-    start = time.monotonic()
-    folders = _Walk(root, tuple(extensions), known).run()
-    paths = sorted(path for path, folder in folders.items() if folder.names)
-    files = FileList(paths, [folders[path].names for path in paths])
-    if folders != known:
-        save_folders(file, folders)
-        seconds = time.monotonic() - start
-        print_log(
-            f"Listed {root}: {counted(len(files), 'image')} in {counted(len(paths), 'folder')}, {seconds:.1f} s",
-            "current",
-        )
-    return files
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A folder to look at: its path relative to the root, and what tells the folders it lies in from others."""
-
-    path: str
-    above: tuple[Identity, ...]
-
-
-class _Walk:
-    """One look at a tree, level by level.
-
-    Args:
-        root: Where to start.
-        extensions: Endings of the files wanted.
-        known: The folders as they were last time, by path relative to ``root``.
-    """
-
-    def __init__(self, root: str, extensions: tuple[str, ...], known: dict[str, Folder]) -> None:
-        self.root = root
-        self.extensions = extensions
-        self.known = known
-
-    def run(self) -> dict[str, Folder]:
-        """The folders as they are now, by path relative to the root."""
-        folders: dict[str, Folder] = {}
-        places = [_Place("", ())]
-        files, start = 0, time.monotonic()
-        reported = start
-        with ThreadPoolExecutor(_THREADS) as pool:
-            while places:
-                below: list[_Place] = []
-                for place, (own, folder) in zip(places, pool.map(self._look, places), strict=True):
-                    if folder is None:
-                        continue
-                    folders[place.path] = folder
-                    below += [_Place(os.path.join(place.path, child), (*place.above, own)) for child in folder.children]
-                    files += folder.names.count(b"\0")
-                    now = time.monotonic()
-                    if now - reported > _REPORT_SECONDS:
-                        reported = now
-                        rate = files / (now - start)
-                        print_log(
-                            f"Listing {self.root}: {counted(files, 'image')} so far, {rate:,.0f} per second", "current"
-                        )
-                places = below
-        return folders
-
-    def _look(self, place: _Place) -> tuple[Identity, Folder | None]:
-        """A folder's identity and content; None where it lies within itself or vanished meanwhile."""
-        path = os.path.join(self.root, place.path)
-        now = time.time_ns()
-        try:
-            own, changed = identity(path), os.stat(path).st_mtime_ns
-            if lies_within_itself(path, own, place.above):
-                return own, None
-            stamp = (changed, own[1]) if changed < now - _RACY_NS else None
-            known = self.known.get(place.path)
-            if known is not None and stamp is not None and known.stamp == stamp:
-                return own, known
-            return own, self._read(path, stamp)
-        except (FileNotFoundError, NotADirectoryError):
-            return (0, 0), None
-
-    def _read(self, path: str, stamp: tuple[int, int] | None) -> Folder:
-        names, children = read_folder(path)
-        wanted = sorted(os.fsencode(name) for name in names if name.lower().endswith(self.extensions))
-        return Folder(stamp, b"".join(name + b"\0" for name in wanted), tuple(children))
+    endings, found, number = tuple(extensions), {}, 0
+    start = reported = time.monotonic()
+    for folder, names in walk(root):
+        wanted = sorted(os.fsencode(name) for name in names if name.lower().endswith(endings))
+        if wanted:
+            found[folder] = b"".join(name + b"\0" for name in wanted)
+            number += len(wanted)
+        now = time.monotonic()
+        if now - reported > _REPORT_SECONDS:
+            reported, rate = now, number / (now - start)
+            print_log(f"Listing {root}: {counted(number, 'image')} so far, {rate:,.0f} per second", "current")
+    if reported > start:
+        where, seconds = counted(len(found), "folder"), time.monotonic() - start
+        print_log(f"Listed {root}: {counted(number, 'image')} in {where}, {seconds:.1f} s", "current")
+    paths = sorted(found)
+    return FileList(paths, [found[path] for path in paths])

@@ -16,16 +16,16 @@ from torch.utils.data import get_worker_info
 _MASK = (1 << 64) - 1
 
 
-class Draw(NamedTuple):
-    """What a sampler hands to a data set: which sample, and the seed (63 bits) of its augmentation."""
+class SeededIndex(NamedTuple):
+    """What a sampler hands to a data set: a sample's index, and the seed (63 bits) of its augmentation."""
 
     sample: int
     seed: int
 
 
-def draw(seed: int, epoch: int, index: int) -> Draw:
-    """The draw of one sample in one epoch."""
-    return Draw(index, _mix(_mix(_mix(seed) ^ epoch) ^ index) >> 1)
+def seeded_index(seed: int, epoch: int, index: int) -> SeededIndex:
+    """A sample's index with its seed in one epoch of a run's seed."""
+    return SeededIndex(index, _mix(_mix(_mix(seed) ^ epoch) ^ index) >> 1)
 
 
 def _mix(value: int) -> int:
@@ -58,6 +58,16 @@ def seeded(seed: int) -> Iterator[None]:
         torch.default_generator.set_state(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])
+
+
+@contextmanager
+def seeded_by(key: int | SeededIndex) -> Iterator[int]:
+    """The index in a data set's key; within this context its seed counts (:func:`seeded`), if it has one."""
+    if isinstance(key, SeededIndex):
+        with seeded(key.seed):
+            yield key.sample
+    else:
+        yield key
 
 
 def _seed_all(seed: int) -> None:

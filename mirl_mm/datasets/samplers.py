@@ -10,12 +10,12 @@ from torch.utils.data import Sampler
 
 from mirl_mm.registry import DATA_SAMPLERS
 
-from .randomness import Draw, draw
+from .randomness import SeededIndex, seeded_index
 
 
 @DATA_SAMPLERS.register_module()
 class EpochSampler(DefaultSampler):
-    """mmengine's ``DefaultSampler`` (same arguments, order and split over processes) that yields draws.
+    """mmengine's ``DefaultSampler`` (same arguments, order and split over processes) that yields seeded indices.
 
     A process takes every ``world_size``-th sample of the epoch's order. So at every step the processes' batches
     together are the batch that one process with ``world_size`` times the batch size would load, except in an
@@ -23,13 +23,13 @@ class EpochSampler(DefaultSampler):
     epoch's first samples fill up the last row (with the same randomness: they are the same samples).
     """
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[SeededIndex]:
         for index in super().__iter__():
-            yield draw(self.seed, self.epoch, index)
+            yield seeded_index(self.seed, self.epoch, index)
 
 
 @DATA_SAMPLERS.register_module()
-class EndlessSampler(Sampler[Draw]):
+class EndlessSampler(Sampler[SeededIndex]):
     """Epoch after epoch without a break, for mmengine's ``IterBasedTrainLoop``.
 
     The order is that of :class:`EpochSampler`'s epochs one behind the other, no sample dropped or repeated between
@@ -54,10 +54,12 @@ class EndlessSampler(Sampler[Draw]):
             raise ValueError(f"num_samples to skip must not be negative, got {num_samples}")
         self.skipped = num_samples
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[SeededIndex]:
         first_epoch, offset = divmod(self.rank + self.skipped * self.world_size, self.size)
         for epoch in count(first_epoch):
-            yield from (draw(self.seed, epoch, index) for index in self._order(epoch)[offset :: self.world_size])
+            yield from (
+                seeded_index(self.seed, epoch, index) for index in self._order(epoch)[offset :: self.world_size]
+            )
             # where this process's stride lands in the next epoch (beyond its end if it is shorter than the stride)
             offset += -(-max(self.size - offset, 0) // self.world_size) * self.world_size - self.size
 

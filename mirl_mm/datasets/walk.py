@@ -3,11 +3,16 @@
 import logging
 import os
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from mmengine.logging import print_log
 
-Identity = tuple[int, int]
+_THREADS = 8  # waiting for a network file system, not computing
+
+#: A folder's path below the root, and device and inode of those it lies in, which tell them whatever link leads there.
+_Place = tuple[str, tuple[tuple[int, int], ...]]
 
 
 def read_folder(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
@@ -31,24 +36,10 @@ def read_folder(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
     return sorted(files), sorted(folders)
 
 
-def identity(path: str | os.PathLike[str]) -> Identity:
-    """What tells a folder from every other, whatever link leads to it: device and inode."""
-    stat = os.stat(path)
-    return stat.st_dev, stat.st_ino
-
-
-def lies_within_itself(path: str, own: Identity, above: Collection[Identity]) -> bool:
-    """Whether a folder is one of those above it, to which a link in it led back; says so."""
-    if own not in above:
-        return False
-    print_log(f"Not followed: '{path}' is a link to a folder that it lies in", "current", logging.WARNING)
-    return True
-
-
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
-    """A folder and all below it, each before those in it, with the names of its files.
+    """A folder and all below it, level by level, with the names of their files.
 
-    Linked folders are followed, but not back into a folder that they lie in.
+    Linked folders are followed, but not back into a folder that they lie in. One that vanishes meanwhile is left out.
 
     Args:
         root: An existing folder.
@@ -56,18 +47,37 @@ def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     Yields:
         The folder's path relative to ``root`` (empty for ``root``), and :func:`read_folder`'s files.
     """
-    yield from _walk(os.fspath(root), "", ())
+    level: list[_Place] = [("", ())]
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        while level:
+            below: list[_Place] = []
+            for (path, above), (own, files, folders) in zip(
+                level, pool.map(partial(_look, os.fspath(root)), level), strict=True
+            ):
+                if files is not None:
+                    yield path, files
+                below += [(os.path.join(path, name), (*above, own)) for name in folders]
+            level = below
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _walk(root: str, below: str, above: tuple[Identity, ...]) -> Iterator[tuple[str, list[str]]]:
+def _look(root: str, place: _Place) -> tuple[tuple[int, int], list[str] | None, list[str]]:
+    """A folder's identity, files and sub-folders; no list of files where it lies within itself or is gone."""
+    below, above = place
     path = os.path.join(root, below) if below else root
-    own = identity(path)
-    if lies_within_itself(path, own, above):
-        return
-    files, folders = read_folder(path)
-    yield below, files
-    for name in folders:
-        yield from _walk(root, os.path.join(below, name), (*above, own))
+    own = (0, 0)
+    try:
+        stat = os.stat(path)
+        own = stat.st_dev, stat.st_ino
+        if own not in above:
+            return own, *read_folder(path)
+        print_log(f"Not followed: '{path}' is a link to a folder that it lies in", "current", logging.WARNING)
+    except (FileNotFoundError, NotADirectoryError):
+        if not below:
+            raise
+    return own, None, []
 
 
 def find_files(root: str | os.PathLike[str], endings: Collection[str] = ()) -> list[Path]:

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 
 from mirl_mm.datasets.coco_checks import check_annotations, check_images, check_paths
 from mirl_mm.datasets.coco_file import read_coco
-from mirl_mm.datasets.randomness import Draw, seeded
+from mirl_mm.datasets.randomness import SeededIndex, seeded_by
 from mirl_mm.registry import DATASETS
 
 from .coco_api import coco_api
@@ -68,9 +68,7 @@ class CocoDataset(MMDetCocoDataset):
             )
         return left
 
-    def __getitem__(self, index: int | Draw) -> Any:
-        """A sample, by its number or by a sampler's draw."""
-        if not isinstance(index, Draw):
+    def __getitem__(self, key: int | SeededIndex) -> Any:
+        """A sample, by its index alone or with a sampler's seed."""
+        with seeded_by(key) as index:
             return super().__getitem__(index)
-        with seeded(index.seed):
-            return super().__getitem__(index.sample)

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from mirl_mm.datasets.checks import no_images
+from mirl_mm.datasets.checks import has_image, no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.listing import list_images
-from mirl_mm.datasets.walk import read_folder, walk
+from mirl_mm.datasets.walk import read_folder
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 
@@ -94,11 +94,7 @@ def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
 
 def class_folders_of(folder: Path) -> tuple[str, ...]:
     """Sub-folders with images, sorted: the classes of ``ImageFolder``."""
-    return tuple(name for name in read_folder(folder)[1] if _has_image(folder / name))
-
-
-def _has_image(folder: Path) -> bool:
-    return any(name.lower().endswith(EXTENSIONS) for _, names in walk(folder) for name in names)
+    return tuple(name for name in read_folder(folder)[1] if has_image(folder / name, EXTENSIONS))
 
 
 def _only_folder(root: Path) -> Path | None:

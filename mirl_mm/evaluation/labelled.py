@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from mirl_mm.datasets import ImageFolder
 from mirl_mm.datasets.checks import check_root
-from mirl_mm.datasets.randomness import draw
+from mirl_mm.datasets.randomness import seeded_index
 from mirl_mm.datasets.transforms.pipeline import Step
 from mirl_mm.registry import DATASETS, SCOPE
 from mirl_mm.text import shortlist
@@ -46,7 +46,7 @@ class LabelledImages(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         """A sample; should its pipeline draw random numbers, they depend on the image's index in the folder alone."""
-        return self.dataset[draw(0, 0, self.indices[index])]
+        return self.dataset[seeded_index(0, 0, self.indices[index])]
 
 
 def labelled_images(cfg: Mapping[str, Any], limit: int = 0) -> LabelledImages:

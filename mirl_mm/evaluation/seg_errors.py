@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirl_mm.datasets.class_counts import find_masks
-from mirl_mm.datasets.masks import IGNORED, MaskRules, check_size, read_mask
-from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules, check_size, read_seg_map
+from mirl_mm.parallel import in_parallel
 
 
 class Zone(NamedTuple):
@@ -121,7 +121,7 @@ def pair_masks(truth: str | Path, predicted: str | Path) -> list[tuple[str, str]
 
 
 def count_files(
-    pairs: Sequence[tuple[str, str]], rules: MaskRules, width: int = 3, workers: int | None = None
+    pairs: Sequence[tuple[str, str]], rules: SegMapRules, width: int = 3, workers: int | None = None
 ) -> SegErrors:
     """Compare files of masks, in several processes.
 
@@ -142,7 +142,7 @@ def count_files(
     return total
 
 
-def _compare(pair: tuple[str, str], rules: MaskRules, width: int) -> SegErrors:
-    truth, predicted = (rules.labels(read_mask(path), path) for path in pair)
+def _compare(pair: tuple[str, str], rules: SegMapRules, width: int) -> SegErrors:
+    truth, predicted = (rules.labels(read_seg_map(path), path) for path in pair)
     check_size(predicted.shape, truth.shape, pair[1], pair[0])
     return count_seg_errors(truth, predicted, rules.num_classes, width)

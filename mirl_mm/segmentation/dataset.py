@@ -1,4 +1,4 @@
-"""Images with index masks for segmentors: mmseg's data set, seeded by the sampler and strict about its files."""
+"""Images with segmentation maps for segmentors: mmseg's data set, seeded by the sampler and strict about its files."""
 
 import logging
 import os
@@ -10,18 +10,18 @@ from mmengine.logging import print_log
 from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.datasets.mask_checks import (
+from mirl_mm.datasets.randomness import SeededIndex, seeded_by
+from mirl_mm.datasets.reading import read_lines
+from mirl_mm.datasets.seg_map_checks import (
     check_classes,
     check_files,
     check_folders,
-    check_masks_exist,
+    check_seg_maps_exist,
     describe_left_out,
     list_images,
-    look_at_masks,
+    look_at_seg_maps,
 )
-from mirl_mm.datasets.masks import IGNORED, MaskRules
-from mirl_mm.datasets.randomness import Draw, seeded
-from mirl_mm.datasets.reading import read_lines
+from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules
 from mirl_mm.registry import DATASETS
 from mirl_mm.visualization.palette import class_palette
 
@@ -30,8 +30,8 @@ from mirl_mm.visualization.palette import class_palette
 class ADE20KDataset(MMSegADE20KDataset):
     """mmseg's ``ADE20KDataset`` for any classes, which takes nothing wrong in silence.
 
-    - Images, masks, their sizes and values must fit; see :mod:`mirl_mm.datasets.mask_checks`. Of a large data set 500
-      masks are looked at before a training, the others when they are loaded.
+    - Images, masks, their sizes and values must fit; see :mod:`mirl_mm.datasets.seg_map_checks`. Of a large data set
+      500 masks are looked at before a training, the others when they are loaded.
     - Label i is the i-th of ``metainfo["classes"]``: masks have numbers, no names. (mmseg takes other classes than
       ADE20K's 150 for a subset of these, found by name.)
     - With :class:`~mirl_mm.datasets.EndlessSampler` or ``EpochSampler`` the augmentation of a sample depends on seed,
@@ -102,9 +102,9 @@ class ADE20KDataset(MMSegADE20KDataset):
         """None: values of masks are numbers of the classes as they are."""
 
     @cached_property
-    def rules(self) -> MaskRules:
+    def rules(self) -> SegMapRules:
         """What the values of the masks mean."""
-        return MaskRules(len(self.metainfo["classes"]), self.reduce_zero_label, self.ignore_index)
+        return SegMapRules(len(self.metainfo["classes"]), self.reduce_zero_label, self.ignore_index)
 
     def load_data_list(self) -> list[dict]:
         """As mmseg's, after checks; endings count whatever their case, and linked folders are followed."""
@@ -122,10 +122,10 @@ class ADE20KDataset(MMSegADE20KDataset):
         mask_paths = [] if masks is None else [os.path.join(masks, name + self.seg_map_suffix) for name, _ in names]
         warnings = []
         if masks is not None:
-            check_masks_exist(paths, mask_paths, masks)
+            check_seg_maps_exist(paths, mask_paths, masks)
             for info, path in zip(data_list, mask_paths, strict=True):
                 info["seg_map_path"] = path
-            warnings = [look_at_masks(paths, mask_paths, self.rules)]
+            warnings = [look_at_seg_maps(paths, mask_paths, self.rules)]
         if not listed:
             warnings += describe_left_out(paths, mask_paths, images, masks, self.seg_map_suffix)
         for warning in filter(None, warnings):
@@ -133,15 +133,13 @@ class ADE20KDataset(MMSegADE20KDataset):
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
-        """As mmseg's, with ``mask_rules`` for :class:`~mirl_mm.segmentation.LoadAnnotations`."""
-        return {**super().get_data_info(idx), "mask_rules": self.rules}
+        """As mmseg's, with ``seg_map_rules`` for :class:`~mirl_mm.segmentation.LoadAnnotations`."""
+        return {**super().get_data_info(idx), "seg_map_rules": self.rules}
 
-    def __getitem__(self, index: int | Draw) -> Any:
-        """A sample, by its number or by a sampler's draw."""
-        if not isinstance(index, Draw):
+    def __getitem__(self, key: int | SeededIndex) -> Any:
+        """A sample, by its index alone or with a sampler's seed."""
+        with seeded_by(key) as index:
             return super().__getitem__(index)
-        with seeded(index.seed):
-            return super().__getitem__(index.sample)
 
     def _update_palette(self) -> list:
         """A colour for each class: those given, ADE20K's for as many classes, or ours.

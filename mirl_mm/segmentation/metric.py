@@ -25,8 +25,8 @@ class IoUMetric(MMSegIoUMetric):
 
     Args:
         per_class: Also ``IoU_<class>`` and ``Acc_<class>`` for each class, and a table in the log.
-        output_dir: Folder for the predictions as index masks, ``<image's name>.png``, with the values that the data
-            set's masks have.
+        output_dir: Folder for the predictions as segmentation maps, ``<image's name>.png``, with the values that the
+            data set's masks have.
         **kwargs: mmseg's: ``iou_metrics`` (``mIoU``, ``mDice``, ``mFscore``), ``ignore_index``, ``nan_to_num``,
             ``beta``, ``format_only``, ``prefix``, ``collect_device``.
 

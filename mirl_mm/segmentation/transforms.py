@@ -4,7 +4,7 @@ import mmcv
 from mmcv.transforms import Resize as MMCVResize
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
-from mirl_mm.datasets.masks import check_size, read_mask
+from mirl_mm.datasets.seg_maps import check_size, read_seg_map
 from mirl_mm.registry import TRANSFORMS
 
 
@@ -15,8 +15,8 @@ class LoadAnnotations(MMSegLoadAnnotations):
     mmseg's own casts values to 8 bits in silence and leaves a value outside of the classes to the loss, which on a GPU
     stops with an assertion that names neither file nor value.
 
-    Required keys are ``seg_map_path`` and ``mask_rules``, of :class:`~mirl_mm.segmentation.ADE20KDataset`, and those of
-    a loaded image; added are ``gt_seg_map``, ``(H, W)`` uint8, 255 where there is no label, and ``seg_fields``.
+    Required keys are ``seg_map_path`` and ``seg_map_rules``, of :class:`~mirl_mm.segmentation.ADE20KDataset`, and those
+    of a loaded image; added are ``gt_seg_map``, ``(H, W)`` uint8, 255 where there is no label, and ``seg_fields``.
 
     Raises:
         ValueError: If the mask has another size than the image, or a value that is no class; names file and value.
@@ -25,10 +25,10 @@ class LoadAnnotations(MMSegLoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         path = results["seg_map_path"]
-        values = read_mask(path)
+        values = read_seg_map(path)
         if "ori_shape" in results:
             check_size(values.shape, results["ori_shape"][:2], path, results["img_path"])
-        results["gt_seg_map"] = results["mask_rules"].labels(values, path)
+        results["gt_seg_map"] = results["seg_map_rules"].labels(values, path)
         results["seg_fields"].append("gt_seg_map")
 
 

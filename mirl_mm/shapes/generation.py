@@ -1,13 +1,8 @@
 """Writes whole data sets: in parallel, all or nothing, and only once."""
 
 import json
-import multiprocessing
-import os
 import shutil
-import sys
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,8 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mirl_mm.machine import cpu_count
-from mirl_mm.progress import progress
+from mirl_mm.parallel import in_parallel
 
 from .layouts import LAYOUTS, CocoAnnotation, make_folders, write_coco_json, write_scene
 from .scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
@@ -24,9 +18,6 @@ from .scene import DEFAULT_STYLE, SceneStyle, check_size, make_scene
 MARKER = "shapes.json"  # written last, before the finished folder gets its name
 
 _VERSION = 1  # raise it when the same settings give other images
-_CHUNK = 32  # images per task of a worker
-
-_Chunk = tuple[str, range]  # split, indices
 
 
 def generate(
@@ -188,50 +179,20 @@ def _write_all(
 ) -> None:
     splits = [split for split, count in counts.items() if count]
     make_folders(root, layouts, splits, style.classes)
-    chunks = [
-        (split, range(start, min(start + _CHUNK, counts[split])))
-        for split in splits
-        for start in range(0, counts[split], _CHUNK)
-    ]
-    write = partial(_write_chunk, root=root, layouts=layouts, size=size, seed=seed, style=style)
+    scenes = [(split, index) for split in splits for index in range(counts[split])]
+    write = partial(_write_scene, root=root, layouts=layouts, size=size, seed=seed, style=style)
     annotations: dict[str, list[list[CocoAnnotation]]] = {split: [] for split in splits}
-    with _mapper(min(workers or cpu_count(), len(chunks))) as map_chunks:
-        results = progress(map_chunks(write, chunks), f"Shapes {size[0]}x{size[1]}", len(chunks))
-        for (split, _), result in zip(chunks, results, strict=True):
-            annotations[split] += result
+    for (split, _), written in zip(
+        scenes, in_parallel(write, scenes, f"Shapes {size[0]}x{size[1]}", workers), strict=True
+    ):
+        annotations[split].append(written)
     if "coco" in layouts:
         for split in splits:
             write_coco_json(root, split, size, style.classes, annotations[split])
 
 
-def _write_chunk(
-    chunk: _Chunk, root: Path, layouts: tuple[str, ...], size: tuple[int, int], seed: int, style: SceneStyle
-) -> list[list[CocoAnnotation]]:
-    split, indices = chunk
-    return [
-        write_scene(root, layouts, split, i, make_scene(seed, split, i, size, style), style.classes) for i in indices
-    ]
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Any]:
-    """A function like ``map``, over processes if there is more than one worker."""
-    if workers == 1:
-        yield map
-        return
-    # Forked workers start at once and need no __main__ guard in the caller's script; elsewhere forking is unsafe.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as executor:
-        yield executor.map
-
-
-def _die_with_parent() -> None:
-    """Workers of a pool would wait for tasks for ever after their parent was killed."""
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+def _write_scene(
+    scene: tuple[str, int], root: Path, layouts: tuple[str, ...], size: tuple[int, int], seed: int, style: SceneStyle
+) -> list[CocoAnnotation]:
+    """One of a split's scenes, by its index."""
+    return write_scene(root, layouts, *scene, make_scene(seed, *scene, size, style), style.classes)

@@ -10,8 +10,8 @@ from PIL import Image
 
 import mirl_mm
 from mirl_mm.apis.detections import CocoIds, coco_results, decode_masks
-from mirl_mm.datasets.decode import CorruptImageError
 from mirl_mm.engine.launch import build_runner
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import OutputError
 from mirl_mm.shapes import CLASSES, generate
 from tests.conftest import forget_runs

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from PIL import Image
 
 import mirl_mm
-from mirl_mm.datasets.decode import CorruptImageError
-from mirl_mm.datasets.masks import read_mask
+from mirl_mm.datasets.seg_maps import read_seg_map
+from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import OutputError
 from mirl_mm.registry import MODELS
 from mirl_mm.shapes import CLASSES, generate
@@ -181,7 +181,7 @@ def test_masks_are_written_with_the_values_of_the_datas_masks(infer, folder, tmp
         images_of(folder), json.loads(json.dumps(result["predictions"])), arrays, strict=True
     ):
         assert plain["mask_path"] == str(tmp_path / "masks" / f"{path.stem}.png") and "mask" not in plain
-        assert np.array_equal(read_mask(plain["mask_path"]), found["mask"] + 1)
+        assert np.array_equal(read_seg_map(plain["mask_path"]), found["mask"] + 1)
         shown = np.asarray(Image.open(plain["mask_path"]).convert("RGB"))
         assert np.array_equal(shown, np.array(PALETTE, dtype=np.uint8)[found["mask"]])
 
@@ -191,7 +191,7 @@ def test_ground_truth_is_compared(infer, folder, tmp_path):
     annotations = folder / "data/ade/annotations/validation"
     found = infer(paths, truth=annotations, out_dir=tmp_path)["predictions"]
     for path, item in zip(paths, found, strict=True):
-        truth = read_mask(str(annotations / f"{path.stem}.png")).astype(int) - 1
+        truth = read_seg_map(str(annotations / f"{path.stem}.png")).astype(int) - 1
         for label, value in item["iou"].items():
             a, b = truth == label, item["mask"] == label
             assert value == pytest.approx((a & b).sum() / (a | b).sum())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mirl_mm.converters import AnnotationError, coco_to_masks, colours_to_masks, voc_to_coco, yolo_to_coco
 from mirl_mm.converters.summary import print_summary
-from mirl_mm.datasets.masks import read_mask
+from mirl_mm.datasets.seg_maps import read_seg_map
 from mirl_mm.outputs import OutputError
 from tests.converters.test_voc import SIZE, xml
 from tests.training import run_here
@@ -110,7 +110,7 @@ def test_masks_of_one_class_need_a_background(tmp_path):
     with pytest.raises(AnnotationError, match=r"gives one class, 'cat': .* nothing to tell it from. .*--background"):
         coco_to_masks(file, tmp_path / "masks", classes=["cat"])
     coco_to_masks(file, tmp_path / "masks", "background", ["cat"], zero_based=True)
-    assert read_mask(str(tmp_path / "masks/a.png")).sum() == 16
+    assert read_seg_map(str(tmp_path / "masks/a.png")).sum() == 16
     image(tmp_path / "labels/a.png")
     (tmp_path / "colours.txt").write_text("0 0 0 road\n9 9 9 void\n")
     with pytest.raises(AnnotationError, match=r"gives one class, 'road'.*take it off --unlabelled"):
@@ -123,7 +123,7 @@ def test_masks_of_one_class_need_a_background(tmp_path):
 @pytest.mark.parametrize("mask", [[[3, 3, 3, 4], *POLYGON], POLYGON[0], [[1, 1], [5, 1], [5, 5], [1, 5]]])
 def test_odd_polygons_are_painted(tmp_path, mask):
     made = coco_to_masks(coco(tmp_path / "f.json", ["a.png"], segmentation=mask), tmp_path / "masks")
-    assert read_mask(str(tmp_path / "masks/a.png")).sum() == 16
+    assert read_seg_map(str(tmp_path / "masks/a.png")).sum() == 16
     assert bool(made.notes) == (len(mask) == 2)
 
 

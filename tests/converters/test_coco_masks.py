@@ -1,13 +1,13 @@
-"""COCO's annotations into index masks."""
+"""COCO's annotations into segmentation maps."""
 
 import json
 
 import numpy as np
 import pytest
 
+from mirl_mm.bitmaps import encode_rle
 from mirl_mm.converters import AnnotationError, coco_to_masks
-from mirl_mm.datasets.bitmaps import encode_rle
-from mirl_mm.datasets.masks import read_mask
+from mirl_mm.datasets.seg_maps import read_seg_map
 from mirl_mm.shapes import CLASSES, generate
 from tests.training import run_here
 
@@ -61,8 +61,8 @@ def painted(ground, crowd):
 @pytest.mark.parametrize(("crowd", "value"), [("ignore", 0), ("drop", None)])
 def test_the_smaller_is_on_top_and_crowds_below(file, tmp_path, crowd, value):
     made = coco_to_masks(file, tmp_path / "masks", crowd=crowd)
-    assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), painted(0, value))
-    assert np.array_equal(read_mask(str(tmp_path / "masks/empty.png")), np.zeros((3, 2)))
+    assert np.array_equal(read_seg_map(str(tmp_path / "masks/sub/a.png")), painted(0, value))
+    assert np.array_equal(read_seg_map(str(tmp_path / "masks/empty.png")), np.zeros((3, 2)))
     assert (tmp_path / "masks/classes.txt").read_text() == "cat\nmat\n"
     assert made.counts.pixels.tolist() == [9, 39] and made.counts.empty == 1
 
@@ -71,14 +71,14 @@ def test_crowds_as_ordinary_annotations(file, tmp_path):
     coco_to_masks(file, tmp_path / "masks", crowd="keep")
     values = painted(0, None)
     values[5:] = 1  # 30 pixels, the mat has 48
-    assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), values)
+    assert np.array_equal(read_seg_map(str(tmp_path / "masks/sub/a.png")), values)
 
 
 def test_background_chosen_classes_and_zero_based_values(file, tmp_path):
     made = coco_to_masks(file, tmp_path / "masks", "floor", ["mat"], "drop", zero_based=True)
     values = np.zeros((8, 10))
     values[:6, :8] = 1
-    assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), values)
+    assert np.array_equal(read_seg_map(str(tmp_path / "masks/sub/a.png")), values)
     assert (tmp_path / "masks/classes.txt").read_text() == "floor\nmat\n"
     assert made.notes == ("left out: 2 annotations of other categories",)
 
@@ -88,7 +88,7 @@ def test_both_kinds_of_run_lengths(tmp_path):
     for name, segmentation in (("plain", lengths), ("compressed", compressed(lengths))):
         path = write(tmp_path / f"{name}.json", [{"category_id": 11, "segmentation": segmentation}])
         coco_to_masks(path, tmp_path / name)
-        found = read_mask(str(tmp_path / name / "sub/a.png"))
+        found = read_seg_map(str(tmp_path / name / "sub/a.png"))
         assert (found == 2).sum() == 12 and (found[2:4, 3:9] == 2).all()
 
 
@@ -97,7 +97,7 @@ def test_shapes_in_both_layouts_are_the_same(tmp_path):
     coco_to_masks(data / "coco/annotations/instances_val2017.json", tmp_path / "masks", "background")
     assert (tmp_path / "masks/classes.txt").read_text().split() == ["background", *CLASSES]
     for path in sorted((data / "ade/annotations/validation").iterdir()):
-        assert np.array_equal(read_mask(str(tmp_path / "masks" / path.name)), read_mask(str(path)))
+        assert np.array_equal(read_seg_map(str(tmp_path / "masks" / path.name)), read_seg_map(str(path)))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_else_is_refused(file, tmp_path):
 
 def test_the_tool(file, tmp_path, monkeypatch, capsys):
     run_here(monkeypatch, "tools/dataset_converters/coco_to_masks.py", file, tmp_path / "masks", "--crowd", "drop")
-    assert np.array_equal(read_mask(str(tmp_path / "masks/sub/a.png")), painted(0, None))
+    assert np.array_equal(read_seg_map(str(tmp_path / "masks/sub/a.png")), painted(0, None))
     assert "1 mask without any label" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(SystemExit, match=r"^error: .*none\.json"):
         run_here(monkeypatch, "tools/dataset_converters/coco_to_masks.py", tmp_path / "none.json", tmp_path / "masks")

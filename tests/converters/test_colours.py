@@ -1,4 +1,4 @@
-"""Colour-coded label images into index masks."""
+"""Colour-coded label images into segmentation maps."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from PIL import Image
 from mirl_mm.converters import AnnotationError, colours_to_masks, print_masks
 from mirl_mm.converters.colours import read_colours
 from mirl_mm.datasets.class_counts import find_masks
-from mirl_mm.datasets.masks import MaskRules, read_mask
+from mirl_mm.datasets.seg_maps import SegMapRules, read_seg_map
 from tests.training import run_here
 
 ROAD, SKY, VOID = (128, 64, 128), (0, 0, 255), (0, 0, 0)
@@ -41,14 +41,14 @@ def test_colours_become_values(data, zero_based, workers, capsys):
     out = data / "masks"
     made = colours_to_masks(data / "labels", out, data / "colours.txt", ["Void"], "error", zero_based, workers)
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == ["a.png", "sub/b.png"]
-    assert np.array_equal(read_mask(str(out / "a.png")), expected(zero_based))
-    assert np.array_equal(read_mask(str(out / "sub/b.png")), expected(zero_based)[:, ::-1])
+    assert np.array_equal(read_seg_map(str(out / "a.png")), expected(zero_based))
+    assert np.array_equal(read_seg_map(str(out / "sub/b.png")), expected(zero_based)[:, ::-1])
     assert Image.open(out / "a.png").mode == "L"
     assert (out / "classes.txt").read_text().split("\n") == ["road", "blue sky", ""]
     assert made.counts.pixels.tolist() == [38, 8] and made.counts.unlabelled == 2 and made.counts.number == 2
     assert made.palette == [ROAD, SKY]
-    rules = MaskRules(2, reduce_zero_label=not zero_based)
-    assert set(np.unique(rules.labels(read_mask(find_masks([out])[0]), "a"))) == {0, 1, 255}
+    rules = SegMapRules(2, reduce_zero_label=not zero_based)
+    assert set(np.unique(rules.labels(read_seg_map(find_masks([out])[0]), "a"))) == {0, 1, 255}
     print_masks(made)
     shown = capsys.readouterr().out
     assert f"reduce_zero_label = {not zero_based}" in shown and "palette=[(128, 64, 128), (0, 0, 255)]" in shown
@@ -111,7 +111,7 @@ def test_what_else_is_refused(data):
 def test_the_tool(data, monkeypatch, capsys):
     arguments = (data / "labels", data / "masks", "--classes", data / "colours.txt", "--unlabelled", "Void")
     run_here(monkeypatch, "tools/dataset_converters/colours_to_masks.py", *arguments)
-    assert np.array_equal(read_mask(str(data / "masks/a.png")), expected(False))
+    assert np.array_equal(read_seg_map(str(data / "masks/a.png")), expected(False))
     assert "reduce_zero_label = True" in capsys.readouterr().out
     same = (data / "labels", data / "labels", *arguments[2:])
     with pytest.raises(SystemExit, match=r"^error: .*is the folder of the input"):

@@ -5,12 +5,6 @@ import pytest
 from PIL import Image, ImageFilter
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    """No test reads or writes the user's listings."""
-    monkeypatch.setenv("MIRL_MM_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def smooth_image(height: int = 60, width: int = 80, seed: int = 0, mode: str = "RGB") -> Image.Image:
     """Random blobs, about as smooth as a photo, so that JPEG and resizing behave as usual."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

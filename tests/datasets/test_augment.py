@@ -8,7 +8,7 @@ from timm.data import create_transform
 from timm.data.auto_augment import RandAugment as TimmRandAugment
 
 from mirl_mm.datasets import ImageFolder
-from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.datasets.transforms import RandAugment
 from tests.datasets.conftest import smooth_image
 
@@ -49,12 +49,11 @@ def test_a_sample_depends_on_its_draw_alone(tmp_path):
     folder = ImageFolder(
         str(tmp_path),
         pipeline=[{"type": "LoadImage"}, {"type": "RandAugment", "policy": "rand-m9-n8-mstd0.5-inc1"}],
-        cache_dir=str(tmp_path / "cache"),
     )
-    first = [folder[draw(7, epoch, 0)]["img"] for epoch in range(4)]
-    folder[draw(7, 0, 1)]
+    first = [folder[seeded_index(7, epoch, 0)]["img"] for epoch in range(4)]
+    folder[seeded_index(7, 0, 1)]
     np.random.random(5)
-    again = [folder[draw(7, epoch, 0)]["img"] for epoch in range(4)]
+    again = [folder[seeded_index(7, epoch, 0)]["img"] for epoch in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(first[0], other) for other in first[1:])
 

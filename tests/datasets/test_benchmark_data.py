@@ -25,8 +25,7 @@ def tool(monkeypatch):
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
-    monkeypatch.setenv("MIRL_MM_CACHE", str(tmp_path / "cache"))
+def photos(tmp_path):
     (tmp_path / "data" / "photo").mkdir(parents=True)
     for number in range(4):
         smooth_image(200, 240, seed=number).save(tmp_path / "data" / "photo" / f"{number}.jpg")

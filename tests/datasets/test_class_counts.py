@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mirl_mm.datasets.class_counts import count_classes, find_masks
-from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from tests.training import run_here
 
 NAMES = ("sky", "road", "tree")
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_counts_and_weights(folder, workers):
-    counts = count_classes(find_masks([folder / "masks"]), NAMES, MaskRules(3, reduce_zero_label=True), workers)
+    counts = count_classes(find_masks([folder / "masks"]), NAMES, SegMapRules(3, reduce_zero_label=True), workers)
     assert counts.pixels.tolist() == [32, 24, 0] and counts.masks.tolist() == [2, 2, 0]
     assert (counts.unlabelled, counts.number, counts.empty, counts.total) == (12, 3, 1, 68)
     assert counts.shares() == pytest.approx([32 / 56, 24 / 56, 0])
@@ -37,7 +37,7 @@ def test_counts_and_weights(folder, workers):
 
 
 def test_a_value_outside_of_the_classes_is_named(folder):
-    rules = MaskRules(2)
+    rules = SegMapRules(2)
     for workers in (0, 2):
         with pytest.raises(ValueError, match=r"mask '.*a\.png' has the value 2 \(16 pixels\), outside of the classes"):
             count_classes(find_masks([folder / "masks"]), NAMES[:2], rules, workers)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.decode import CorruptImageError, ImageTooLargeError, image_size, load_image, upright
-from mirl_mm.datasets.masks import MaskRules, count_mask, read_mask
+from mirl_mm.datasets.decode import ImageTooLargeError, image_size, load_image, upright
+from mirl_mm.datasets.seg_maps import SegMapRules, count_seg_map, read_seg_map
+from mirl_mm.errors import CorruptImageError
 
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
@@ -70,14 +71,14 @@ def test_what_xmp_says_does_not_count(tmp_path):
 def test_a_mask_is_as_the_photo_is_shown(tmp_path):
     image, mask = photo(tmp_path / "a.jpg", 6), tmp_path / "a.png"
     Image.new("L", (48, 64), 1).save(mask)
-    assert count_mask(image, str(mask), MaskRules(2)).pixels.tolist() == [0, 48 * 64]
+    assert count_seg_map(image, str(mask), SegMapRules(2)).pixels.tolist() == [0, 48 * 64]
     Image.new("L", (64, 48), 1).save(mask)
     with pytest.raises(ValueError, match="as its EXIF orientation turns it: as it is shown"):
-        count_mask(image, str(mask), MaskRules(2))
+        count_seg_map(image, str(mask), SegMapRules(2))
     exif = Image.Exif()
     exif[0x0112] = 6  # of a tool that copies the photo's
     Image.new("L", (64, 48), 1).save(mask, exif=exif)
-    assert read_mask(str(mask)).shape == (64, 48)
+    assert read_seg_map(str(mask)).shape == (64, 48)
 
 
 def test_one_limit_for_all(tmp_path, monkeypatch):
@@ -86,10 +87,15 @@ def test_one_limit_for_all(tmp_path, monkeypatch):
     for path in (jpeg, png):
         assert load_image(path).shape == (3, 48, 64) and image_size(path) == (48, 64)
     Image.new("L", (64, 48)).save(tmp_path / "mask.png")
-    assert read_mask(str(tmp_path / "mask.png")).shape == (48, 64)
+    assert read_seg_map(str(tmp_path / "mask.png")).shape == (48, 64)
     monkeypatch.setenv("MIRL_MM_MAX_PIXELS", str(48 * 64 - 1))
     message = r"48 x 64 pixels \(rows x columns\) are 3,072, and 3,071 are the most .* MIRL_MM_MAX_PIXELS to more"
-    for read, path in ((load_image, jpeg), (load_image, png), (image_size, jpeg), (read_mask, tmp_path / "mask.png")):
+    for read, path in (
+        (load_image, jpeg),
+        (load_image, png),
+        (image_size, jpeg),
+        (read_seg_map, tmp_path / "mask.png"),
+    ):
         with pytest.raises(ImageTooLargeError, match=message) as caught:
             read(str(path))
         assert str(path) in str(caught.value)

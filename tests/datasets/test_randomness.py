@@ -8,8 +8,8 @@ import torch
 from mmengine.dataset import DefaultSampler, default_collate
 from torch.utils.data import DataLoader
 
-from mirl_mm.datasets import Draw, EndlessSampler, EpochSampler, ImageFolder
-from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets import EndlessSampler, EpochSampler, ImageFolder, SeededIndex
+from mirl_mm.datasets.randomness import seeded, seeded_index
 
 PIPELINE = [
     {"type": "LoadImage"},
@@ -30,7 +30,7 @@ def of_rank(sampler, rank: int, world_size: int):
     return sampler
 
 
-def take(sampler, number: int) -> list[Draw]:
+def take(sampler, number: int) -> list[SeededIndex]:
     return [one for one, _ in zip(sampler, range(number), strict=False)]
 
 
@@ -82,8 +82,10 @@ def test_main_process_is_left_as_it_was():
     assert [*found, numbers()] == expected
 
 
-def test_draws_are_63_bits_and_rarely_alike():
-    seeds = {draw(seed, epoch, index).seed for seed in range(10) for epoch in range(10) for index in range(1000)}
+def test_seeds_are_63_bits_and_rarely_alike():
+    seeds = {
+        seeded_index(seed, epoch, index).seed for seed in range(10) for epoch in range(10) for index in range(1000)
+    }
     assert len(seeds) == 100_000
     assert 0 <= min(seeds) < 2**50
     assert 2**62 < max(seeds) < 2**63
@@ -98,7 +100,7 @@ def test_epoch_sampler_has_the_default_samplers_order(shuffle, round_up):
     theirs = DefaultSampler(range(11), shuffle=shuffle, seed=3, round_up=round_up)
     for epoch in range(2):
         ours.set_epoch(epoch), theirs.set_epoch(epoch)
-        assert list(ours) == [draw(3, epoch, index) for index in theirs]
+        assert list(ours) == [seeded_index(3, epoch, index) for index in theirs]
     assert len(ours) == len(theirs)
 
 

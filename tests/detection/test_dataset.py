@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmdet.structures.mask import PolygonMasks
 
-from mirl_mm.datasets import Draw
+from mirl_mm.datasets import SeededIndex
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import DATASETS
 from mirl_mm.shapes import CLASSES
@@ -36,10 +36,10 @@ def edit(shapes, tmp_path, change) -> str:
 
 def test_a_draw_decides_the_augmentation(shapes, tmp_path):
     dataset = DATASETS.build(settings(shapes, tmp_path))
-    first, again, other = (dataset[Draw(2, seed)]["inputs"].numpy() for seed in (5, 5, 6))
+    first, again, other = (dataset[SeededIndex(2, seed)]["inputs"].numpy() for seed in (5, 5, 6))
     assert np.array_equal(first, again)
     assert not (first.shape == other.shape and np.array_equal(first, other))
-    assert dataset[2]["data_samples"].img_id == dataset[Draw(2, 5)]["data_samples"].img_id
+    assert dataset[2]["data_samples"].img_id == dataset[SeededIndex(2, 5)]["data_samples"].img_id
 
 
 def test_labels_follow_the_classes(shapes, tmp_path):

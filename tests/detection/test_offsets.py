@@ -12,7 +12,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
-from mirl_mm.datasets.bitmaps import encode_rle
+from mirl_mm.bitmaps import encode_rle
 from mirl_mm.detection import FCNMaskHead
 from mirl_mm.engine.launch import load_config
 from tests.training import ROOT

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.evaluation.seg_errors import (
     class_accuracy,
     class_iou,
@@ -88,7 +88,7 @@ def write_masks(folder):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_files_are_added_up(tmp_path, workers):
     write_masks(tmp_path)
-    rules = MaskRules(2, reduce_zero_label=True)
+    rules = SegMapRules(2, reduce_zero_label=True)
     errors = count_files(pair_masks(tmp_path / "truth", tmp_path / "found"), rules, 2, workers)
     assert errors.matrix.tolist() == [[96, 0], [8, 88]]
     assert errors.border == (64, 56) and errors.interior == (128, 128)
@@ -101,7 +101,7 @@ def test_files_that_do_not_fit(tmp_path):
         pair_masks(tmp_path / "truth", tmp_path / "found")
     Image.fromarray(np.ones((8, 13), np.uint8)).save(tmp_path / "truth/b.png")
     with pytest.raises(ValueError, match="8 x 12 pixels"):
-        count_files(pair_masks(tmp_path / "truth", tmp_path / "found"), MaskRules(2, True))
+        count_files(pair_masks(tmp_path / "truth", tmp_path / "found"), SegMapRules(2, True))
 
 
 def test_the_tool(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import pytest
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from mirl_mm.datasets import CorruptImageError, Draw
+from mirl_mm.datasets import CorruptImageError, SeededIndex
 from mirl_mm.registry import DATASETS
 from mirl_mm.visualization.palette import class_colour
 from tests.segmentation.small import small_segmentor
@@ -36,7 +36,7 @@ def spoil(root, values, number: int = 2) -> str:
 
 def test_a_draw_decides_the_augmentation(shapes, tmp_path):
     dataset = build(shapes, tmp_path)
-    first, again, other = (dataset[Draw(2, seed)] for seed in (5, 5, 6))
+    first, again, other = (dataset[SeededIndex(2, seed)] for seed in (5, 5, 6))
     for name in ("inputs", "mask"):
         pixels = [s["inputs"] if name == "inputs" else s["data_samples"].gt_sem_seg.data for s in (first, again, other)]
         assert np.array_equal(pixels[0], pixels[1])

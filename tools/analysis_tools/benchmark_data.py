@@ -22,8 +22,8 @@ from torchvision import datasets
 from torchvision import transforms as T
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.datasets import Draw, ImageFolder
-from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets import ImageFolder, SeededIndex
+from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.launch import load_config
 
 TRAIN_PIPELINE: list[dict[str, Any]] = [
@@ -85,7 +85,7 @@ class Timed:
 class Turns(Dataset):
     """What each turn took, as a data set, so that a data loader's worker takes them."""
 
-    def __init__(self, ours: ImageFolder, pil: datasets.ImageFolder, draws: list[Draw], turns: int) -> None:
+    def __init__(self, ours: ImageFolder, pil: datasets.ImageFolder, draws: list[SeededIndex], turns: int) -> None:
         self.ours, self.pil, self.turns = ours, pil, turns
         self.batches = [draws[start : start + BATCH] for start in range(0, len(draws), BATCH)]
 
@@ -110,7 +110,7 @@ class Turns(Dataset):
         return seconds + Counter(ours=middle - start, pil=time.process_time() - middle)
 
 
-def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[Draw]) -> torch.Tensor:
+def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[SeededIndex]) -> torch.Tensor:
     """(256,) int64: how many values differ by 0, 1, 2, ... grey levels."""
     counts = torch.zeros(256, dtype=torch.int64)
     for one in draws:
@@ -136,7 +136,7 @@ def main() -> None:
             "folder with nothing but class folders"
         )
     positions = np.linspace(0, len(ours) - 1, min(args.num_images, len(ours))).astype(int).tolist()
-    draws = [draw(0, 0, position) for position in positions]
+    draws = [seeded_index(0, 0, position) for position in positions]
 
     counts = pixel_differences(ours, pil_8_bit, draws)  # also brings the files into memory
     turns = list(DataLoader(Turns(ours, pil, draws, args.repeats), batch_size=None, num_workers=1))

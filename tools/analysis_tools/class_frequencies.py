@@ -1,4 +1,4 @@
-"""How often each class occurs in index masks.
+"""How often each class occurs in segmentation maps.
 
 python tools/analysis_tools/class_frequencies.py MASKS --classes classes.txt
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from rich.console import Console
 
 from mirl_mm.cli import HelpFormatter
-from mirl_mm.converters.masks import MOST_CLASSES, frequency_table
+from mirl_mm.converters.seg_maps import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
@@ -29,7 +29,7 @@ from mirl_mm.visualization.curves import encode_figure
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("masks", nargs="+", help="folders of index masks; sub-folders count")
+    parser.add_argument("masks", nargs="+", help="folders of segmentation maps; sub-folders count")
     parser.add_argument("--classes", metavar="FILE", help="names of the classes, one on each line")
     parser.add_argument("--reduce-zero-label", action="store_true", help="0 is no label, classes count from 1")
     parser.add_argument("--ignore-index", type=int, default=255, help="another value for no label")
@@ -44,7 +44,7 @@ def main() -> None:
     args = parse_args()
     first = int(args.reduce_zero_label)
     names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
-    rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+    rules = SegMapRules(len(names), args.reduce_zero_label, args.ignore_index)
     masks = find_masks(args.masks, args.suffix)
     if args.out:
         keep_apart(Path(args.out).parent, masks)

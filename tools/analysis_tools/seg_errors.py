@@ -1,4 +1,4 @@
-r"""What a segmentor gets wrong, from index masks of predictions and of the truth.
+r"""What a segmentor gets wrong, from segmentation maps of predictions and of the truth.
 
 PREDICTIONS are those of tools/test.py --predictions, or of tools/visualization/infer.py --masks. Prints each class's
 IoU and accuracy, errors near borders between classes and away from them, and the most frequent confusions. Writes
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.datasets.masks import MaskRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.errors import one_line_errors
 from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.file_backend import write_file
@@ -49,7 +49,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     names = read_classes(args.classes)
-    rules = MaskRules(len(names), args.reduce_zero_label, args.ignore_index)
+    rules = SegMapRules(len(names), args.reduce_zero_label, args.ignore_index)
     pairs = pair_masks(args.truth, args.predictions)
     keep_apart(args.out_dir, [path for pair in pairs for path in pair])
     errors = count_files(pairs, rules, args.width, args.workers)

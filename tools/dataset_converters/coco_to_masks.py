@@ -1,4 +1,4 @@
-"""Converts COCO's annotations, of objects or stuff, to index masks.
+"""Converts COCO's annotations, of objects or stuff, to segmentation maps.
 
 As in ADE20K, classes count from 1, and 0 is no label. Where annotations overlap, the smaller one is on top. No image is
 moved or copied.

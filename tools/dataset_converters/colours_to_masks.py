@@ -1,4 +1,4 @@
-"""Converts colour-coded label images to index masks, as ADE20K has them: classes count from 1, 0 is no label.
+"""Converts colour-coded label images to segmentation maps, as ADE20K has them: classes count from 1, 0 is no label.
 
 COLOURS is a text or CSV file with a class on each line: "128 64 128 road", "road,128,64,128" or "#804080 road".
 

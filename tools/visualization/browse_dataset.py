@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import preflight
-from mirl_mm.datasets.randomness import draw, seeded
+from mirl_mm.datasets.randomness import seeded
 from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
 from mirl_mm.engine.launch import load_config
 from mirl_mm.errors import one_line_errors
@@ -111,7 +111,7 @@ def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Itera
     """The pictures, all draws of an image side by side, with file names in their captions."""
     for index in progress(chosen(dataset, args), "drawing"):
         for repeat in range(args.repeats):
-            with seeded(draw(args.seed, repeat, index).seed):
+            with seeded(seeded_index(args.seed, repeat, index).seed):
                 sample = dataset[index]
             picture = draw_sample(sample, looks, args.side)
             info = sample.get("data_samples")

@@ -5,19 +5,16 @@ within two grey levels of it. Resizing is antialiased. Torchvision's modules che
 called: between two decodings, with cold caches, the modules' dispatch takes longer than a flip or a crop's draws.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 from torchvision.transforms.v2 import functional as kernels
 
 from mirl_mm.registry import TRANSFORMS
-
-# So often torchvision draws a rectangle before it takes the middle of the image.
-_TRIES = 10
 
 
 class _ImageTransform:
@@ -28,7 +25,7 @@ class _ImageTransform:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.description = repr(module)
+        self.module = module
 
     def __call__(self, results: dict) -> dict:
         """Replaces the image, (3, H, W) uint8."""
@@ -37,10 +34,10 @@ class _ImageTransform:
 
     def apply(self, image: Tensor) -> Tensor:
         """The changed image."""
-        raise NotImplementedError
+        return self.module(image)
 
     def __repr__(self) -> str:
-        return self.description
+        return repr(self.module)
 
 
 @TRANSFORMS.register_module()
@@ -62,38 +59,17 @@ class RandomResizedCrop(_ImageTransform):
         interpolation: str = "bicubic",
     ) -> None:
         self.size = _height_width(size, type(self).__name__)
-        self.scale, self.ratio = scale, ratio
+        self.scale, self.ratio = list(scale), list(ratio)
         self.interpolation = InterpolationMode(interpolation)
         super().__init__(v2.RandomResizedCrop(self.size, scale, ratio, self.interpolation, antialias=True))
-        self._log_ratio = torch.tensor(ratio).log().tolist()
 
     def apply(self, image: Tensor) -> Tensor:
         """``(3, *size)``, channels last in memory."""
-        top, left, height, width = self.draw(*image.shape[1:])
+        top, left, height, width = TorchvisionCrop.get_params(image, self.scale, self.ratio)
         # torch's filter is fastest where pixels lie together, and copies such a rectangle slower than numpy.
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy()[top : top + height, left : left + width])
         crop = torch.from_numpy(pixels).permute(2, 0, 1)
         return kernels.resize_image(crop, self.size, self.interpolation, antialias=True)
-
-    def draw(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of a rectangle in an image of the given size.
-
-        From the numbers that torchvision's ``RandomResizedCrop`` would draw, and the same rectangle.
-        """
-        for _ in range(_TRIES):
-            area = height * width * torch.empty(1).uniform_(*self.scale).item()
-            ratio = torch.empty(1).uniform_(*self._log_ratio).exp_().item()
-            crop_width, crop_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-            if 0 < crop_width <= width and 0 < crop_height <= height:
-                top = int(torch.randint(height - crop_height + 1, (1,)))
-                return top, int(torch.randint(width - crop_width + 1, (1,))), crop_height, crop_width
-        # The largest rectangle in the middle whose ratio is allowed.
-        crop_height, crop_width = height, width
-        if width / height < min(self.ratio):
-            crop_height = round(width / min(self.ratio))
-        elif width / height > max(self.ratio):
-            crop_width = round(height * max(self.ratio))
-        return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
 @TRANSFORMS.register_module()
@@ -123,12 +99,7 @@ class ResizeShortSide(_ImageTransform):
     """
 
     def __init__(self, size: int, interpolation: str = "bicubic") -> None:
-        self.size, self.interpolation = size, InterpolationMode(interpolation)
-        super().__init__(v2.Resize([size], self.interpolation, antialias=True))
-
-    def apply(self, image: Tensor) -> Tensor:
-        """The whole image, larger or smaller."""
-        return kernels.resize_image(image, [self.size], self.interpolation, antialias=True)
+        super().__init__(v2.Resize([size], InterpolationMode(interpolation), antialias=True))
 
 
 @TRANSFORMS.register_module()
@@ -140,12 +111,7 @@ class CenterCrop(_ImageTransform):
     """
 
     def __init__(self, size: Sequence[int]) -> None:
-        self.size = _height_width(size, type(self).__name__)
-        super().__init__(v2.CenterCrop(self.size))
-
-    def apply(self, image: Tensor) -> Tensor:
-        """``(3, *size)``."""
-        return kernels.center_crop_image(image, self.size)
+        super().__init__(v2.CenterCrop(_height_width(size, type(self).__name__)))
 
 
 def _height_width(size: Sequence[int], name: str) -> list[int]:

@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mirl_mm.datasets.randomness import draw
+from mirl_mm.datasets.randomness import seeded_index
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import HOOKS
 from mirl_mm.visualization.grid import reconstruction_grid
@@ -81,7 +81,7 @@ class ReconstructionHook(Hook):
         loader = runner.train_dataloader if runner.val_loop is None else runner.val_dataloader
         dataset = loader.dataset
         indices = np.unique(np.linspace(0, len(dataset) - 1, self.num_images).round().astype(int)).tolist()
-        batch = default_collate([dataset[draw(self.seed, 0, index)] for index in indices])
+        batch = default_collate([dataset[seeded_index(self.seed, 0, index)] for index in indices])
         if "noise" not in batch:
             generator = torch.Generator().manual_seed(self.seed)
             batch["noise"] = torch.rand(len(indices), num_patches, generator=generator)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mirl_mm.datasets.parallel import in_parallel
+from mirl_mm.parallel import in_parallel
 
 
 def square(number):

@@ -1,4 +1,4 @@
-"""Index masks: pictures of one channel in which the value of a pixel is the number of its class."""
+"""Segmentation maps: pictures of one channel in which the value of a pixel is the number of its class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from mirl_mm.text import counted, shortlist
 
-from .decode import image_size, open_image, unreadable, upright
+from .decode import image_size, open_upright
 
 #: Label of pixels without a class, in mmseg's transforms, heads and metrics; files may have another value for it.
 IGNORED = 255
@@ -18,7 +18,7 @@ _ONE_CHANNEL = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
 
 
 @dataclass(frozen=True)
-class MaskRules:
+class SegMapRules:
     """What the values of masks mean.
 
     Attributes:
@@ -53,7 +53,7 @@ class MaskRules:
         """The label of each pixel.
 
         Args:
-            values: ``(H, W)`` uint8 or uint16, of :func:`read_mask`.
+            values: ``(H, W)`` uint8 or uint16, of :func:`read_seg_map`.
             path: The file's, for messages.
 
         Returns:
@@ -77,7 +77,7 @@ class MaskRules:
 
 
 @lru_cache(maxsize=8)
-def _table(rules: MaskRules) -> np.ndarray:
+def _table(rules: SegMapRules) -> np.ndarray:
     """``(65536,)`` int16, the label of each value; -1 for those that are no class."""
     table = np.full(_VALUES, -1, dtype=np.int16)
     first = int(rules.reduce_zero_label)
@@ -87,7 +87,7 @@ def _table(rules: MaskRules) -> np.ndarray:
     return table
 
 
-def read_mask(path: str) -> np.ndarray:
+def read_seg_map(path: str) -> np.ndarray:
     """The values of a mask as they are in the file, upright; of a palette picture the numbers, not the colours.
 
     Returns:
@@ -97,13 +97,8 @@ def read_mask(path: str) -> np.ndarray:
         ValueError: For a picture of several channels, or values beyond 16 bits.
         CorruptImageError: If it can't be decoded.
     """
-    try:
-        with open_image(path) as image:
-            mode, values = image.mode, np.asarray(upright(image))
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # PIL raises nearly every type there is
-        raise unreadable("mask", path, error) from error
+    image = open_upright(path, "mask")
+    mode, values = image.mode, np.asarray(image)
     if mode not in _ONE_CHANNEL:
         raise ValueError(
             f"mask '{path}' is a picture of mode {mode}, and a mask has one value for each pixel, the number of its "
@@ -126,7 +121,7 @@ def check_size(size: Sequence[int], of_image: Sequence[int], path: str, image_pa
         )
 
 
-class MaskCounts(NamedTuple):
+class LabelCounts(NamedTuple):
     """What a mask holds.
 
     Attributes:
@@ -138,14 +133,19 @@ class MaskCounts(NamedTuple):
     ignored: int
 
 
-def count_mask(image: str, mask: str, rules: MaskRules) -> MaskCounts:
+def count_seg_map(image: str, mask: str, rules: SegMapRules) -> LabelCounts:
     """Read a mask, hold it against its image and the classes, and count.
 
     Raises:
         ValueError: If its size is not the image's, a value is no class, or it has several channels.
         CorruptImageError: If image or mask can't be read.
     """
-    values = read_mask(mask)
+    values = read_seg_map(mask)
     check_size(values.shape, image_size(image), mask, image)
-    counts = np.bincount(rules.labels(values, mask).ravel(), minlength=IGNORED + 1)
-    return MaskCounts(counts[: rules.num_classes], int(counts[IGNORED]))
+    return count_labels(rules.labels(values, mask), rules.num_classes)
+
+
+def count_labels(labels: np.ndarray, num_classes: int) -> LabelCounts:
+    """Of ``(H, W)`` uint8 labels, 255 where there is none."""
+    counts = np.bincount(labels.ravel(), minlength=IGNORED + 1)
+    return LabelCounts(counts[:num_classes], int(counts[IGNORED]))

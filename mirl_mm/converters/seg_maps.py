@@ -1,4 +1,4 @@
-"""What conversions into index masks share: what values mean, files, and what has been made."""
+"""What conversions into segmentation maps share: what values mean, files, and what has been made."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl_mm.datasets.class_counts import ClassCounts
-from mirl_mm.datasets.masks import IGNORED
+from mirl_mm.datasets.seg_maps import IGNORED
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import put_png
 from mirl_mm.text import counted, short_path
@@ -21,7 +21,7 @@ from .coco import AnnotationError
 MOST_CLASSES = IGNORED - 1  # so that 255 remains for no label, also where classes count from 1
 
 
-class MaskWriter(NamedTuple):
+class SegMapWriter(NamedTuple):
     """Writes labels as ADE20K has them: classes count from 1, 0 is no label; or zero-based, and 255 is no label.
 
     Attributes:
@@ -41,7 +41,7 @@ class MaskWriter(NamedTuple):
         put_png(path, content.tobytes(), self.maker, source)
 
 
-class MadeMasks(NamedTuple):
+class MadeSegMaps(NamedTuple):
     """A conversion's outcome.
 
     Attributes:
@@ -91,7 +91,7 @@ def write_classes(classes: Sequence[str], out_dir: Path) -> None:
     write_file(out_dir / "classes.txt", classes_text(classes))
 
 
-def print_masks(made: MadeMasks) -> None:
+def print_masks(made: MadeSegMaps) -> None:
     """Print a table of the classes, notes, and the settings of a config for this data."""
     console = Console()
     console.print(frequency_table(made.counts, 0 if made.zero_based else 1))
@@ -100,7 +100,7 @@ def print_masks(made: MadeMasks) -> None:
     console.print(config_lines(made), markup=False, highlight=False, soft_wrap=True)
 
 
-def config_lines(made: MadeMasks) -> str:
+def config_lines(made: MadeSegMaps) -> str:
     """The settings with which our ``ADE20KDataset`` reads these masks."""
     palette = f", palette={list(made.palette)!r}" if made.palette else ""
     return "\n".join(

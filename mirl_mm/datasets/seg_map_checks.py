@@ -1,22 +1,20 @@
-"""Are a data set's index masks what the config takes them for? Quick enough to be asked before every training."""
+"""Are a data set's segmentation maps what the config takes them for? Quick enough to be asked before every training."""
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mirl_mm.text import counted, shortlist
 
-from .checks import check_root
+from .checks import check_part, endings_of
 from .image_folder import EXTENSIONS
-from .masks import MaskRules, count_mask
-from .walk import find_files, read_folder
+from .seg_maps import SegMapRules, count_seg_map
+from .walk import find_files
 
 #: Masks that are looked at before a training: all of a small data set, where mistakes are likeliest, and a sample of a
 #: large one, in a second or two. The rest is checked as it is loaded.
 LOOKED_AT = 500
 _THREADS = 8
-_SHOWN = 5
 
 
 def check_folders(data_root: str, images: str, masks: str | None) -> None:
@@ -30,27 +28,9 @@ def check_folders(data_root: str, images: str, masks: str | None) -> None:
     Raises:
         FileNotFoundError: Says which one is missing, and what is there instead.
     """
-    relative = [folder for folder in (images, masks) if folder is not None and not os.path.isabs(folder)]
-    if data_root and relative:
-        check_root(data_root)
-    for key, what, folder in (("img_path", "image", images), ("seg_map_path", "mask", masks)):
-        if folder is None:
-            continue
-        path = os.path.join(data_root, folder)
-        if not os.path.isdir(path):
-            raise FileNotFoundError(
-                f"{what} folder '{path}' is missing{_instead(path)}. Set data_prefix=dict({key}=...) in the data set's "
-                "config (relative to data_root), or data_root by --data-root"
-            )
-
-
-def _instead(path: str) -> str:
-    """What the nearest folder above a missing one holds."""
-    above = os.path.dirname(os.path.normpath(path)) or "."
-    while above and not os.path.isdir(above) and os.path.dirname(above) != above:
-        above = os.path.dirname(above)
-    _, folders = read_folder(above or ".")
-    return f"; in '{above}' there are the folders {shortlist(folders)}" if folders else f"; '{above}' has no folders"
+    check_part(data_root, images, "image folder", "data_prefix=dict(img_path=...)")
+    if masks is not None:
+        check_part(data_root, masks, "mask folder", "data_prefix=dict(seg_map_path=...)")
 
 
 def check_classes(classes: Sequence[str]) -> None:
@@ -97,11 +77,9 @@ def describe_left_out(
     same = mask_folder is not None and os.path.realpath(mask_folder) == os.path.realpath(image_folder)
     others = [] if same else sorted(_files(image_folder, EXTENSIONS) - taken)
     if others:
-        kinds = Counter(os.path.splitext(path)[1] for path in others).most_common(_SHOWN)
-        endings = ", ".join(f"{ending} ({number:,})" for ending, number in kinds)
         warnings.append(
             f"{counted(len(others), 'image')} of '{image_folder}' {'is' if len(others) == 1 else 'are'} left out, as "
-            f"the names end otherwise than img_suffix says: {endings}; the first is '{others[0]}'"
+            f"the names end otherwise than img_suffix says: {endings_of(others)}; the first is '{others[0]}'"
         )
     alone = [] if mask_folder is None else sorted(_files(mask_folder, [mask_suffix.lower()]) - taken)
     if alone:
@@ -126,11 +104,9 @@ def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
     """
     present = _files(folder)
     if not images:
-        kinds = Counter(os.path.splitext(path)[1] or "(none)" for path in present).most_common(_SHOWN)
-        found = ", ".join(f"{ending} ({number:,})" for ending, number in kinds)
         raise ValueError(
-            f"folder '{folder}' has no image that ends in '{suffix}'; endings found: {found or 'no file at all'}. Set "
-            "img_suffix in the data set's config to that of the images"
+            f"folder '{folder}' has no image that ends in '{suffix}'; endings found: "
+            f"{endings_of(present) or 'no file at all'}. Set img_suffix in the data set's config to that of the images"
         )
     missing = [path for path in images if os.path.normpath(path) not in present]
     if missing:
@@ -140,7 +116,7 @@ def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
         )
 
 
-def check_masks_exist(images: Sequence[str], masks: Sequence[str], folder: str) -> None:
+def check_seg_maps_exist(images: Sequence[str], masks: Sequence[str], folder: str) -> None:
     """See that each image has its mask.
 
     Args:
@@ -167,7 +143,9 @@ def _files(folder: str, endings: Sequence[str] = ()) -> set[str]:
     return {os.path.normpath(path) for path in find_files(folder, endings)}
 
 
-def look_at_masks(images: Sequence[str], masks: Sequence[str], rules: MaskRules, number: int = LOOKED_AT) -> str | None:
+def look_at_seg_maps(
+    images: Sequence[str], masks: Sequence[str], rules: SegMapRules, number: int = LOOKED_AT
+) -> str | None:
     """Check masks, evenly spread over the data set, several at a time.
 
     Args:
@@ -180,12 +158,12 @@ def look_at_masks(images: Sequence[str], masks: Sequence[str], rules: MaskRules,
         A warning of masks without a single label, if there are any.
 
     Raises:
-        ValueError: For the first mask that :func:`count_mask` refuses, or if no pixel has a label.
+        ValueError: For the first mask that :func:`count_seg_map` refuses, or if no pixel has a label.
         CorruptImageError: If image or mask can't be read.
     """
     chosen = [i * len(masks) // number for i in range(number)] if len(masks) > number else list(range(len(masks)))
     with ThreadPoolExecutor(_THREADS) as pool:
-        counts = list(pool.map(lambda i: count_mask(images[i], masks[i], rules), chosen))
+        counts = list(pool.map(lambda i: count_seg_map(images[i], masks[i], rules), chosen))
     empty = [masks[i] for i, count in zip(chosen, counts, strict=True) if not count.pixels.any()]
     if not empty:
         return None

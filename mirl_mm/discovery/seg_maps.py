@@ -1,4 +1,4 @@
-"""Images and index masks for segmentation: pairs of files, their splits, and what the values mean."""
+"""Images and segmentation maps for segmentation: pairs of files, their splits, and what the values mean."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from mirl_mm.file_backend import write_file
 from mirl_mm.text import counted, short_path
 
 from .found import Found, Request, Split, nothing_found
-from .mask_values import MaskValues, binary_masks, understand_values
+from .seg_map_values import SegMapValues, binary_masks, understand_values
 from .splits import held_out_note, hold_out, split_folders
 
 MASK_LAYOUTS = (
@@ -43,7 +43,7 @@ def find_masks(request: Request) -> Found:
     """Pairs of image and mask; without a validation split, a share of them is held out.
 
     Raises:
-        NothingFoundError: If there are none, or they are no index masks.
+        NothingFoundError: If there are none, or they are no segmentation maps.
     """
     root, out_dir = request.root, request.out_dir
     tried: list[str] = []
@@ -82,7 +82,7 @@ def has_pairs(root: Path) -> bool:
     return "train" in _find_pairs(root, [])
 
 
-def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values: MaskValues, path: Path) -> Split:
+def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values: SegMapValues, path: Path) -> Split:
     if names is not None:
         write_file(path, "".join(f"{name}\n" for name in names))
     settings = {

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mirl_mm.datasets.masks import IGNORED, MaskRules, read_mask
 from mirl_mm.datasets.reading import read_lines
+from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules, read_seg_map
 from mirl_mm.file_backend import whole_file
 
 from .found import NothingFoundError
@@ -21,7 +21,7 @@ _THREADS = 8
 _NAMES = ("classes.txt", "labels.txt", "class_names.txt", "_classes.csv", "classes.csv")
 
 
-class MaskValues(NamedTuple):
+class SegMapValues(NamedTuple):
     """What masks hold.
 
     Attributes:
@@ -37,7 +37,7 @@ class MaskValues(NamedTuple):
     note: str
 
 
-def understand_values(masks: Sequence[Path], places: Sequence[Path], names: tuple[str, ...] = ()) -> MaskValues:
+def understand_values(masks: Sequence[Path], places: Sequence[Path], names: tuple[str, ...] = ()) -> SegMapValues:
     """Find out which values masks have, and what they are called.
 
     Args:
@@ -55,21 +55,21 @@ def understand_values(masks: Sequence[Path], places: Sequence[Path], names: tupl
         names = read_names(source)
     if values == {0, IGNORED} and len(names) <= 2:
         classes = names if len(names) == 2 else ("background", *names) if names else ("background", "foreground")
-        return MaskValues(classes, False, True, f"masks of two values, 0 is {classes[0]} and 255 is {classes[1]}")
+        return SegMapValues(classes, False, True, f"masks of two values, 0 is {classes[0]} and 255 is {classes[1]}")
     highest = max(values - {IGNORED}, default=0)
     if len(names) == 1 and highest == 1:  # alone it could not be told from anything
         names, given = ("background", *names), f"{given}, and background for 0"
     if not names:
         names = tuple(f"class {i}" for i in range(highest + 1))
-        rules = MaskRules(len(names))
-        return MaskValues(names, False, False, f"no classes.txt names the masks' values: {rules}")
+        rules = SegMapRules(len(names))
+        return SegMapValues(names, False, False, f"no classes.txt names the masks' values: {rules}")
     if highest > len(names):
         raise NothingFoundError(
             f"the masks have values up to {highest}, and {given} are {len(names)} names: complete it, or "
             "correct the masks"
         )
-    rules = MaskRules(len(names), reduce_zero_label=highest == len(names))
-    return MaskValues(names, rules.reduce_zero_label, False, f"names are {given}: {rules}")
+    rules = SegMapRules(len(names), reduce_zero_label=highest == len(names))
+    return SegMapValues(names, rules.reduce_zero_label, False, f"names are {given}: {rules}")
 
 
 def binary_masks(masks: Mapping[str, Path], out_dir: Path) -> None:
@@ -78,7 +78,7 @@ def binary_masks(masks: Mapping[str, Path], out_dir: Path) -> None:
     def write(item: tuple[str, Path]) -> None:
         name, path = item
         with whole_file(out_dir / f"{name}.png") as partial:
-            Image.fromarray((read_mask(str(path)) > 0).astype(np.uint8)).save(partial, "PNG")
+            Image.fromarray((read_seg_map(str(path)) > 0).astype(np.uint8)).save(partial, "PNG")
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(write, masks.items()))
@@ -88,7 +88,7 @@ def _values(masks: Sequence[Path]) -> set[int]:
     step = max(len(masks) // _LOOKED_AT, 1)
 
     def look(path: Path) -> list[int]:
-        return np.unique(read_mask(str(path))).tolist()
+        return np.unique(read_seg_map(str(path))).tolist()
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return {value for found in pool.map(look, masks[::step]) for value in found}

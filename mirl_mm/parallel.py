@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from mirl_mm.progress import progress
+from .machine import cpu_count
+from .progress import progress
 
 T = TypeVar("T")
 
@@ -36,14 +38,27 @@ def in_parallel(
     if workers is not None and workers < 0:
         raise ValueError(f"workers must be 0 (this process) or more, got {workers}")
     if workers is None:
-        workers = 0 if len(items) <= _FEW else os.cpu_count() or 1
+        workers = 0 if len(items) <= _FEW else cpu_count()
     if workers <= 1:
         yield from progress(map(function, items), title, len(items))
         return
+    # Forked workers start at once and need no __main__ guard in the caller's script; elsewhere forking is unsafe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
         results = pool.map(function, items, chunksize=max(len(items) // (workers * _CHUNKS), 1))
         try:
             yield from progress(results, title, len(items))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _die_with_parent() -> None:
+    """Workers of a pool would wait for tasks for ever after their parent was killed."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
