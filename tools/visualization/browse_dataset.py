@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import preflight
-from mirl_mm.datasets.randomness import seeded
+from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
 from mirl_mm.engine.launch import load_config
 from mirl_mm.errors import one_line_errors
