@@ -13,7 +13,9 @@ from tests.mmlab import state, train
 State = dict[str, torch.Tensor]
 
 
-def whole_and_resumed(small: Callable[..., Config], kind: str, data: Path, folder: Path) -> tuple[State, State, State]:
+def whole_and_resumed(
+    small: Callable[..., Config], kind: str, data: Path, folder: Path, **settings
+) -> tuple[State, State, State]:
     """Weights in the middle and at the end of a training, and at the end of one that went on from the middle.
 
     Args:
@@ -21,11 +23,12 @@ def whole_and_resumed(small: Callable[..., Config], kind: str, data: Path, folde
         kind: Of timm's models.
         data: Folder of the images.
         folder: Of the runs.
+        **settings: More of the backbone's.
     """
 
     def config(work_dir: Path, **options) -> Config:
         cfg = small(data, work_dir, **options)
-        cfg.model.backbone = backbone(kind, map_stride=8, drop_path_rate=0.2) | {"type": "mirl_mm.TimmViT"}
+        cfg.model.backbone = backbone(kind, map_stride=8, drop_path_rate=0.2, **settings) | {"type": "mirl_mm.TimmViT"}
         fit_to_backbone(cfg)  # the width is timm's; strides stay those that map_stride gives
         assert cfg.model.neck.in_channels == 48
         return cfg

@@ -12,6 +12,8 @@ _SHOWN = 5
 
 #: Names' ends of absolute and relative positions. ``(..., channels)``; a backbone fits their number itself.
 RELATIVE = ("rel_pos_h", "rel_pos_w")
+#: And of low-rank adapters.
+ADAPTERS = ("lora_A.default.weight", "lora_B.default.weight")
 _RESIZED = ("pos_embed", *RELATIVE)
 
 
@@ -22,8 +24,8 @@ class LoadReport:
     Attributes:
         loaded: Names with equal shapes.
         resized: Positions, which the backbone resamples.
-        new: Relative positions where the checkpoint has none at all, as no pre-training has. They begin at zero, and so
-            change nothing at first.
+        new: Relative positions, or adapters, where the checkpoint has none at all, as no pre-training has. They begin
+            at zero, and so change nothing at first.
         mismatched: Name to (checkpoint's shape, model's shape).
         missing: The model's names that the checkpoint lacks: they stay as initialised.
         unexpected: The checkpoint's names that the model lacks.
@@ -51,7 +53,8 @@ class LoadReport:
         if self.resized:
             lines.append(f"{len(self.resized)} resized: {shorten(self.resized)}")
         if self.new:
-            lines.append(f"{len(self.new)} relative positions begin at zero, as the file has none")
+            kinds = {"adapters" if name.endswith(ADAPTERS) else "relative positions" for name in self.new}
+            lines.append(f"{len(self.new)} {' and '.join(sorted(kinds))} begin at zero, as the file has none")
         if self.missing:
             lines.append(f"{len(self.missing)} missing: {shorten(self.missing)}")
         if self.unexpected:
@@ -70,9 +73,11 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     """Match a state dict with a model by name and shape, without loading anything."""
     report = LoadReport()
     ours = model.state_dict()
-    relative = any(name.endswith(RELATIVE) for name in state)
+    absent = tuple(
+        end for ends in (RELATIVE, ADAPTERS) if not any(name.endswith(ends) for name in state) for end in ends
+    )
     for name, tensor in ours.items():
-        if name not in state and name.endswith(RELATIVE) and not relative:
+        if name not in state and name.endswith(absent):
             report.new.append(name)
         elif name not in state:
             report.missing.append(name)

@@ -22,13 +22,18 @@ def settle_freezing(cfg: Config) -> None:
         cfg: The config; changed in place.
 
     Raises:
-        ValueError: If such a model's backbone is none that can be ``frozen``.
+        ValueError: If such a model's backbone is none that can be ``frozen``, or if one with adapters would be.
     """
     model: Any = cfg.get("model") or {}
     if "freeze_backbone" not in model:
         return
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
         kind, backbone = (find_type((part or {}).get("type")) for part in (model, model.get("backbone")))
+    if model.freeze_backbone and (model.get("backbone") or {}).get("lora"):
+        raise ValueError(
+            "model.freeze_backbone: nothing of the backbone would be trained, not even the adapters that "
+            "model.backbone.lora asks for: set one of the two"
+        )
     if kind is None or "freeze_backbone" in parameters_of(kind):
         return
     if not (backbone and is_backbone(backbone) and "frozen" in parameters_of(backbone)):

@@ -14,6 +14,9 @@ from .dataset_facts import inner_datasets
 from .hooks.unwrapped import unwrapped_model
 from .resuming import DAMAGED
 
+#: Share of trained parameters from which a model is taken to be trained as a whole: fixed positions are none.
+_ALL = 0.99
+
 
 def training_summary(runner: Runner) -> str:
     """Settings of a training that is about to start, as they were resolved: a line for each kind.
@@ -62,8 +65,12 @@ def _model(runner: Runner) -> str:
         parts.append(str(arch))
     if size:
         parts.append("x".join(map(str, size)) + " pixels" if isinstance(size, (list, tuple)) else f"{size} pixels")
-    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    return ", ".join([*parts, f"{millions:.3g} M parameters"])
+    sizes = [(parameter.numel() / 1e6, parameter.requires_grad) for parameter in model.parameters()]
+    millions, trained = sum(size for size, _ in sizes), sum(size for size, trains in sizes if trains)
+    parts.append(f"{millions:.3g} M parameters")
+    if trained < _ALL * millions:
+        parts.append(f"{trained:.3g} M of them trained ({trained / millions:.2%})")
+    return ", ".join(parts)
 
 
 def _start(runner: Runner) -> str:

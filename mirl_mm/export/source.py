@@ -14,6 +14,7 @@ from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
 from mirl_mm.checkpoint.own_config import config_for
 from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
+from mirl_mm.models.backbones.lora import merge_adapters
 from mirl_mm.models.backbones.pretrained import of_backbone
 from mirl_mm.registry import MODELS
 
@@ -137,6 +138,7 @@ class Source(NamedTuple):
             with self.guard():
                 model = MODELS.build(cfg)
             load_into(model, Weights(state), policy)
+        merge_adapters(model.backbone if isinstance(model, ImageClassifier) else model)
         return model.float().eval().requires_grad_(False)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mirl_mm import __version__
+from mirl_mm.checkpoint.report import ADAPTERS
 from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 
@@ -71,6 +72,9 @@ def export_weights(
         metadata |= {"timm_model": name, "timm_arguments": json.dumps(options)}
     elif part == "all":
         tensors = source.state
+        if any(name.endswith(ADAPTERS) for name in tensors):  # which the model's weights have in them
+            others = {name: tensor for name, tensor in tensors.items() if not name.startswith("backbone.")}
+            tensors = others | _prefixed(model)
     else:
         tensors = _prefixed(model)
     written = publish(tensors, metadata, path, name_by_hash)

@@ -1,9 +1,14 @@
 """The depth probe: right at each depth, and going on after a kill."""
 
 import json
+from dataclasses import replace
 
 import pytest
+import timm
+import torch
+import torch.nn.functional as F
 
+from mirl_mm import TimmViT
 from mirl_mm.evaluation import depth_probe
 from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
 from mirl_mm.evaluation.encoder import load_encoder, random_encoder
@@ -13,6 +18,7 @@ from mirl_mm.evaluation.labelled import labelled_pair
 from mirl_mm.evaluation.linear_probe import fit_linear_probe
 from tests.evaluation.checkpoints import write_checkpoint
 from tests.evaluation.folders import write_classes
+from tests.models.timm_cases import KINDS, randomise
 
 SETTINGS = ProbeSettings(k=5, l2_grid=(0.1, 0.01))
 
@@ -58,6 +64,23 @@ def test_figures_are_those_of_each_depth(given, tmp_path):
         assert (figures["l2"], figures["gradient"]) == (linear.l2, linear.gradient)
         assert figures["knn_top5"] == figures["linear_top5"] == 100  # three classes
     assert found[0]["knn_top1"] > 60
+
+
+def test_timms_models_are_probed(given, tmp_path):
+    """By k-NN and a linear classifier, with the features that timm's own model gives after a block."""
+    _, encoder, train, val = given
+    name, options = KINDS["dinov2, registers, patch 14"]
+    theirs = randomise(timm.create_model(name, num_classes=0, img_size=70, **options)).eval()
+    other = replace(encoder, backbone=TimmViT(name, (64, 64), options).eval(), segments=None)
+    other.backbone.load_state_dict(theirs.state_dict())
+    found = probe(tmp_path).run(other, train, val, [0, 2])
+    (queries,) = extract_features(other, val, [1]).by_depth.values()
+    batch = other.preprocess({"inputs": [val[i]["inputs"] for i in range(2)]})["inputs"]
+    with torch.no_grad():
+        padded = F.pad(batch, (0, 6, 0, 6))
+        (maps,) = theirs.forward_intermediates(padded, indices=[0], intermediates_only=True)
+    torch.testing.assert_close(queries[:2], maps.mean(dim=(2, 3)), rtol=1e-4, atol=1e-4)
+    assert all(0 < found[depth][f"{kind}_top1"] <= 100 for depth in (0, 2) for kind in ("knn", "linear"))
 
 
 def test_goes_on_after_a_kill(given, tmp_path, monkeypatch):

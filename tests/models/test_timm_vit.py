@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from mirl_mm import MAE, MIRL, TimmViT
+from mirl_mm import MAE, MIRL, DeepViT, TimmViT
 from mirl_mm.analysis.activations import kept_bytes, storages
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.backbones import is_backbone
@@ -243,3 +243,59 @@ def test_bad_settings(settings, message):
 def test_names_in_timm_are_as_expected():
     """The cases are of this timm, or of a later one than the oldest that is allowed."""
     assert len(KINDS) >= 7 and all(timm.is_model(name) for name, _ in KINDS.values())
+
+
+def authors_dinov2(state):
+    """As facebookresearch/dinov2 has them: registers, the class token without its position, a mask token."""
+    state = dict(state)
+    position = torch.randn(1, 1, 48)
+    return state | {
+        "register_tokens": state.pop("reg_token"),
+        "cls_token": state["cls_token"] - position,
+        "pos_embed": torch.cat([position, state["pos_embed"]], dim=1),
+        "mask_token": torch.randn(1, 48),
+    }
+
+
+def authors_dinov3(state):
+    """As facebookresearch/dinov3 has them: storage tokens, layer scale by another name, masked biases, periods."""
+    renamed = {name.replace("gamma_1", "ls1.gamma").replace("gamma_2", "ls2.gamma"): t for name, t in state.items()}
+    renamed["storage_tokens"] = renamed.pop("reg_token")
+    for block in (0, 1):
+        renamed[f"blocks.{block}.attn.qkv.bias"] = torch.zeros(3 * 48)
+        renamed[f"blocks.{block}.attn.qkv.bias_mask"] = torch.ones(3 * 48)
+    return renamed | {"rope_embed.periods": torch.randn(4), "mask_token": torch.randn(1, 48)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rename"),
+    [("dinov2, registers, patch 14", authors_dinov2), ("dinov3, rotary", authors_dinov3)],
+)
+def test_a_file_of_the_authors_of_dino(kind, rename, tmp_path):
+    if kind not in KINDS:
+        pytest.skip("this timm has no such model")
+    expected = reference(kind).state_dict()
+    theirs = rename(expected)
+    torch.save(theirs, tmp_path / "authors.pth")
+    model = ours(kind, init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "authors.pth")})
+    model.init_weights()
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-6, msg=name)
+    if rename is authors_dinov3:
+        theirs["blocks.1.attn.qkv.bias"][0] = 1
+        torch.save(theirs, tmp_path / "authors.pth")
+        with pytest.raises(ValueError, match=r"biases of queries and values.*take timm's model.*dinov3_qkvb"):
+            ours(kind, init_cfg=model.init_cfg).init_weights()
+    depth = {"depth": 2, "embed_dims": 48, "num_heads": 3}
+    with pytest.raises(ValueError, match=r"parts that DeepViT lacks .*TimmViT"):
+        DeepViT(depth, init_cfg=model.init_cfg, patch_size=model.patch_size).init_weights()
+
+
+def test_heads_that_a_file_states_name_timms_setting(tmp_path):
+    state = {f"backbone.{name}": tensor for name, tensor in reference("plain").state_dict().items()}
+    torch.save({"state_dict": state, "meta": {"num_heads": 6}}, tmp_path / "heads.pth")
+    model = ours("plain", init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "heads.pth")})
+    with pytest.raises(
+        ValueError, match=r"6 attention heads, this one 3.*set num_heads=6 in model.backbone.timm_kwargs"
+    ):
+        model.init_weights()

@@ -2,6 +2,7 @@
 
 import timm
 import torch
+from mmengine.config import Config
 from torch import nn
 
 _SMALL = {"depth": 2, "embed_dim": 48, "num_heads": 3}
@@ -22,6 +23,9 @@ KINDS = {
 #: Those that this timm has; earlier ones know no DINOv3.
 KINDS = {kind: (name, options) for kind, (name, options) in KINDS.items() if timm.is_model(name)}
 
+#: Those whose blocks can't attend within windows.
+ROTARY = {"dinov3, rotary", "eva02, separate queries, rotary", "mixed rotary"}
+
 
 def randomise(model: nn.Module) -> nn.Module:
     """Random weights everywhere: at first, layer scale is near zero and hides the blocks."""
@@ -38,3 +42,11 @@ def reference(kind: str) -> nn.Module:
     return randomise(
         timm.create_model(name, num_classes=0, dynamic_img_size=True, dynamic_img_pad=True, **options)
     ).eval()
+
+
+def check_timm_start(cfg: Config) -> None:
+    """A config's backbone starts from weights that timm has, and its images are normalised as those were trained on."""
+    facts = timm.get_pretrained_cfg(cfg.model.backbone.model_name)
+    assert facts.hf_hub_id and cfg.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": "timm"}
+    for ours, theirs in ((cfg.model.data_preprocessor.mean, facts.mean), (cfg.model.data_preprocessor.std, facts.std)):
+        assert [round(value / 255, 4) for value in ours] == [round(value, 4) for value in theirs]

@@ -22,6 +22,7 @@ from ..layers import (
     sincos_position,
     take_patches,
 )
+from .lora import add_adapters
 from .plain import PlainBackbone
 from .presets import resolve_arch
 from .settings import block_numbers, pair, resolve_windows
@@ -64,6 +65,8 @@ class DeepViT(PlainBackbone):
         pretrain_img_size: (H, W) for which the absolute positions are stored, where it is not ``img_size``. ViTDet
             trains them at the size of pre-training and resamples them in every step.
         frozen: Train nothing of it: no gradients, and evaluation mode whatever the model around it is in.
+        lora: Low-rank adapters, which alone are trained: arguments of peft's ``LoraConfig``, such as ``dict(r=8,
+            lora_alpha=16)``; see :func:`.lora.add_adapters`.
         init_cfg: mmengine's, e.g. ``dict(type="Pretrained", checkpoint=..., prefix="backbone.")``.
 
     Raises:
@@ -89,6 +92,7 @@ class DeepViT(PlainBackbone):
         use_rel_pos: bool = False,
         pretrain_img_size: int | Size | None = None,
         frozen: bool = False,
+        lora: Mapping[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -132,6 +136,7 @@ class DeepViT(PlainBackbone):
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
+        add_adapters(self, lora, frozen)
 
     @property
     def arch(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ..layers import Size, patch_grid
 from .pretrained import FromPretrained
 
 #: What each block is given beside tokens, by name; None: nothing.
-Context = Sequence[Mapping[str, Tensor]] | None
+Context = Sequence[Mapping[str, Any]] | None
 
 
 @runtime_checkable

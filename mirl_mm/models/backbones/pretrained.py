@@ -11,7 +11,7 @@ from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint import Weights, load_into, read_any
-from mirl_mm.checkpoint.report import RELATIVE, LoadReport, compare, shorten
+from mirl_mm.checkpoint.report import ADAPTERS, RELATIVE, LoadReport, compare, shorten
 
 from .head_count import stated_heads, usual_heads
 
@@ -103,6 +103,10 @@ class Start:
         whole = isinstance(getattr(module, "backbone", None), nn.Module)
         backbone: Any = module.backbone if whole else module
         start = PREFIX if whole else ""
+        if hasattr(backbone, "from_original"):
+            own = backbone.from_original(of_backbone(weights.state))
+            others = {name: tensor for name, tensor in weights.state.items() if not name.startswith(PREFIX)}
+            weights = weights._replace(state=others | {PREFIX + name: tensor for name, tensor in own.items()})
         state = dict(weights.state) if whole else of_backbone(weights.state)
         report = compare(module, state)
         heads = check_backbone(backbone, weights, report, start, what)
@@ -112,7 +116,7 @@ class Start:
             doubt = usual not in (None, heads)
             say(
                 f"{what}: the file does not tell its number of attention heads; the model's {heads} were assumed"
-                + (f", but such models usually have {usual}: check model.backbone.arch" if doubt else ""),
+                + (f", but such models usually have {usual}: check {_setting(backbone)}" if doubt else ""),
                 logging.WARNING if doubt else logging.INFO,
             )
         left = [] if whole else [name for name in weights.state if not name.startswith(PREFIX)]
@@ -142,9 +146,10 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
     wrong = {name: shapes for name, shapes in report.mismatched.items() if name.startswith(start)}
     if wrong:
         shapes = LoadReport(mismatched=wrong).shapes()
+        names = "model_name, timm_kwargs" if hasattr(backbone, "timm_kwargs") else "arch, patch_size"
         raise ValueError(
-            f"{what}: the backbone's shapes differ ({shapes}). The file is {weights.origin}: set model.backbone (arch, "
-            "patch_size) as it was trained"
+            f"{what}: the backbone's shapes differ ({shapes}). The file is {weights.origin}: set "
+            f"model.backbone ({names}) as it was trained"
         )
     if not fitting:
         raise ValueError(f"{what}: nothing of the backbone fits. The file is {weights.origin}: {report}")
@@ -153,7 +158,7 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
     if heads is not None and stated not in (None, heads):
         raise ValueError(
             f"{what}: the file's model has {stated} attention heads, this one {heads}. Shapes agree, but the features "
-            f"would be wrong: set num_heads={stated} in model.backbone.arch"
+            f"would be wrong: set num_heads={stated} in {_setting(backbone)}"
         )
     theirs = {_block(name, start) for name in fitting}
     lacking = [name for name in report.missing if _block(name, start) in theirs and name.startswith(f"{start}blocks.")]
@@ -167,6 +172,11 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
     depth = len(getattr(backbone, "blocks", ()))
     names = [name.removeprefix(start) for name in report.unexpected if name.startswith(start)]
     foreign = [name for name in names if not name.startswith(_BEHIND) and not _is_further_block(name, depth)]
+    if any(name.endswith(ADAPTERS) for name in foreign):
+        raise ValueError(
+            f"{what}: the file has adapters ({shorten(foreign)}), and the backbone none: merge them into its weights "
+            "by tools/model_converters/export_weights.py, or set the same lora in model.backbone"
+        )
     if foreign:
         raise ValueError(
             f"{what}: the file's encoder has parts that {type(backbone).__name__} lacks and without which its features "
@@ -174,6 +184,11 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
             'type="mirl_mm.TimmViT" with its model_name has what timm\'s models have'
         )
     return heads
+
+
+def _setting(backbone: Any) -> str:
+    """Where a config says of what size the backbone is: a DeepViT's or a TimmViT's."""
+    return "model.backbone.timm_kwargs" if hasattr(backbone, "timm_kwargs") else "model.backbone.arch"
 
 
 def _block(name: str, start: str) -> str:

@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from mirl_mm.registry import MODELS
 
 from ..layers import Size, embed_patches, patch_grid, resample_position, take_patches
+from .lora import add_adapters
 from .plain import Context, PlainBackbone
-from .settings import block_numbers, pair
+from .settings import block_numbers, pair, resolve_windows
 from .stored_positions import fit_positions
+from .timm_call import timm_call
+from .timm_originals import from_original
 from .timm_source import create_plain
+from .timm_windows import MAP_SIZE, Windows, check_windows
 
 #: What ``init_cfg`` names to have timm fetch its own weights.
 HUB = "timm"
@@ -55,13 +59,20 @@ class TimmViT(PlainBackbone):
             patches: with patches of 14 and a stride of 16, an image of 1024 x 1024 is seen as one of 896 x 896 and
             gives the map of 64 x 64 that pyramids, anchors and heads on regions are made for. To pad instead would
             leave stride 14, and levels of 3.5, 7, ... pixels, for which they are not made.
+        window_size: Patches (rows, columns) of the windows within which blocks attend, or one number for both; each
+            window has all prefix tokens, too (:class:`~.timm_windows.Windows`). None: all blocks attend to the whole
+            map. Models with rotary positions have no windows.
+        global_attn_indexes: As of ``DeepViT``.
         pretrained_grid: Patches (h, w) of checkpoints whose positions are to be resampled, where it is not square.
+        lora: Low-rank adapters, which alone are trained: arguments of peft's ``LoraConfig``, such as ``dict(r=8,
+            lora_alpha=16)``; see :func:`.lora.add_adapters`.
         init_cfg: mmengine's: ``dict(type="Pretrained", checkpoint=FILE)``, or ``checkpoint="timm"`` to have timm fetch
             the weights of ``model_name`` from its hub, or take them from its cache.
 
     Raises:
         ValueError: For an unknown name, with suggestions; for a model that is no plain Vision Transformer, such as
-            Swin; for arguments that timm refuses or that belong here; for a block's index outside the depth.
+            Swin; for arguments that timm refuses or that belong here; for a block's index outside the depth; for
+            windows of a model that can't have them.
     """
 
     def __init__(
@@ -76,7 +87,10 @@ class TimmViT(PlainBackbone):
         frozen_stages: int = -1,
         frozen: bool = False,
         map_stride: int | Size | None = None,
+        window_size: int | Size | None = None,
+        global_attn_indexes: Sequence[int] | None = None,
         pretrained_grid: Size | None = None,
+        lora: Mapping[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -103,10 +117,17 @@ class TimmViT(PlainBackbone):
         self.norm_eps: float = next((norm.eps for norm in (vit.norm, vit.fc_norm) if hasattr(norm, "eps")), 1e-6)
         self.is_eva = isinstance(vit, Eva)
         self._adopt(vit, final_norm)
+        self.window_size, self.global_attn_indexes = resolve_windows(window_size, global_attn_indexes, self.depth)
+        if self.window_size is not None:
+            check_windows(self.blocks, self.rope, model_name)
+            for index, block in enumerate(self.blocks):
+                if index not in self.global_attn_indexes:
+                    Windows(block, self.window_size, self.num_prefix_tokens)
         self._plain_names = set(vit.no_weight_decay())
         self._stem = re.compile(vit.group_matcher()["stem"])
         self.frozen_stages = self.depth if frozen else frozen_stages
         self._freeze()
+        add_adapters(self, lora, self.frozen_stages >= 0)
         self.train()
         self.register_load_state_dict_pre_hook(_resample_on_load)
 
@@ -193,7 +214,10 @@ class TimmViT(PlainBackbone):
         return self.norm_pre(self.pos_drop(x))
 
     def context(self, images: Tensor, ids_keep: Tensor | None = None) -> Context:
-        """Rotary positions of the patches, under the name ``rope``; None for a model that has none."""
+        """Rotary positions of the patches, under the name ``rope``, or the map's size for windows; None for neither."""
+        if self.window_size is not None:
+            size = {MAP_SIZE: self.map_size(images)}
+            return [{} if index in self.global_attn_indexes else size for index in range(self.depth)]
         if self.rope is None:
             return None
         rope = self.rope.get_embed(shape=list(self.map_size(images)))  # (L, D), or (depth, heads, L, D) if mixed
@@ -218,6 +242,10 @@ class TimmViT(PlainBackbone):
     def no_weight_decay(self) -> set[str]:
         """Positions and prefix tokens, as timm says of the model."""
         return self._plain_names
+
+    def from_original(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See :func:`.timm_originals.from_original`."""
+        return from_original(self, state)
 
     def load_pretrained(self, checkpoint: str, prefix: str | None = None) -> None:
         """Load a file, or timm's own weights for :data:`HUB`.
@@ -244,41 +272,8 @@ class TimmViT(PlainBackbone):
     def timm_call(
         self, pool: str | None = None, head_norm: float | None = None, num_classes: int = 0
     ) -> tuple[str, dict[str, Any]]:
-        """``timm.create_model``'s name and arguments for the same network.
-
-        Args:
-            pool: ``"avg"`` or ``"token"`` of a classifier's head; None: the backbone alone.
-            head_norm: Epsilon of the norm that follows pooling; None if none does.
-            num_classes: Of the head.
-
-        Raises:
-            ValueError: If timm has no such network.
-        """
-        final_norm = not isinstance(self.norm, nn.Identity)
-        if self.map_stride != self.patch_size:
-            raise ValueError("timm has no model that resizes its images (map_stride): choose the layout 'mirl'")
-        if final_norm and head_norm is not None:
-            raise ValueError(
-                "the backbone's final_norm and the head's norm are both on, and timm's models have one of them: choose "
-                "the layout 'mirl'"
-            )
-        if self.dist_token is not None and pool is not None:
-            raise ValueError("timm's models with a distillation token have two heads: choose the layout 'mirl'")
-        if head_norm not in (None, self.norm_eps):
-            raise ValueError(
-                f"the head's norm has epsilon {head_norm:g}, timm's of {self.model_name} {self.norm_eps:g}: choose the "
-                "layout 'mirl'"
-            )
-        options = {**self.timm_kwargs, "num_classes": num_classes, "dynamic_img_size": True, "dynamic_img_pad": True}
-        options["img_size"] = tuple(n * p for n, p in zip(self.grid, self.patch_size, strict=True))
-        options["global_pool"] = pool or ("token" if self.has_class_token else "avg")
-        if self.in_channels != 3:
-            options["in_chans"] = self.in_channels
-        if self.is_eva:
-            options |= {"use_fc_norm": head_norm is not None, "use_post_transformer_norm": final_norm}
-        else:
-            options |= {"fc_norm": head_norm is not None, "final_norm": final_norm or head_norm is not None}
-        return self.model_name.partition(".")[0], options
+        """See :func:`.timm_call.timm_call`."""
+        return timm_call(self, pool, head_norm, num_classes)
 
 
 def _resample_on_load(model: TimmViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:

@@ -51,12 +51,12 @@ class MapAttention(SelfAttention):
         size = (x.shape[1], x.shape[2])
         window = self.window_size or size
         padding = window_padding(size, window)
-        if any(padding):
+        if any(padding) and type(self.qkv) is nn.Linear:  # not one with adapters
             # A zero token's projection is the bias: padding behind the product spares the product of the padding.
             qkv = pad_map(F.linear(x, self.qkv.weight), padding)
             qkv = qkv + self.qkv.bias.to(qkv.dtype)
         else:
-            qkv = self.qkv(x)
+            qkv = self.qkv(pad_map(x, padding) if any(padding) else x)
         heads = to_windows(qkv, window).unflatten(5, (3, self.num_heads, -1))  # (B, n, m, h, w, 3, heads, D)
         q, k, v = heads.permute(5, 0, 1, 2, 6, 3, 4, 7)  # (B, n, m, heads, h, w, D) each
         out = attend_map(q, k, v, self._tables(window)).permute(0, 1, 2, 4, 5, 3, 6).flatten(5)

@@ -30,7 +30,7 @@ class MaskedPretrainer(Pretrainer):
 
     Raises:
         ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked, if the backbone has no
-            class token, or if its images are not of whole patches.
+            class token or has windows, or if its images are not of whole patches.
     """
 
     #: Added to a target patch's variance (MAE ``norm_pix_loss``; MIRL's code has the same).
@@ -50,6 +50,10 @@ class MaskedPretrainer(Pretrainer):
         kind = type(self.backbone).__name__
         if not self.backbone.has_class_token:
             raise ValueError(f"pre-training needs a backbone with a class token, which this {kind} lacks")
+        if getattr(self.backbone, "window_size", None) is not None:
+            raise ValueError(
+                f"pre-training sees some of the patches, which have no windows: the {kind}'s window_size must be None"
+            )
         (rows, columns), (height, width) = self.patch_size, self.backbone.img_size
         if (self.grid[0] * rows, self.grid[1] * columns) != (height, width):
             raise ValueError(
