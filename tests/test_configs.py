@@ -10,6 +10,7 @@ from mirl_mm import ImageClassifier
 from mirl_mm.datasets import build_pipeline
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from tests.models.timm_cases import check_timm_start
 from tests.training import ROOT
 
 #: Those of detectors and segmentors, which need mmdet and mmseg, are in tests/detection and tests/segmentation.
@@ -81,7 +82,9 @@ FINETUNE = {
     "vitb24": (50, 5, 0.2),
     "vitb48": (60, 30, 0.0),  # the paper's
 }
-CLS = [p for p in CONFIGS if p.parts[0] == "cls" and p.name.endswith("in1k.py")]
+CLS = [p for p in CONFIGS if p.parts[0] == "cls" and re.match("mirl.*in1k", p.name)]
+#: Of public weights: the model in timm, layer decay of fine-tuning, drop path.
+DINO = {"b": ("base", 0.65, 0.1), "l": ("large", 0.75, 0.2)}
 
 
 def of_kind(kind: str) -> list:
@@ -160,6 +163,26 @@ def test_linear_probe_recipe(path, arch):
     assert images_per_update(cfg) == 16384
     assert (cfg.train_cfg.max_epochs, cfg.param_scheduler.warmup) == (90, 10)
     assert cfg.param_scheduler.get("min_ratio", 0.0) == 0.0
+
+
+@pytest.mark.parametrize("path", [p for p in CONFIGS if p.name.startswith("dino")], ids=str)
+def test_public_weights(path):
+    """The encoder is timm's, with images as timm says that it wants them, fine-tuned or frozen as the name says."""
+    cfg = Config.fromfile(ROOT / "configs" / path)
+    version, size, linear = re.fullmatch(r"dinov(\d)_vit([bl])(_linear)?_in1k.py", path.name).groups()
+    name, decay, drop_path = DINO[size]
+    patch = {"2": 14, "3": 16}[version]
+    model = build(cfg)
+    assert model.backbone.model_name.partition(".")[0] == f"vit_{name}_patch{patch}_dinov{version}"
+    check_timm_start(cfg)
+    assert (model.head.pool_kind, model.freeze_backbone) == ("token", bool(linear))
+    assert isinstance(model.backbone.norm, torch.nn.LayerNorm)
+    if linear:
+        assert images_per_update(cfg) == 16384
+    else:
+        assert isinstance(model.head.norm, torch.nn.Identity)
+        assert (cfg.optim_wrapper.paramwise_cfg.layer_decay, cfg.model.backbone.drop_path_rate) == (decay, drop_path)
+        assert images_per_update(cfg) == 2048 and cfg.train_cfg.max_epochs == 50
 
 
 def test_tiny_classifiers_take_the_tiny_encoder():

@@ -14,6 +14,7 @@ from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.runner import exactly
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from tests.models.timm_cases import check_timm_start
 from tests.schedules import schedule_of
 from tests.training import ROOT
 
@@ -28,7 +29,7 @@ RECIPES = {
 }
 GLOBAL = {12: (2, 5, 8, 11), 24: (5, 11, 17, 23), 48: (11, 23, 35, 47), 54: (12, 26, 39, 53)}
 HEADS = {"": "MaskRCNN", "_cascade": "CascadeRCNN", "_gfl": "GFL"}
-COCO = [path for path in CONFIGS if path.stem.endswith("_coco") and not path.stem.startswith("custom")]
+COCO = [path for path in CONFIGS if path.stem.endswith("_coco") and path.stem.startswith("mirl")]
 
 
 def build(cfg: Config):
@@ -61,9 +62,10 @@ def test_builds(path):
     assert METRICS.get(cfg.test_evaluator.type).__name__ == "CocoMetric"
     assert cfg.test_evaluator.get("ann_file") is None  # of the data set
     layers = {round(group["lr"] / cfg.optim_wrapper.optimizer.lr, 9) for group in groups_of(cfg, model)}
-    assert len(layers) == (1 if path == SHAPES else model.backbone.depth + 2)  # SHAPES: one rate for all
+    same = path == SHAPES or "frozen" in path.stem  # one rate for all
+    assert len(layers) == (1 if same else model.backbone.depth + 2)
     strides = (cfg.model.get("rpn_head") or cfg.model.bbox_head).anchor_generator.strides
-    scales = model.backbone.patch_size[0] / torch.tensor(cfg.model.neck.get("scales", (4, 2, 1, 0.5)))
+    scales = model.backbone.map_stride[0] / torch.tensor(cfg.model.neck.get("scales", (4, 2, 1, 0.5)))
     assert strides[: len(scales)] == scales.tolist()
     assert len(strides) == model.neck.num_outs
 
@@ -131,6 +133,18 @@ def test_recipe_is_vitdets(path):
     jitter = cfg.train_dataloader.dataset.pipeline[3]
     assert tuple(jitter.ratio_range) == (0.1, 2.0) and jitter.keep_ratio
     assert [cfg.test_evaluator.metric] == [["bbox"] if head == "_gfl" else ["bbox", "segm"]]
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path.name.startswith("dino")], ids=str)
+def test_public_weights(path):
+    cfg = load_config(ROOT / "configs" / path)
+    size, frozen = re.fullmatch(r"dinov[23]_vit([bl])(_frozen)?_coco", path.stem).groups()
+    check_timm_start(cfg)
+    learns = {name.partition(".")[0] for name, parameter in build(cfg).named_parameters() if parameter.requires_grad}
+    assert learns == {"neck", "rpn_head", "roi_head"} | (set() if frozen else {"backbone"})
+    rates = {"b": (0.7, 0.1), "l": (0.8, 0.4)}[size]
+    if not frozen:
+        assert (cfg.optim_wrapper.paramwise_cfg.layer_decay, cfg.model.backbone.drop_path_rate) == rates
 
 
 @pytest.mark.parametrize(("deep", "twelve", "depth", "decay"), [(24, 0.8, 48, 0.89), (12, 0.7, 54, 0.92)])

@@ -13,6 +13,7 @@ from mirl_mm.engine.launch import load_config
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.models.backbones.settings import ends_of_quarters
 from mirl_mm.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, TRANSFORMS
+from tests.models.timm_cases import check_timm_start
 from tests.schedules import rates_of
 from tests.training import ROOT
 
@@ -136,6 +137,21 @@ def test_recipe_is_maes(path):
         True,
     )
     assert crop.cat_max_ratio == 0.75
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path.name.startswith("dino")], ids=str)
+def test_public_weights(path):
+    cfg = load_config(ROOT / "configs" / path)
+    size, linear = re.fullmatch(r"dinov[23]_vit([bl])(_linear)?_ade20k", path.stem).groups()
+    check_timm_start(cfg)
+    model = build(cfg)
+    width = model.backbone.embed_dims
+    if linear:
+        learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        assert learns == {"decode_head.conv_seg.weight", "decode_head.conv_seg.bias"}
+    else:
+        assert model.backbone.map_stride == (16, 16) and model.decode_head.channels == width
+        assert cfg.optim_wrapper.paramwise_cfg.layer_decay == {"b": 0.7, "l": 0.8}[size]
 
 
 @pytest.mark.parametrize(("deep", "decay", "depth", "ours"), [(24, 0.8, 48, 0.89), (12, 0.7, 54, 0.92)])

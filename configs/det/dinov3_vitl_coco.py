@@ -1,0 +1,4 @@
+# As dinov2_vitl_coco.py, on DINOv3's ViT-L. Its patches are 16 pixels wide: images are seen as they are.
+_base_ = "./dinov2_vitl_coco.py"
+
+model = dict(backbone=dict(model_name="vit_large_patch16_dinov3.lvd1689m", map_stride=None))
