@@ -146,10 +146,10 @@ def check_backbone(backbone: Any, weights: Weights, report: LoadReport, start: s
     wrong = {name: shapes for name, shapes in report.mismatched.items() if name.startswith(start)}
     if wrong:
         shapes = LoadReport(mismatched=wrong).shapes()
-        names = "model_name, timm_kwargs" if hasattr(backbone, "timm_kwargs") else "arch, patch_size"
+        size = "model_name, timm_kwargs" if hasattr(backbone, "timm_kwargs") else "arch, patch_size"
         raise ValueError(
             f"{what}: the backbone's shapes differ ({shapes}). The file is {weights.origin}: set "
-            f"model.backbone ({names}) as it was trained"
+            f"model.backbone ({size}) as it was trained"
         )
     if not fitting:
         raise ValueError(f"{what}: nothing of the backbone fits. The file is {weights.origin}: {report}")
