@@ -14,12 +14,10 @@ from pathlib import Path
 
 from demo.page import comparison, results_table, write_page
 from demo.plan import Settings, make_plan
-from demo.running import duration, run_steps, seconds_of
-from demo.step import StepFailed
-from misc.setup_env import locked
 from rich import print as show
 
 from mirl_mm.cli import HelpFormatter
+from mirl_mm.studies import StepFailed, duration, locked, run_steps, seconds_of
 
 ROOT = Path(__file__).resolve().parents[1]  # all paths below are relative to it
 WORK_DIR = Path("work_dirs/demo")

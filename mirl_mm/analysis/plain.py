@@ -78,11 +78,11 @@ def mirl_groups(model: MIRL, x: Tensor, masking: Masking, context: Context = Non
     for g in range(1, last + 1):
         x = backbone.run_blocks(x, (g - 1) * size, g * size, context)
         norm = backbone.norm if g == last else model.norms[g]
-        memory = torch.cat(z, dim=1)
+        memory = torch.cat(z, dim=1) if model.memory else None
         z.append(model.embeds[g](norm(x)))
         decoder = cast(MaskedDecoder, model.decoders[g - 1])
         predictions.append(decoder.forward_all(z[g], masking, memory))
-    return [(predictions[g], predictions[last - 1 - g]) for g in range(last // 2)]
+    return model.groups(predictions)
 
 
 def mae_groups(model: MAE, x: Tensor, masking: Masking, context: Context = None) -> list[Group]:

@@ -1,7 +1,7 @@
 """The depth probe's plot: accuracy after each block, several encoders in one picture."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 #: Okabe and Ito's colours, told apart with any colour vision, each with a marker of its own.
-_STYLES = (
+STYLES = (
     ("#0072B2", "o"),
     ("#D55E00", "s"),
     ("#009E73", "^"),
@@ -18,7 +18,7 @@ _STYLES = (
     ("#E69F00", "v"),
     ("#56B4E9", "P"),
 )
-_GREY = "#767676"
+GREY = "#767676"
 PANELS = {"knn_top1": "k-NN", "linear_top1": "linear classifier"}
 
 
@@ -31,12 +31,14 @@ class DepthCurve:
         figures: Depth in blocks to name of a figure to percent; see :data:`PANELS` for those that are drawn.
         depth: The encoder's blocks.
         baseline: Whether it has random weights: drawn dashed and grey.
+        errors: Like ``figures``: half the height of a band around the curve.
     """
 
     name: str
     figures: Mapping[int, Mapping[str, float]]
     depth: int
     baseline: bool = False
+    errors: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title: str = "") -> Figure:
@@ -61,7 +63,7 @@ def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title:
     for axis, (key, panel) in zip(axes, PANELS.items(), strict=True):
         _draw_segments(axis, borders)
         for curve in curves:
-            style = (_GREY, "") if curve.baseline else _STYLES[trained.index(curve) % len(_STYLES)]
+            style = (GREY, "") if curve.baseline else STYLES[trained.index(curve) % len(STYLES)]
             _draw(axis, curve, key, *style)
         _dress(axis, panel, max(curve.depth for curve in curves), bool(borders))
     if title:
@@ -76,7 +78,7 @@ def _draw_segments(axis: Axes, borders: Sequence[int]) -> None:
     for number, (start, stop) in enumerate(pairwise(borders), start=1):
         centre = ((start + stop) / 2, 1.0)
         above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
-        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=_GREY, **above)
+        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=GREY, **above)
 
 
 def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> None:
@@ -85,6 +87,10 @@ def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> 
     best = max(range(len(depths)), key=values.__getitem__)
     label = f"{curve.name}: best {values[best]:.1f} after {depths[best]}, last {values[-1]:.1f}"
     line: dict[str, Any] = {"color": colour, "label": label, "linewidth": 1.5 if curve.baseline else 2.0}
+    if curve.errors:
+        errors = [curve.errors[depth][key] for depth in depths]
+        low, high = ([value + sign * error for value, error in zip(values, errors, strict=True)] for sign in (-1, 1))
+        axis.fill_between(depths, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
     if curve.baseline:
         axis.plot(depths, values, linestyle=(0, (4, 2)), zorder=2, **line)
         return

@@ -117,7 +117,7 @@ def reconstruct(model: MaskedPretrainer, images: Tensor, noise: Tensor, paste_vi
         total = torch.stack(parts).sum(dim=0)
         losses[name] = display.loss(total)
         if len(parts) == 1:
-            pictures["prediction"] = display.prediction(total)
+            pictures["prediction" if len(groups) == 1 else term_title(name)] = display.prediction(total)
             continue
         title = term_title(name)
         pictures[f"{title}: main"] = display.prediction(parts[0])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mirl_mm import MAE, MIRL
+from mirl_mm.analysis.plain import PlainFormulation
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.layers import patchify, take_patches, unpatchify
 from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
@@ -20,6 +21,28 @@ def build(num_segments: int = 4, depth: int = 4, img_size=(32, 48), decoder_dept
         decoder_num_heads=2,
         **kwargs,
     )
+
+
+#: Parts of the method left out.
+WITHOUT = [{"residual": False}, {"memory": False}, {"residual": False, "memory": False}]
+
+
+@pytest.mark.parametrize("options", WITHOUT, ids=str)
+def test_parts_can_be_left_out(options):
+    model = build(4, 4, decoder_depth=2, **options).double()
+    images, noise = torch.randn(2, 3, 32, 48).double(), torch.rand(2, 24)
+    losses = model(images, mode="loss", noise=noise)
+    pairs = options.get("residual", True)
+    assert list(losses) == ["loss", *(["pair_1_4", "pair_2_3"] if pairs else [f"segment_{g}" for g in (1, 2, 3, 4)])]
+    plain = PlainFormulation(model)(images, noise)
+    torch.testing.assert_close(losses, plain, rtol=1e-9, atol=0)
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
+    groups, _ = model(images, mode="tensor", noise=noise)
+    assert [len(group) for group in groups] == ([2, 2] if pairs else [1, 1, 1, 1])
+    # What is seen of the shallowest tokens beside the first segment's own output, is seen through the memory alone.
+    seen = any(name.startswith(("norms.0.", "embeds.0.")) for name, _ in model.named_parameters())
+    assert seen == options.get("memory", True)
 
 
 CASES = [(2, 2, (32, 48), 1), (2, 6, (16, 16), 2), (4, 4, (32, 48), 3), (4, 12, (64, 24), 2), (8, 8, (32, 32), 1)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .step import Step
+from mirl_mm.studies import Step
 
 CLASSES = ("cross", "heart", "ring", "triangle")  # of the shapes, those that are soon told apart
 STARTS = {"mirl": "MIRL", "random": "random weights"}

@@ -27,6 +27,8 @@ class MIRL(MaskedPretrainer):
         decoder_embed_dims: Width D of the decoders (384 for ViT-S, 512 for ViT-B in the paper).
         decoder_depth: Blocks of each decoder (1 and 2).
         decoder_num_heads: Heads of each decoder (12 and 16).
+        residual: Whether segments predict in pairs. If not, each predicts the whole target by itself: an ablation.
+        memory: Whether decoders attend to the shallower segments' tokens. If not, they see their own segment's.
         **kwargs: ``mask_ratio``, ``norm_target``, ``data_preprocessor``, ``init_cfg`` of :class:`MaskedPretrainer`.
 
     Raises:
@@ -40,12 +42,16 @@ class MIRL(MaskedPretrainer):
         decoder_embed_dims: int = 512,
         decoder_depth: int = 2,
         decoder_num_heads: int = 16,
+        residual: bool = True,
+        memory: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone, **kwargs)
         depth, width = self.backbone.depth, self.backbone.embed_dims
         check_segments(num_segments, depth)
         self.num_segments = num_segments
+        self.residual = residual
+        self.memory = memory
         self.segment_depth = depth // num_segments
         # norms[0] is LN_low, on the tokens before the first block; the last segment's is the encoder's final norm.
         self.norms = nn.ModuleList(LayerNorm(width) for _ in range(num_segments))
@@ -57,17 +63,21 @@ class MIRL(MaskedPretrainer):
                 decoder_depth,
                 decoder_num_heads,
                 self.patch_dims,
-                cross_attention=True,
+                cross_attention=memory,
                 weight_norm=True,
             )
             for _ in range(num_segments)
         )
+        if not memory:  # nobody attends to the tokens before the first block
+            self.norms[0], self.embeds[0] = nn.Identity(), nn.Identity()
         self.embeds.apply(init_linear)
 
     @property
     def term_names(self) -> list[str]:
-        """``pair_1_6``, ``pair_2_5``, ... : segments counted from 1, shallow to deep."""
+        """``pair_1_6``, ``pair_2_5``, ... : segments counted from 1, from shallow to deep; or ``segment_1``, ..."""
         G = self.num_segments
+        if not self.residual:
+            return [f"segment_{g}" for g in range(1, G + 1)]
         return [f"pair_{g}_{G + 1 - g}" for g in range(1, G // 2 + 1)]
 
     def encode(self, images: Tensor, masking: Masking) -> list[Tensor]:
@@ -81,13 +91,22 @@ class MIRL(MaskedPretrainer):
         return embedded
 
     def components(self, images: Tensor, masking: Masking, everywhere: bool = False) -> list[Group]:
-        """A group (main of segment g, residual of segment G + 1 - g) for each g up to G / 2; see the base class."""
+        """See the base class and :meth:`groups`."""
         z = self.encode(images, masking)
         predictions = []
         decoder: Any
         for g, decoder in enumerate(self.decoders, start=1):
             decode = decoder.forward_all if everywhere else decoder
-            predictions.append(decode(z[g], masking, torch.cat(z[:g], dim=1)))
+            predictions.append(decode(z[g], masking, torch.cat(z[:g], dim=1) if self.memory else None))
+        return self.groups(predictions)
+
+    def groups(self, predictions: list[Tensor]) -> list[Group]:
+        """The segments' predictions as (main of segment g, residual of segment G + 1 - g) for each g up to G / 2.
+
+        Not in pairs, each is a group of its own.
+        """
+        if not self.residual:
+            return [(each,) for each in predictions]
         half = self.num_segments // 2
         return list(zip(predictions[:half], reversed(predictions[half:]), strict=True))
 

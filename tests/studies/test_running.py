@@ -1,6 +1,5 @@
-"""The demo's steps, with tools that take no time: order, slots, stops, changes, failures."""
+"""Steps with tools that take no time: order, slots, stops, changes, failures."""
 
-import itertools
 import signal
 import subprocess
 import sys
@@ -8,10 +7,8 @@ import time
 
 import pytest
 
-from tests.tools.scripts import load_demo, load_script
-from tests.training import ROOT, environment
-
-step_module, running, plan = load_demo("step"), load_demo("running"), load_demo("plan")
+from mirl_mm.studies import Step, StepFailed, locked, running, seconds_of
+from tests.training import environment
 
 #: Writes when it began and ended, and then a file.
 WORK = """-c "import sys, time, pathlib
@@ -27,7 +24,7 @@ def make_steps(folder, **needs):
     steps = {}
     for name, (before, seconds, *work) in needs.items():
         command = (work or [WORK])[0] + f" {folder / name} {seconds}"
-        steps[name] = step_module.Step(folder, name, name, command, 1.0, "made", tuple(steps[it] for it in before))
+        steps[name] = Step(folder, name, name, command, 1.0, "made", tuple(steps[it] for it in before))
     return steps
 
 
@@ -68,7 +65,7 @@ def test_what_changed_is_done_anew_with_what_follows_from_it(tmp_path, capsys):
 
 def test_a_failure_names_the_tool_and_stops_the_others(tmp_path):
     started = time.monotonic()
-    with pytest.raises(step_module.StepFailed, match=r"(?s)^-c ended with exit code 1; .*bad\.log\n.*no such thing$"):
+    with pytest.raises(StepFailed, match=r"(?s)^-c ended with exit code 1; .*bad\.log\n.*no such thing$"):
         run(make_steps(tmp_path, bad=((), 0, "-c 'raise SystemExit(\"no such thing\")'"), slow=((), 60)))
     assert time.monotonic() - started < 30
     assert not (tmp_path / "slow/made").exists()
@@ -86,7 +83,7 @@ def test_ctrl_c_ends_the_tools_and_the_next_call_goes_on_without_the_pause(tmp_p
 
     def stopped_in_two():
         steps = make_steps(tmp_path, one=((), 0), two=(("one",), 60))
-        before = running.seconds_of(list(steps.values()))
+        before = seconds_of(list(steps.values()))
         with pytest.raises(KeyboardInterrupt):
             run(steps)
         assert steps["two"].process.returncode is not None
@@ -101,13 +98,11 @@ def test_ctrl_c_ends_the_tools_and_the_next_call_goes_on_without_the_pause(tmp_p
     assert first[0] <= first[1] == before <= second[0] < before + 0.5, "the pause counts"
 
 
-def test_a_second_demo_waits_for_the_first_ones_tools(tmp_path):
+def test_a_second_study_waits_for_the_first_ones_tools(tmp_path):
     """Should it be killed, they go on, with its lock."""
     script = f"""
-import sys, os, pathlib
-sys.path.insert(0, {str(ROOT / "tools")!r})
-from demo.step import Step
-from misc.setup_env import locked
+import os, pathlib
+from mirl_mm.studies import Step, locked
 folder = pathlib.Path({str(tmp_path)!r})
 with locked(folder / "lock", "nobody") as lock:
     Step(folder, "a", "a", "-c 'import time; time.sleep(3)'", 1.0).start(0.0, (lock,))
@@ -115,20 +110,5 @@ with locked(folder / "lock", "nobody") as lock:
 """
     subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, timeout=60)
     started = time.monotonic()
-    with load_script("setup_env").locked(tmp_path / "lock", "the first"):
+    with locked(tmp_path / "lock", "the first"):
         assert time.monotonic() - started > 1
-
-
-def test_the_plan_is_what_it_says():
-    settings = plan.Settings(plan.Path("work_dirs/demo"))
-    steps = {step.name: step for step in plan.make_plan(settings)}
-    for number, step in enumerate(steps.values()):
-        assert set(step.needs) <= set(itertools.islice(steps.values(), number)), "a step comes before what it needs"
-        assert (ROOT / step.words[0]).is_file()
-    for task in ("det", "seg", "cls"):
-        mirl, random = steps[f"{task}_mirl"], steps[f"{task}_random"]
-        rest = mirl.command.replace(f"--pretrained {settings.work_dir}/pretrain/epoch_6.pth ", "")
-        assert rest.replace("_mirl ", "_random ") == random.command, "more than the start differs"
-        assert mirl.seconds == random.seconds
-    bases = ("configs/shapes/mirl_det_shapes.py", "configs/det/mirl_vitb_coco.py", "configs/_base_/mmlab_runtime.py")
-    assert all(f"{base}\n" in steps["det_mirl"].config_text for base in bases)

@@ -1,0 +1,4 @@
+# mae_24x96.py on 48 blocks.
+_base_ = "./mae_24x96.py"
+
+model = dict(backbone=dict(arch=dict(depth=48)))

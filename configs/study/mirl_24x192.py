@@ -1,0 +1,4 @@
+# mirl_12x192.py on 24 blocks.
+_base_ = "./mirl_12x192.py"
+
+model = dict(backbone=dict(arch=dict(depth=24)))

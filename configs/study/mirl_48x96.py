@@ -1,0 +1,4 @@
+# mirl_24x96.py on 48 blocks.
+_base_ = "./mirl_24x96.py"
+
+model = dict(backbone=dict(arch=dict(depth=48)))

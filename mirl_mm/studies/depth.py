@@ -1,0 +1,224 @@
+"""The depth study: methods of pre-training x depths of the encoder x seeds, each probed and fine-tuned."""
+
+import argparse
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mirl_mm.config import PREFIX, config_path, read_config
+from mirl_mm.datasets.image_folder import ImageFolder
+from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.engine.length import set_length
+
+from .step import Step
+
+#: What the tools are called by, from any folder.
+_TOOL = "-m mirl_mm"
+
+
+class Method(NamedTuple):
+    """A way of pre-training.
+
+    Attributes:
+        title: In tables and plots.
+        config: First part of its configs' names in ``configs/study``.
+        options: What is other than there, as ``--cfg-options`` has it.
+    """
+
+    title: str
+    config: str
+    options: Mapping[str, str] = {}
+
+
+METHODS = {
+    "mirl": Method("MIRL", "mirl"),
+    "mae": Method("MAE", "mae"),
+    **{
+        f"mirl-{number}seg": Method(f"MIRL, {number} segments", "mirl", {"model.num_segments": str(number)})
+        for number in (2, 4, 8)
+    },
+    "mirl-whole": Method("MIRL, each segment predicts all", "mirl", {"model.residual": "False"}),
+    "mirl-no-memory": Method("MIRL without memory", "mirl", {"model.memory": "False"}),
+}
+
+
+@dataclass(frozen=True)
+class DepthStudy:
+    """A grid, and its steps.
+
+    Attributes:
+        work_dir: Where everything goes.
+        data_root: A folder with ``train`` and ``val``, each of class folders.
+        methods: Of :data:`METHODS`; the first is compared with each of the others.
+        depths: In blocks, the most important first.
+        seeds: Likewise.
+        width: Of the encoder.
+        epochs: Of pre-training and of fine-tuning; None for the configs'.
+        fine_tune: Whether encoders are fine-tuned, too.
+        options: For all trainings, as ``--cfg-options`` has them.
+        probe_depths: After which blocks the probe looks: see ``depth_probe.py``.
+    """
+
+    work_dir: Path
+    data_root: str
+    methods: Sequence[str] = ("mirl", "mae")
+    depths: Sequence[int] = (24, 12, 48)
+    seeds: Sequence[int] = (0, 1, 2)
+    width: int = 96
+    epochs: tuple[int | None, int | None] = (None, None)
+    fine_tune: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+    probe_depths: Sequence[str] = ("all",)
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.methods if name not in METHODS]:
+            raise ValueError(f"no method {', '.join(unknown)}: there are {', '.join(METHODS)}")
+        for method in self.methods:
+            for depth in self.depths:
+                for part in (METHODS[method].config, "cls"):
+                    if not config_path(self.config(part, depth)).is_file():
+                        known = sorted(path.stem for path in config_path(self.config(part, depth)).parent.glob("*.py"))
+                        raise ValueError(
+                            f"no config of {depth} blocks of width {self.width}: configs/study has {', '.join(known)}"
+                        )
+
+    def config(self, part: str, depth: int) -> str:
+        """The name of a config: ``part`` is that of a method, or ``cls``."""
+        return f"{PREFIX}study/{part}_{depth}x{self.width}.py"
+
+    @cached_property
+    def images(self) -> tuple[int, int]:
+        """Numbers for training and for validation."""
+        train, val = (len(ImageFolder(self.data_root, split)) for split in ("train", "val"))
+        return train, val
+
+    @cached_property
+    def speed(self) -> dict[tuple[str, int], Step]:
+        """A short measurement of each method's step at each depth."""
+        steps = {}
+        for depth in self.depths:
+            for method in self.methods:
+                name = f"speed_{method}_{depth}x{self.width}"
+                command = f"{_TOOL} benchmark {self.config(METHODS[method].config, depth)} --iters 5 --no-memory"
+                command += "" if torch.cuda.is_available() else " --threads 1 --clock cpu"  # whatever else runs here
+                command += f" --dtype {'bf16' if self._amp(depth) else 'fp32'}"
+                command += f" --json {_quote(self.work_dir / name / 'speed.json')}"
+                command += _options(METHODS[method].options)
+                steps[method, depth] = Step(self.work_dir, name, f"{self.title(method, depth)}: speed", command, 20.0)
+                steps[method, depth].makes = "speed.json"
+        return steps
+
+    def _amp(self, depth: int) -> bool:
+        return "Bf16" in str(read_config(self.config("mirl", depth)).optim_wrapper.type)
+
+    @cached_property
+    def steps(self) -> dict[tuple[str, str, int, int], Step]:
+        """By (``pretrain``, ``probe`` or ``finetune``), method, depth and seed."""
+        return dict(self._steps())
+
+    def _steps(self) -> Iterator[tuple[tuple[str, str, int, int], Step]]:
+        for seed in self.seeds:
+            for depth in self.depths:
+                for method in self.methods:
+                    pretrain = self._training("pretrain", method, depth, seed, ())
+                    yield ("pretrain", method, depth, seed), pretrain
+                    yield ("probe", method, depth, seed), self._probe(method, depth, seed, pretrain)
+                    if self.fine_tune:
+                        yield (
+                            ("finetune", method, depth, seed),
+                            self._training("finetune", method, depth, seed, (pretrain,)),
+                        )
+
+    @property
+    def all_steps(self) -> list[Step]:
+        """Each after those that it needs."""
+        return list(self.steps.values())
+
+    @property
+    def measurements(self) -> list[Step]:
+        """Of each method's speed at each depth that is not done yet."""
+        left = dict.fromkeys(key[1:3] for key, step in self.steps.items() if not step.done)
+        return [self.speed[each] for each in left]
+
+    def config_of(self, step: Step) -> Config:
+        """The config of a training, with its length and its options."""
+        (part, method, _, seed) = next(key for key, each in self.steps.items() if each is step)
+        own = METHODS[method].options if part == "pretrain" else {}
+        words = [f"{key}={value}" for key, value in {**own, **self.options, "randomness.seed": str(seed)}.items()]
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--options", nargs="+", action=DictAction)
+        options = parser.parse_args(["--options", *words]).options
+        assert step.config
+        cfg = load_config(step.config, options)
+        set_data_root(cfg, self.data_root)
+        set_length(cfg, epochs=self.epochs[part == "finetune"], given=options)
+        return cfg
+
+    def bundles(self) -> list[list[Step]]:
+        """Steps that are worth having only together, by falling value.
+
+        The first two methods come first, seed by seed, since one run of each is worth more than more of some; each
+        further method then is a bundle of its own.
+        """
+        found = []
+        for methods in (self.methods[:2], *([method] for method in self.methods[2:])):
+            for seed in self.seeds:
+                for depth in self.depths:
+                    for parts in (("pretrain", "probe"), ("finetune",)) if self.fine_tune else (("pretrain", "probe"),):
+                        found.append([self.steps[part, method, depth, seed] for part in parts for method in methods])
+        return found
+
+    def title(self, method: str, depth: int) -> str:
+        """Such as ``MIRL, 24 blocks``."""
+        return f"{METHODS[method].title}, {depth} blocks"
+
+    def _training(self, part: str, method: str, depth: int, seed: int, needs: tuple[Step, ...]) -> Step:
+        pretrains = part == "pretrain"
+        name = f"{method}_{depth}x{self.width}_seed{seed}" + ("" if pretrains else "_finetune")
+        config = self.config(METHODS[method].config if pretrains else "cls", depth)
+        cfg = read_config(config)
+        epochs = self.epochs[0 if pretrains else 1] or cfg.train_cfg.max_epochs
+        options = {**(METHODS[method].options if pretrains else {}), **self.options, "randomness.seed": str(seed)}
+        folder = self.work_dir / name
+        command = f"{_TOOL} train {config} --data-root {_quote(self.data_root)} --work-dir {_quote(folder)} --resume"
+        command += f" --epochs {epochs}" if epochs != cfg.train_cfg.max_epochs else ""
+        command += f" --pretrained {_quote(needs[0].folder / needs[0].makes)}" if needs else ""
+        command += _options(options)
+        batch = int(options.get("train_dataloader.batch_size", cfg.train_dataloader.batch_size))
+        return Step(
+            self.work_dir,
+            name,
+            f"{self.title(method, depth)}, seed {seed}: {'pre-training' if pretrains else 'fine-tuning'}",
+            command,
+            60.0,
+            f"epoch_{epochs}.pth",
+            needs,
+            config,
+            epochs * max(self.images[0] // batch, 1),
+            f"{part} {METHODS[method].config if pretrains else ''}{depth}",
+        )
+
+    def _probe(self, method: str, depth: int, seed: int, pretrain: Step) -> Step:
+        name = f"{pretrain.name}_probe"
+        checkpoint, label = pretrain.folder / pretrain.makes, METHODS[method].title
+        command = f"{_TOOL} depth_probe {_quote(checkpoint)} --labels {_quote(label)}"
+        command += f" --data-root {_quote(self.data_root)} --out-dir {_quote(self.work_dir / name)} --seed {seed}"
+        command += " --random" if method == self.methods[0] else ""
+        command += f" --depths {' '.join(map(_quote, self.probe_depths))}"
+        title = f"{self.title(method, depth)}, seed {seed}: probe"
+        return Step(self.work_dir, name, title, command, 60.0, "depth_probe.json", (pretrain,), kind=f"probe {depth}")
+
+
+def _options(options: Mapping[str, str]) -> str:
+    words = " ".join(_quote(f"{key}={value}") for key, value in options.items())
+    return f" --cfg-options {words}" if words else ""
+
+
+def _quote(word: object) -> str:
+    return shlex.quote(str(word))

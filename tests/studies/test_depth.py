@@ -1,0 +1,187 @@
+"""The depth study's configs and steps, what it adopts, what it makes of results."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mirl_mm.config import read_config
+from mirl_mm.studies.adopting import adopt
+from mirl_mm.studies.depth import METHODS, DepthStudy
+from mirl_mm.studies.depth_results import RANDOM, collect, tables, write_results
+from tests.training import ROOT, write_class_folders
+
+STUDY = ROOT / "configs/study"
+TINY = {"mirl": "pretrain/mirl_tiny24_64px", "mae": "pretrain/mae_tiny24_64px"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_class_folders(tmp_path_factory.mktemp("data"), train=130, val=6, classes=["a", "b"])
+
+
+def study(folder, data, **options):
+    return DepthStudy(folder, str(data), **{"depths": (12, 24), "seeds": (0, 1), **options})
+
+
+@pytest.mark.parametrize("method", TINY)
+def test_24_blocks_are_the_tiny_config(method):
+    ours, theirs = STUDY / f"{method}_24x96.py", ROOT / f"configs/{TINY[method]}.py"
+    assert read_config(ours).to_dict() == read_config(theirs).to_dict()
+
+
+def test_fine_tuning_is_that_of_the_results():
+    cfg = read_config(ROOT / "configs/cls/mirl_tiny24_64px.py")
+    cfg.merge_from_dict({"train_cfg.max_epochs": 10, "optim_wrapper.type": "Bf16OptimWrapper"})
+    assert read_config(STUDY / "cls_24x96.py").to_dict() == cfg.to_dict()
+
+
+@pytest.mark.parametrize("width", [96, 192])
+def test_all_of_a_width_see_the_same_images_in_as_many_updates(width):
+    configs = {path.stem: read_config(path).to_dict() for path in STUDY.glob(f"*x{width}.py")}
+    assert len(configs) == 9
+    encoders = {}
+    for name, cfg in configs.items():
+        method, depth = name.removesuffix(f"x{width}").split("_")
+        model = cfg.pop("model")
+        assert model["type"] == {"mirl": "MIRL", "mae": "MAE", "cls": "ImageClassifier"}[method]
+        assert model["backbone"]["arch"] == {"depth": int(depth), "embed_dims": width, "num_heads": width // 32}
+        if method != "cls":
+            encoders[name] = {key: model[key] for key in ("backbone", "data_preprocessor", "mask_ratio")}
+        first = configs[f"{method if method == 'cls' else 'mirl'}_12x{width}"]
+        assert cfg == {key: value for key, value in first.items() if key != "model"}
+    assert all(encoders[name] == encoders[name.replace("mae", "mirl")] for name in encoders)
+
+
+def test_steps_and_their_order(tmp_path, data):
+    grid = study(tmp_path, data, methods=("mirl", "mae", "mirl-2seg"))
+    seen = set()
+    for step in grid.all_steps:
+        assert set(step.needs) <= seen
+        seen.add(step)
+    pretrain = grid.steps["pretrain", "mae", 24, 1]
+    assert pretrain.updates == 20 * 2
+    assert pretrain.command.endswith(f"--work-dir {tmp_path}/mae_24x96_seed1 --resume --cfg-options randomness.seed=1")
+    assert "model.num_segments=2" in grid.steps["pretrain", "mirl-2seg", 12, 0].words
+    assert "model.num_segments=2" not in grid.steps["finetune", "mirl-2seg", 12, 0].words
+    assert f"--pretrained {tmp_path}/mae_24x96_seed1/epoch_20.pth" in grid.steps["finetune", "mae", 24, 1].command
+    names = [[step.name for step in bundle] for bundle in grid.bundles()]
+    first = ["mirl_12x96_seed0", "mae_12x96_seed0", "mirl_12x96_seed0_probe", "mae_12x96_seed0_probe"]
+    assert names[0] == first and names[1] == ["mirl_12x96_seed0_finetune", "mae_12x96_seed0_finetune"]
+    assert sum(map(len, names)) == len(grid.all_steps) == 3 * 2 * 2 * 3
+    assert names.index(["mirl-2seg_12x96_seed0", "mirl-2seg_12x96_seed0_probe"]) == 8
+
+
+def test_what_there_is_not(tmp_path, data):
+    with pytest.raises(ValueError, match="no method moco: there are mirl, mae, mirl-2seg"):
+        study(tmp_path, data, methods=("moco",))
+    with pytest.raises(ValueError, match="no config of 13 blocks of width 96: configs/study has cls_12x192"):
+        study(tmp_path, data, depths=(13,))
+
+
+def test_every_ablation_builds():
+    import torch
+
+    from mirl_mm.engine.launch import load_config
+    from mirl_mm.registry import MODELS
+
+    for method in METHODS.values():
+        options = {key: eval(value) for key, value in method.options.items()}
+        with torch.device("meta"):
+            MODELS.build({**load_config(STUDY / f"{method.config}_24x96.py", options).model, "_scope_": "mirl_mm"})
+
+
+def work_dir(folder, grid, key, **options):
+    """As tools/train.py leaves it."""
+    folder.mkdir()
+    cfg = grid.config_of(grid.steps[key])
+    cfg.merge_from_dict({"optim_wrapper.optimizer.lr": 1e-3, **options})  # scaled
+    cfg.dump(folder / "some.py")
+    (folder / grid.steps[key].makes).write_text("weights")
+    return folder
+
+
+def test_a_finished_training_is_adopted(tmp_path, data):
+    grid, key = study(tmp_path / "study", data), ("pretrain", "mirl", 24, 1)
+    step = grid.steps[key]
+    same = work_dir(tmp_path / "same", grid, key)
+    for name, options, said in (
+        ("seed", {"randomness.seed": 0}, "randomness.seed: 0, now 1"),
+        ("epochs", {"train_cfg.max_epochs": 8}, "train_cfg.max_epochs: 8, now 20"),
+        ("depth", {"model.backbone.arch.depth": 12}, "model.backbone.arch.depth: 12, now 24"),
+    ):
+        with pytest.raises(ValueError, match=f"another training: {said}"):
+            adopt(step, work_dir(tmp_path / name, grid, key, **options), grid.config_of(step))
+    assert not step.folder.exists()
+    adopt(step, same, grid.config_of(step))
+    assert step.done and step.folder.resolve() == same
+    again = study(tmp_path / "study", data).steps[key]
+    assert again.done
+    adopt(again, same, grid.config_of(step))
+    with pytest.raises(ValueError, match="has this training already"):
+        adopt(again, tmp_path / "seed", grid.config_of(step))
+    (same / step.makes).unlink()
+    with pytest.raises(FileNotFoundError, match=r"no epoch_20\.pth: is the training finished"):
+        adopt(study(tmp_path / "other", data).steps[key], same, grid.config_of(step))
+
+
+def finish(step, part, value):
+    """Leave what a step would."""
+    step.folder.mkdir(parents=True)
+    (step.folder / step.makes).write_text("")
+    if part == "probe":
+        depths = range(int(step.kind.split()[1]) + 1)
+
+        def encoder(checkpoint, shift):
+            figures = {
+                depth: {"knn_top1": value + shift - abs(depth - 8), "linear_top1": value + depth} for depth in depths
+            }
+            return {"name": "x", "checkpoint": checkpoint, "depths": figures}
+
+        encoders = [encoder("x.pth", 0)] + ([encoder(None, -20)] if "--random" in step.words else [])
+        (step.folder / step.makes).write_text(json.dumps({"encoders": encoders}))
+    else:
+        records = [{"step": 5, "iter": 5, "epoch": 1, "loss": value / 100}]
+        key = "loss" if part == "pretrain" else "accuracy/top1"
+        records.append({"step": 1, key: value / (100 if part == "pretrain" else 1)})
+        (step.folder / "1/vis_data").mkdir(parents=True)
+        (step.folder / "1/vis_data/scalars.json").write_text("\n".join(map(json.dumps, records)))
+    step.ended = True
+    step.keep()
+
+
+def test_results(tmp_path, data):
+    grid = study(tmp_path / "study", data)
+    for (part, method, depth, seed), step in grid.steps.items():
+        if (depth, seed) != (24, 1):
+            finish(step, part, 40 + depth / 4 + 2 * seed + (3 + seed) * (method == "mirl"))
+    numbers = collect(grid)
+    text = tables(grid, numbers)
+    rows = [line.split(" | ") for line in text.splitlines()]
+    assert ["| 12", "MIRL", "2", "43.5 ± 1.5", "47.5 ± 1.5"] in [row[:5] for row in rows]
+    assert ["| 12", "MAE", "2", "40.0 ± 1.0", "44.0 ± 1.0"] in [row[:5] for row in rows]
+    assert ["| 12", "MIRL − MAE", "2", "+3.5 ± 0.5", "+3.5 ± 0.5"] in [row[:5] for row in rows]
+    assert ["| 24", "MIRL − MAE", "1", "+3.0", "+3.0"] in [row[:5] for row in rows]
+    assert ["| 24", "random weights", "1", "13.0", "29.0"] in [row[:5] for row in rows]
+    assert ["| 12", "MAE", "–", "–", "–", "– |"] in rows
+    speed = {"batch_size": 64, "variants": {"fp32": {"images_per_s": 100.0, "flop_per_step": 6.4e9}}}
+    for method, rate in (("mirl", 100.0), ("mae", 80.0)):
+        speed["variants"]["fp32"]["images_per_s"] = rate
+        folder = grid.speed[method, 12].folder
+        folder.mkdir()
+        (folder / "speed.json").write_text(json.dumps(speed))
+    grid.steps["pretrain", "mae", 12, 1].cpu = 120.0
+    grid.steps["pretrain", "mae", 12, 1].spans = [[0.0, 200.0]]
+    assert "| 12 | MAE | 0.100 | 80.0 | 1.250 | 2.0 |" in tables(grid, numbers)
+    best = next(each for each in numbers if each[:4] == ("mirl", 24, 0, "knn_best"))
+    assert (best.block, best.value) == (8, 49.0)
+    assert all(Path(each.source).is_file() for each in numbers), "no number without its log"
+    assert {each.method for each in numbers} == {"mirl", "mae", RANDOM}
+    files = write_results(grid, numbers)
+    written = {path.name: path.read_bytes() for path in files}
+    assert [path.name for path in files] == ["numbers.csv", "tables.md", "depths.png", "blocks.png"]
+    assert all(written[name].startswith(b"\x89PNG") for name in ("depths.png", "blocks.png"))
+    assert written["numbers.csv"].count(b"\n") == len(numbers) + 1
+    shutil.rmtree(grid.steps["finetune", "mae", 12, 0].folder)
+    assert len(collect(grid)) == len(numbers) - 1, "a step whose result is gone still counts"
