@@ -52,9 +52,9 @@ stress: env  ## Kill, fill, damage and soak trainings for ten minutes (STRESS_AR
 
 # The oldest packages are what the lower bounds of pyproject.toml allow.
 MATRIX ?= oldest pinned newest
-MATRIX_oldest = --python 3.10 --resolution lowest-direct --editable '.[det,seg,onnx,dev]'
+MATRIX_oldest = --python 3.10 --resolution lowest-direct --editable '.[det,seg,onnx,lora,dev]'
 MATRIX_pinned = --python 3.11 --no-deps --requirement requirements/lock.txt --editable .
-MATRIX_newest = --python 3.11 --upgrade --editable '.[det,seg,onnx,dev]'
+MATRIX_newest = --python 3.11 --upgrade --editable '.[det,seg,onnx,lora,dev]'
 
 test-matrix: $(MATRIX:%=matrix-%)  ## Run the tests with the oldest, the pinned and the newest packages (needs uv)
 
