@@ -14,6 +14,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import print_log
 
+from mirl_mm.registry import import_parts
+
 PREFIX = "mirl_mm::"
 #: A config's data loaders.
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -87,6 +89,7 @@ def read_config(name: str | Path) -> Config:
         raise (reason or error) from None
     if PREFIX in cfg.text:
         _drop_scope(cfg._cfg_dict)
+    import_parts(cfg.get("default_scope") or "")  # which files of earlier versions don't name
     if update_config(cfg):
         print_log(
             f"{name}: model.backbone.with_cp of earlier versions is now activation_checkpointing, outside of the model",

@@ -5,12 +5,27 @@
 """
 
 from importlib import import_module
+from pathlib import Path
 
 from mmengine import registry as root
 
 SCOPE = "mirl_mm"
+_HERE = Path(__file__).parent
+
+
+def wings(part: str) -> list[str]:
+    """The modules of one name in this package's folders, by which a wing offers the core what it has; in order of name.
+
+    ``registered`` has what configs of this package's scope name, ``mmdet_parts`` what those of mmdet's scope name; a
+    wing without such a module adds nothing, and a folder that is deleted is missed by nobody.
+    """
+    found = [*_HERE.glob(f"*/{part}.py"), *_HERE.glob(f"*/{part}/__init__.py")]
+    places = (path.relative_to(_HERE).with_suffix("").as_posix().removesuffix("/__init__") for path in found)
+    return sorted(f"{SCOPE}.{place.replace('/', '.')}" for place in places)
+
+
 #: What registers our parts for another package's scope, and says what is missing.
-PARTS = {"mmdet": "mirl_mm.detection", "mmseg": "mirl_mm.segmentation"}
+PARTS = {name.partition("_")[0]: wings(name) for name in sorted({path.stem for path in _HERE.glob("*/*_parts*")})}
 
 
 def import_parts(scope: str) -> None:
@@ -19,12 +34,15 @@ def import_parts(scope: str) -> None:
     Raises:
         ImportError: For detection without mmdet, or segmentation without mmseg.
     """
-    if scope in PARTS:
-        import_module(PARTS[scope])
+    for module in PARTS.get(scope, ()):
+        import_module(module)
 
 
-def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:
-    return root.Registry(name, parent=parent, scope=SCOPE, locations=[f"{SCOPE}.{place}" for place in locations])
+_OWN = wings("registered")
+
+
+def _child(name: str, parent: root.Registry, *places: str) -> root.Registry:
+    return root.Registry(name, parent=parent, scope=SCOPE, locations=[*(f"{SCOPE}.{place}" for place in places), *_OWN])
 
 
 MODELS = _child("model", root.MODELS, "models")
@@ -38,11 +56,11 @@ OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
 LOOPS = _child("loop", root.LOOPS, "engine")
 RUNNERS = _child("runner", root.RUNNERS, "engine")
-TASK_UTILS = _child("task util", root.TASK_UTILS, "detection")
-METRICS = _child("metric", root.METRICS, "evaluation")
+TASK_UTILS = _child("task util", root.TASK_UTILS)
+METRICS = _child("metric", root.METRICS)
 VISBACKENDS = _child("vis_backend", root.VISBACKENDS, "engine")
 PLAIN = [
-    _child(getattr(root, name).name, getattr(root, name), "registry")
+    root.Registry(getattr(root, name).name, parent=getattr(root, name), scope=SCOPE, locations=[f"{SCOPE}.registry"])
     for name in (
         "MODEL_WRAPPERS",
         "WEIGHT_INITIALIZERS",
@@ -53,5 +71,9 @@ PLAIN = [
     )
 ]  # nothing of ours is in these; without a child and a place to import, mmengine warns at look-ups from our scope
 #: Functions that look for annotated objects in a folder (``mirl_mm.discovery``), in the order in which they are asked.
-OBJECT_FINDERS = root.Registry("finder", scope=SCOPE, locations=[f"{SCOPE}.discovery", f"{SCOPE}.converters"])
-INFERENCERS = _child("inferencer", root.INFERENCERS, "apis")
+OBJECT_FINDERS = root.Registry("finder", scope=SCOPE, locations=[f"{SCOPE}.discovery", *wings("finders")])
+#: What the core asks each task about a config and its data: :mod:`mirl_mm.engine.tasks`.
+TASKS = root.Registry("task", scope=SCOPE, locations=wings("task"))
+#: Functions that draw a data set's sample: :mod:`mirl_mm.visualization.samples`.
+SAMPLE_PICTURES = root.Registry("picture of a sample", scope=SCOPE, locations=wings("sample_picture"))
+INFERENCERS = root.Registry("inferencer", parent=root.INFERENCERS, scope=SCOPE, locations=wings("inferencer"))

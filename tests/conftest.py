@@ -12,8 +12,8 @@ from tests.gpu import gpu_device, missing
 
 #: Folders of tests, the mark of what is in them, and the package that it needs.
 OPTIONAL = {
-    "detection": ("det", "mirl_mm.detection"),
-    "segmentation": ("seg", "mirl_mm.segmentation"),
+    "mmdet_parts": ("det", "mirl_mm.detection.mmdet_parts"),
+    "mmseg_parts": ("seg", "mirl_mm.segmentation.mmseg_parts"),
     "mmcv_ops": ("det", "mmcv.ops"),
 }
 

@@ -25,8 +25,8 @@ def test_an_inherited_config_is_the_one_in_the_package(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "package"),
     [
-        pytest.param("det/mirl_vitb_coco.py", "mirl_mm.detection", marks=pytest.mark.det),
-        pytest.param("seg/mirl_vitb_ade20k.py", "mirl_mm.segmentation", marks=pytest.mark.seg),
+        pytest.param("det/mirl_vitb_coco.py", "mirl_mm.detection.mmdet_parts", marks=pytest.mark.det),
+        pytest.param("seg/mirl_vitb_ade20k.py", "mirl_mm.segmentation.mmseg_parts", marks=pytest.mark.seg),
     ],
 )
 def test_parts_of_mmdet_and_mmseg_stay_theirs(tmp_path, name, package):

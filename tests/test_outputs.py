@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mirl_mm.outputs import OutputError, Outputs, check_json, check_not_input, check_text, put_png, source_of
-from mirl_mm.visualization.grid import encode_png
+from mirl_mm.visualization.png import encode_png
 
 PNG = encode_png(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
 

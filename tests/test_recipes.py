@@ -12,7 +12,7 @@ from tests.training import ROOT
 
 tool = load_script("recipes")
 TABLES = tool.load()
-NEEDED = {"det": "mirl_mm.detection", "seg": "mirl_mm.segmentation"}
+NEEDED = {"det": "mirl_mm.detection.mmdet_parts", "seg": "mirl_mm.segmentation.mmseg_parts"}
 #: Each has to be in a table; the others are made of these, for small data, one's own, or public weights without an
 #: original recipe.
 RECIPES = sorted(

@@ -1,4 +1,4 @@
-"""Imports between the rooms of the package go the one way that docs/architecture.md shows."""
+"""The package is a core and wings, and its imports go the one way that docs/architecture.md shows."""
 
 import ast
 import re
@@ -7,16 +7,10 @@ from pathlib import Path
 from tests.training import ROOT
 
 PACKAGE = ROOT / "mirl_mm"
-#: Small files that everybody may import; `__version__` is the package's own.
-SMALL = {
-    *("registry", "config", "structures", "text", "file_backend", "outputs", "limits", "cli", "stopping", "no_space"),
-    *("parallel", "bitmaps"),
-    *("progress", "machine", "errors"),
-    "__version__",
-}
-#: What could be deleted, folder and tests, without harm to the rest.
-WINGS = {"converters", "shapes"}
+#: Small files at the top of the package, which everybody may import, and its own `__version__`.
+SMALL = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__", "timm"} | {"__version__"}
 FILES = [path for path in PACKAGE.rglob("*.py") if ".mim" not in path.parts]
+TEXT = (ROOT / "docs/architecture.md").read_text()
 
 
 def room(parts: tuple[str, ...]) -> str:
@@ -41,9 +35,10 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def documented() -> dict[str, set[str]]:
-    """Room to rooms that it may import, of the table."""
-    rows = re.findall(r"^\| `([\w/]+)` \|.*\| ([^|]*) \|$", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+def documented(heading: str = "") -> dict[str, set[str]]:
+    """Room to rooms that it may import, of the tables, or of that below a heading."""
+    text = re.split(r"^###? ", TEXT.partition(f"### {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    rows = re.findall(r"^\| `([\w/]+)` \|.*\| ([^|]*) \|$", text if heading else TEXT, re.MULTILINE)
     return {
         name: set(re.findall(r"`([\w/]+)`", others))
         for name, others in rows
@@ -74,8 +69,31 @@ def test_no_import_leaves_the_map():
     assert used == allowed  # and the map has no more than there is
 
 
-def test_no_room_imports_a_wing():
-    rooms = documented()
-    assert rooms.keys() > WINGS
-    for name, others in rooms.items():
-        assert not others & WINGS, f"{name} imports {sorted(others & WINGS)}, which should register themselves"
+def test_the_core_knows_no_wing_and_wings_only_the_core():
+    core, wings = documented("The core"), documented("Wings")
+    assert core and wings and not core.keys() & wings.keys()
+    assert core.keys() | wings.keys() == documented().keys()
+    for name, others in core.items():
+        assert others <= core.keys() | {"models"}, f"{name}, of the core, imports a wing"
+    reasons = set(re.findall(r"^- `(\w+)` imports `(\w+)`: \w+", TEXT, re.MULTILINE))
+    between = {(name, other) for name, others in wings.items() for other in others & wings.keys()}
+    assert between == reasons
+
+
+def test_names_of_tasks_are_not_in_the_core():
+    """The core finds wings by the names of their files, and doesn't name one itself."""
+    wings = {name for name in documented("Wings") if "/" not in name and name != "timm"}
+    for path in FILES:
+        own = room((*path.relative_to(ROOT).with_suffix("").parts,))
+        if own in documented("The core") or own in SMALL - {"__version__"}:
+            strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+            assert not strings & {f"mirl_mm.{name}" for name in wings}, path
+
+
+def test_only_parts_need_mmdet_or_mmseg():
+    for path in FILES:
+        if not any(part.endswith("_parts") or part == "mmcv_ops" for part in path.parts):
+            body = ast.parse(path.read_text()).body
+            names = {(node.module or "").split(".")[0] for node in body if isinstance(node, ast.ImportFrom)}
+            names |= {alias.name.split(".")[0] for node in body if isinstance(node, ast.Import) for alias in node.names}
+            assert not names & {"mmcv", "mmdet", "mmseg"}, path

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import Pretrainer
@@ -50,7 +49,7 @@ def activation_bytes(model: Mapping[str, Any], images: int, checkpointing: bool 
         None for models other than pre-trainers and classifiers.
     """
     network = model_on_meta({**model, "data_preprocessor": None}).train()
-    if not isinstance(network, (Pretrainer, ImageClassifier)):
+    if not getattr(network, "fixed_image_size", False):
         return None
     backbone = network.backbone
     known = storages(network)

@@ -9,7 +9,6 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mirl_mm.models import ImageClassifier
 from mirl_mm.models.layers import Size
 from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.registry import MODELS, SCOPE
@@ -67,7 +66,7 @@ def model_parts(
             parts.append(Part(name, _parameters(part), macs, regions))
             return outcome[0]
 
-        if isinstance(network, ImageClassifier):
+        if hasattr(network, "head"):  # of a classifier, which takes tokens
             tokens = measure("backbone", backbone, lambda: backbone.forward_tokens(images)[-1])
             measure("head", network.head, lambda: network.head(tokens, backbone.num_prefix_tokens))
             return parts

@@ -7,12 +7,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mirl_mm.checkpoint.latest import latest_checkpoint
+from mirl_mm.inference.base import ImageInferencer
+from mirl_mm.inference.dispatch import inferencer_for
+from mirl_mm.inference.inputs import Images
 from mirl_mm.visualization.curves import MAIN_METRICS, plot_run
 from mirl_mm.visualization.scalars import Scalars, read_scalars, read_validations
-
-from .base import ImageInferencer
-from .dispatch import inferencer_for
-from .inputs import Images
 
 _BEST = re.compile(r"best_(.+)_(?:epoch|iter)_(\d+)\.pth")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mirl_mm.datasets.decode import image_size
-from mirl_mm.datasets.reading import TextError
+from mirl_mm.datasets.text_files import TextError
 from mirl_mm.errors import CorruptImageError
 from mirl_mm.file_backend import json_bytes, whole_file
 

@@ -11,8 +11,8 @@ import numpy as np
 from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.decode import open_upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.reading import read_text
 from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
+from mirl_mm.datasets.text_files import read_text
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import Outputs, check_text, source_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.reading import read_lines, read_xml
+from mirl_mm.datasets.text_files import read_lines, read_xml
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.outputs import check_json
 from mirl_mm.progress import progress

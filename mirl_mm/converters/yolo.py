@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirl_mm.datasets.reading import read_text
+from mirl_mm.datasets.text_files import read_text
 from mirl_mm.outputs import check_json
 from mirl_mm.progress import progress
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mirl_mm.datasets.checks import no_images
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.reading import read_lines, read_yaml
+from mirl_mm.datasets.text_files import read_lines, read_yaml
 from mirl_mm.datasets.walk import find_files
 
 _SPLITS = ("train", "val", "test")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mirl_mm.text import counted
 
-from .reading import read_json
+from .text_files import read_json
 
 _LEAST = 6  # numbers of a polygon of 3 points
 _HINTS = {

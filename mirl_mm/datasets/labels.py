@@ -7,7 +7,7 @@ import numpy as np
 
 from .checks import check_list_file
 from .listing import FileList
-from .reading import read_lines, read_text
+from .text_files import read_lines, read_text
 from .walk import read_folder
 
 # Of a list's files, so many, evenly spread, are looked for at the start; a million would take minutes over a network.

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mirl_mm.datasets.reading import read_lines
 from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules, read_seg_map
+from mirl_mm.datasets.text_files import read_lines
 from mirl_mm.file_backend import whole_file
 
 from .found import NothingFoundError

@@ -11,18 +11,15 @@ from mmengine.registry import DefaultScope
 
 from mirl_mm.config import LOADERS
 from mirl_mm.datasets import preflight
-from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.datasets.labels import read_classes
-from mirl_mm.discovery import FINDERS, Found, Request, class_file, class_folders_of, class_names, read_names
+from mirl_mm.discovery import FINDERS, Found, Request, class_folders_of
 from mirl_mm.registry import DATASETS, SCOPE
 from mirl_mm.text import shortlist
 
-from .boxes_only import leave_out_masks
 from .dataset_facts import dataset_classes, inner_datasets, set_classes
 from .launch import drop_validation, prepare, set_data_root
+from .tasks import Task, tasks
 
-#: What a data set of this type learns from.
-_KINDS = {"CocoDataset": "objects", "ADE20KDataset": "masks"}
 #: Splits in the order in which each loader takes them.
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val", "train")}
 
@@ -41,8 +38,7 @@ def use_folder(
     Where the folder has what the config names (``train`` and ``val``, COCO's files, ADE20K's folders), that is taken.
     Else it is looked for by :mod:`mirl_mm.discovery`: the layouts of other tools are known, too, and where there is
     nothing to validate on, a share of the images is held out, or the training goes without. Classes that the config
-    names stay if the data has them. For objects without masks, the mask head is left
-    out.
+    names stay if the data has them. What the data can't serve is left out, as a mask head of objects without masks.
 
     Args:
         cfg: The config; changed in place.
@@ -62,7 +58,7 @@ def use_folder(
         set_data_root(cfg, data_root)
         found = None
     else:
-        names = _given(classes, data_root) or (dataset_classes(cfg) if kind == "masks" else ()) or ()
+        names = _given(classes, data_root) or (dataset_classes(cfg) if _task(kind).unnamed else ()) or ()
         request = Request(data_root, Path(out_dir).absolute(), val_share, seed, tuple(names))
         found = None if _fits(cfg, data_root, loaders) else FINDERS[kind](request)
         if found is not None:
@@ -78,8 +74,8 @@ def use_folder(
         if not found.splits:  # else it has been said
             print_log(f"classes of '{data_root}': {shortlist(found.classes, 8)}", logger="current")
         set_classes(cfg, found.classes)
-    if found is not None and not found.masks:
-        leave_out_masks(cfg)
+    if found is not None:
+        _task(kind).adjust(cfg, found)
 
 
 def limit_batch(cfg: Config) -> None:
@@ -96,14 +92,20 @@ def limit_batch(cfg: Config) -> None:
 
 def _kind(cfg: Config) -> str | None:
     """What the config's data sets learn from; None if they are of other types, or lists say what is to be taken."""
+    learnt = {name: task.learns_from for task in tasks() for name in task.data_sets}
     kinds = set()
     for loader in filter(cfg.get, LOADERS):
         for dataset in inner_datasets(cfg[loader].dataset):
             name = str(dataset.get("type")).rpartition(".")[2]
             labelled = "classes" if dataset.get("labelled") else "images"
             listed = bool(dataset.get("list_file"))
-            kinds.add(_KINDS.get(name) or (labelled if name == "ImageFolder" and not listed else None))
+            kinds.add(learnt.get(name) or (labelled if name == "ImageFolder" and not listed else None))
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _task(kind: str | None) -> Task:
+    """That whose data sets hold this."""
+    return next((task for task in tasks() if task.learns_from == kind), Task())
 
 
 def _fits(cfg: Config, data_root: str, loaders: Sequence[str]) -> bool:
@@ -129,13 +131,7 @@ def _facts(cfg: Config, kind: str | None, loaders: Sequence[str]) -> Found | Non
         folders = [root / (each.get("split") or "") for each in (train, dataset)]
         classes = next((found for folder in folders if folder.is_dir() and (found := class_folders_of(folder))), ())
         return Found(kind, {}, classes if len(classes) > 1 else None)
-    if kind == "objects":  # of the validation: COCO's file for training takes a while to read
-        content = read_annotations(str(root / dataset["ann_file"]))
-        annotations = content.get("annotations") or []
-        masks = not annotations or any(each.get("segmentation") for each in annotations)
-        return Found(kind, {}, class_names(content), masks)
-    file = class_file([root]) if kind == "masks" else None
-    return None if file is None else Found("masks", {}, read_names(file))
+    return _task(kind).content(root, dataset)  # of the validation: COCO's file for training takes a while to read
 
 
 def _apply(cfg: Config, found: Found) -> None:
@@ -161,9 +157,7 @@ def _keeps(cfg: Config, kind: str | None, found: Sequence[str]) -> bool:
         named = dataset_classes(cfg)
         return set(named) == set(found) if named else heads == len(found)
     named = dataset_classes(cfg) or _default_classes(cfg)
-    if kind == "objects":
-        return bool(named) and set(named) <= set(found)
-    return tuple(named) == tuple(found)
+    return _task(kind).keeps(named, found)
 
 
 def _default_classes(cfg: Config) -> tuple[str, ...]:

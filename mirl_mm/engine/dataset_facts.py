@@ -4,8 +4,7 @@ mmdet and mmseg want the number of classes in every head and a data set's annota
 them is forgotten easily.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from mmengine.config import Config
@@ -15,8 +14,7 @@ from mirl_mm.config import LOADERS
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.text import shortlist
 
-#: Parts of a model that have a number of classes of another kind.
-_CLASS_AGNOSTIC = ("rpn_head",)
+from .tasks import tasks
 
 
 def fit_to_datasets(cfg: Config) -> None:
@@ -24,7 +22,7 @@ def fit_to_datasets(cfg: Config) -> None:
 
     - Classes that name a file become the names in it. They are in ``metainfo``, an ``ImageFolder``'s are its own.
     - ``num_classes`` of every head becomes the number of classes where the data sets name them.
-    - A ``CocoMetric`` without ``ann_file`` gets that of its data set.
+    - Metrics get what their task takes from the data set, as a ``CocoMetric`` its ``ann_file``.
 
     Raises:
         ValueError: If the data sets have different classes, or a segmentor's loss weights of another number of classes.
@@ -36,9 +34,12 @@ def fit_to_datasets(cfg: Config) -> None:
             if holder.get("classes") is not None:
                 holder["classes"] = classes
     if classes is not None and isinstance(cfg.get("model"), Mapping):
-        _set_num_classes(cfg.model, len(classes), "model")
+        _set_num_classes(cfg.model, len(classes), "model", {name for task in tasks() for name in task.class_agnostic})
+        for task in tasks():
+            task.check_classes(cfg.model, len(classes))
     for loader in LOADERS[1:]:
-        _set_annotation_file(cfg, loader)
+        for task in tasks():
+            task.fit_metrics(cfg, loader)
 
 
 def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
@@ -107,48 +108,14 @@ def inner_datasets(cfg: Any) -> Iterator[Any]:
         yield from inner_datasets(each)
 
 
-def _set_num_classes(node: Any, number: int, place: str) -> None:
+def _set_num_classes(node: Any, number: int, place: str, skipped: Set[str]) -> None:
     if isinstance(node, Sequence) and not isinstance(node, str):
         for i, each in enumerate(node):
-            _set_num_classes(each, number, f"{place}[{i}]")
+            _set_num_classes(each, number, f"{place}[{i}]", skipped)
     elif isinstance(node, Mapping):
         if node.get("num_classes", number) != number:
             print_log(f"{place}.num_classes = {number} (was {node['num_classes']}), as the data has", logger="current")
             node["num_classes"] = number  # type: ignore[index]
-        if place.rpartition(".")[2].startswith("loss_decode"):
-            _check_class_weight(node, number, place)
         for key, each in node.items():
-            if key not in _CLASS_AGNOSTIC:
-                _set_num_classes(each, number, f"{place}.{key}")
-
-
-def _check_class_weight(loss: Mapping, number: int, place: str) -> None:
-    weights = loss.get("class_weight")
-    if isinstance(weights, Sequence) and not isinstance(weights, str) and len(weights) != number:
-        raise ValueError(
-            f"{place}.class_weight has {len(weights)} values, the data {number} classes: give one for each class, in "
-            "the order of metainfo=dict(classes=(...)), or None for all alike"
-        )
-
-
-def _coco_metrics(cfg: Config, loader: str) -> Iterator[Any]:
-    metrics: Any = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
-    for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
-        if str(metric.get("type")).rpartition(".")[2] == "CocoMetric":
-            yield metric
-
-
-def _set_annotation_file(cfg: Config, loader: str) -> None:
-    dataset = next(inner_datasets((cfg.get(loader) or {}).get("dataset")), None)
-    if dataset and dataset.get("ann_file"):
-        for metric in _coco_metrics(cfg, loader):
-            if metric.get("ann_file") is None:
-                metric["ann_file"] = os.path.join(dataset.get("data_root") or "", dataset["ann_file"])
-
-
-def forget_annotation_file(cfg: Config, loader: str) -> None:
-    """Let a metric lose a file in its data set's folder, which is about to be another."""
-    roots = [dataset.get("data_root") for dataset in inner_datasets(cfg[loader].dataset)]
-    for metric in _coco_metrics(cfg, loader):
-        if any(root and str(metric.get("ann_file") or "").startswith(root) for root in roots):
-            metric["ann_file"] = None
+            if key not in skipped:
+                _set_num_classes(each, number, f"{place}.{key}", skipped)

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mirl_mm import registry
 from mirl_mm.models.backbones import is_backbone
 
-from .options import find_type, parameters_of
+from .overrides import find_type, parameters_of
 
 
 def settle_freezing(cfg: Config) -> None:

@@ -18,12 +18,13 @@ from mirl_mm.registry import RUNNERS
 
 from .activation_checkpointing import check_activation_checkpointing, checkpoint_runner
 from .backbone_facts import fit_to_backbone
-from .dataset_facts import fit_to_datasets, forget_annotation_file, inner_datasets
+from .dataset_facts import fit_to_datasets, inner_datasets
 from .freezing import settle_freezing
 from .hooks.after_update import AfterUpdateHook
-from .options import check_options
+from .overrides import check_options
 from .runner import Runner
 from .runtime import check_compile, compile_runner
+from .tasks import tasks
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -164,7 +165,8 @@ def set_data_root(cfg: Config, data_root: str) -> None:
                 f"--data-root {data_root}: the data sets of {name} are in {len(roots)} folders "
                 f"({', '.join(map(repr, roots))}): set data_root of each in the config"
             )
-        forget_annotation_file(cfg, name)
+        for task in tasks():
+            task.forget_folder(cfg, name)
         for dataset in datasets:
             dataset["data_root"] = data_root
 

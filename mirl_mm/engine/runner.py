@@ -13,7 +13,7 @@ from mirl_mm.checkpoint.resume import read_whole
 from mirl_mm.models.backbones.pretrained import Start, skip_pretrained
 from mirl_mm.registry import RUNNERS
 
-from .brief import shorten_console
+from .console import shorten_console
 from .hooks.unwrapped import unwrapped_model
 from .resuming import find_resumed
 from .schedulers import check_resumed

@@ -18,7 +18,6 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
-from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import Context, PlainBackbone
 from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
@@ -169,7 +168,7 @@ def _no_graphs(model: nn.Module, backend: str | Callable) -> str:
     """Why there can be no CUDA graphs; empty if there can."""
     if next(model.parameters()).device.type != "cuda":
         return "no CUDA device"
-    if not isinstance(model, (Pretrainer, ImageClassifier)):
+    if not getattr(model, "fixed_image_size", False):
         return "images of several sizes"
     return "" if backend == "inductor" else f"backend {backend!r}"
 

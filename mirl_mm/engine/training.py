@@ -13,11 +13,11 @@ from mirl_mm.no_space import explain_no_space
 
 from .batch_size import AUTO, fit_batch_size, set_batch_size
 from .launch import drop_validation, finish_processes, join_processes, make_runner, prepare, set_pretrained
-from .length import set_length
 from .resuming import find_resumed
 from .run_lock import lock_work_dir, unlock_work_dir
 from .summary import training_summary
 from .trackers import add_trackers
+from .training_length import set_length
 
 
 def prepare_training(
@@ -42,7 +42,7 @@ def prepare_training(
 
     Args:
         cfg: The config; changed in place.
-        epochs: Length of the training. See :func:`~mirl_mm.engine.length.set_length`, also for the next two.
+        epochs: Length of the training. See :func:`~mirl_mm.engine.training_length.set_length`, also for the next two.
         iters: The same in iterations.
         given: What was set in ``cfg`` by name, dotted keys to values, and does not follow the length.
         batch_size: Images of a step in each process, or ``"auto"``: as many as fit the memory, see

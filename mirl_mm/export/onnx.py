@@ -10,8 +10,8 @@ import torch
 from timm.models.vision_transformer import global_pool_nlc
 from torch import Tensor, nn
 
+from mirl_mm.classification import ImageClassifier
 from mirl_mm.file_backend import whole_file
-from mirl_mm.models import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 
 from .compare import TOLERANCE, relative_difference

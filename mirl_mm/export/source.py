@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
 from mirl_mm.checkpoint.own_config import config_for
-from mirl_mm.models import ImageClassifier
+from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.backbones.lora import merge_adapters
 from mirl_mm.models.backbones.pretrained import of_backbone

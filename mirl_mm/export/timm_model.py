@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint.layout_vit import to_timm
-from mirl_mm.models import ImageClassifier
+from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.backbones.presets import ARCHS, resolve_arch
 from mirl_mm.timm import NAMES, timm_arguments

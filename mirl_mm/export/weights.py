@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mirl_mm import __version__
 from mirl_mm.checkpoint.report import ADAPTERS
-from mirl_mm.models import ImageClassifier
+from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 
 from .publish import check_suffix, publish

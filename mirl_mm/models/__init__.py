@@ -1,8 +1,7 @@
-"""Models: layers, backbones, necks, pre-trainers and classifiers."""
+"""Models: layers, backbones, necks and pre-trainers."""
 
 from .backbones import DeepViT, TimmViT
-from .classifiers import ImageClassifier, LinearClsHead, LinearProbeHead
 from .necks import SimpleFPN
 from .pretrainers import MAE, MIRL
 
-__all__ = ["MAE", "MIRL", "DeepViT", "ImageClassifier", "LinearClsHead", "LinearProbeHead", "SimpleFPN", "TimmViT"]
+__all__ = ["MAE", "MIRL", "DeepViT", "SimpleFPN", "TimmViT"]

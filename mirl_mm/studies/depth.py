@@ -14,7 +14,7 @@ from mmengine.config import Config, DictAction
 from mirl_mm.config import PREFIX, config_path, read_config
 from mirl_mm.datasets.image_folder import ImageFolder
 from mirl_mm.engine.launch import load_config, set_data_root
-from mirl_mm.engine.length import set_length
+from mirl_mm.engine.training_length import set_length
 
 from .step import Step
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirl_mm.file_backend import write_file
+from mirl_mm.probing.depth_plot import DepthCurve, plot_depth
 from mirl_mm.text import markdown_table
 from mirl_mm.visualization.curves import encode_figure
-from mirl_mm.visualization.depth import DepthCurve, plot_depth
 from mirl_mm.visualization.scalars import log_files, read_scalars
-from mirl_mm.visualization.study import Line, plot_lines
 
 from .depth import METHODS, DepthStudy
+from .line_plot import Line, plot_lines
 from .summary import Mean, as_csv, mean, paired
 
 RANDOM = "random"

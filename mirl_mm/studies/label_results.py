@@ -8,9 +8,9 @@ from mirl_mm.file_backend import write_file
 from mirl_mm.text import markdown_table
 from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.scalars import log_files, read_scalars
-from mirl_mm.visualization.study import Line, plot_lines
 
 from .labels import LabelStudy
+from .line_plot import Line, plot_lines
 from .running import duration
 from .summary import Mean, as_csv, mean, paired
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .lettering import FAINT, INK, PAPER, font, shorten
+from .fonts import FAINT, INK, PAPER, font, shorten
 
 _SIDES = (320, 720)  # pixels of a panel's longer side: small images are magnified to the first, large ones reduced
 _GAP, _MARGIN, _LINE = 10, 14, 22

@@ -7,14 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
-from mirl_mm.text import counted
+from mirl_mm.registry import SAMPLE_PICTURES
 
-from .boxes import Instance, draw_instances
 from .palette import class_palette
-from .regions import paint_regions
-
-_GREY = 128  # what a masked patch is painted with
 
 
 class Looks(NamedTuple):
@@ -56,7 +51,7 @@ class Picture(NamedTuple):
 
 
 def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Picture:
-    """Draw what a pipeline gives, whatever the task.
+    """Draw what a pipeline gives, as the first wing does that knows such a sample; else the image and its label.
 
     Args:
         sample: ``inputs`` (3, H, W), maybe ``noise`` (L,), and ``data_samples``.
@@ -72,20 +67,14 @@ def draw_sample(sample: Mapping[str, Any], looks: Looks, side: int = 384) -> Pic
             "mmdet's or mmseg's"
         )
     image = to_pixels(sample["inputs"], looks.bgr)
+    SAMPLE_PICTURES.import_from_location()
+    for draw in SAMPLE_PICTURES.module_dict.values():
+        picture = draw(sample, image, looks, side)
+        if picture is not None:
+            return picture
     info = sample.get("data_samples")
-    if "noise" in sample:
-        return Picture(paint_mask(image, sample["noise"], looks), f"{looks.mask_ratio:.0%} masked, {_size(image)}")
-    if info is not None and "gt_instances" in info:
-        instances = _instances(info, looks)
-        drawn = draw_instances(image, instances, (side, side))
-        return Picture(drawn, f"{counted(len(instances), 'object')}, {_size(image)}")
-    if info is not None and "gt_sem_seg" in info:
-        regions = info.gt_sem_seg
-        labels = (regions.data if "data" in regions else regions.sem_seg).squeeze(0).numpy()  # mmseg's, mmdet's name
-        present = np.unique(labels[labels != looks.ignore_index]).tolist()
-        return Picture(_tinted(image, labels, looks), _regions(labels, looks), present)
     label = None if info is None else info.get("gt_label")
-    return Picture(image, _size(image) if label is None else f"{looks.name(label)}, {_size(image)}")
+    return Picture(image, size_text(image) if label is None else f"{looks.name(label)}, {size_text(image)}")
 
 
 def legend_of(labels: Iterable[int], looks: Looks) -> list[tuple[Sequence[int], str]]:
@@ -115,58 +104,6 @@ def to_pixels(image: Tensor, bgr: bool = False) -> np.ndarray:
     return np.ascontiguousarray(pixels[..., ::-1] if bgr else pixels)
 
 
-def paint_mask(image: np.ndarray, noise: Tensor, looks: Looks) -> np.ndarray:
-    """The image beside itself with the masked patches grey.
-
-    Args:
-        image: ``(H, W, 3)`` uint8.
-        noise: ``(L,)``, as the pipeline draws it.
-        looks: For patches and the mask ratio.
-
-    Raises:
-        ValueError: If there is not a number for each patch.
-    """
-    rows, columns = looks.patch_size
-    grid = image.shape[0] // rows, image.shape[1] // columns
-    if noise.numel() != grid[0] * grid[1]:
-        raise ValueError(
-            f"{noise.numel()} numbers for {grid[0]} x {grid[1]} patches of {rows} x {columns}: MaskNoise's patch_size "
-            "and that of the model must agree"
-        )
-    mask = mask_by_noise(noise[None], num_visible(noise.numel(), looks.mask_ratio)).mask[0].view(grid).numpy()
-    masked = image.copy()
-    masked[np.kron(mask, np.ones((rows, columns))).astype(bool)] = _GREY
-    gap = np.full((len(image), max(image.shape[1] // 56, 2), 3), 255, dtype=np.uint8)
-    return np.concatenate([image, gap, masked], axis=1)
-
-
-def _instances(info: Any, looks: Looks) -> list[Instance]:
-    """Objects of a data sample of mmdet's, the ignored ones too."""
-    found = []
-    for name in ("gt_instances", "ignored_instances"):
-        group = info.get(name, None)
-        if group is None or "bboxes" not in group:
-            continue
-        boxes = getattr(group.bboxes, "tensor", group.bboxes).tolist()
-        masks = group.masks.to_ndarray().astype(bool) if "masks" in group else [None] * len(boxes)
-        for box, label, mask in zip(boxes, group.labels.tolist(), masks, strict=True):
-            ignored = name == "ignored_instances"
-            text = f"{looks.name(label)} (ignored)" if ignored else looks.name(label)
-            found.append(Instance(box, label, text, mask, ignored))
-    return found
-
-
-def _tinted(image: np.ndarray, labels: np.ndarray, looks: Looks) -> np.ndarray:
-    known = labels != looks.ignore_index
-    number = max(len(looks.palette), int(labels.max(where=known, initial=0)) + 1)
-    return paint_regions(image, labels, class_palette(number, looks.palette), known=known)
-
-
-def _regions(labels: np.ndarray, looks: Looks) -> str:
-    """The largest classes by name."""
-    present, counts = np.unique(labels[labels != looks.ignore_index], return_counts=True)
-    return ", ".join(looks.name(int(present[i])) for i in np.argsort(-counts)[:3])
-
-
-def _size(image: np.ndarray) -> str:
+def size_text(image: np.ndarray) -> str:
+    """``"480 × 640"``: height and width."""
     return f"{image.shape[0]} × {image.shape[1]}"

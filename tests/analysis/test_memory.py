@@ -17,7 +17,7 @@ HERE = Path()
 
 @pytest.mark.det
 def test_a_detectors_recomputation_keeps_less():
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     plain, recomputed = (
         training_memory(small_detector(HERE, HERE).model, "mmdet", checkpointing=checkpointing)
         for checkpointing in (False, True)
@@ -30,7 +30,7 @@ def test_a_detectors_recomputation_keeps_less():
 
 @pytest.mark.seg
 def test_a_segmentors_heads_and_frozen_backbone():
-    pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.segmentation.mmseg_parts", exc_type=ImportError)
     model = load_config(ROOT / "configs/seg/mirl_vitb_ade20k.py").model
     whole = training_memory(model, "mmseg")
     alone = training_memory({**model, "auxiliary_head": None}, "mmseg")
@@ -43,7 +43,7 @@ def test_a_segmentors_heads_and_frozen_backbone():
 @pytest.mark.det
 def test_relative_positions_are_kept_as_the_device_computes_them():
     """On a GPU heads are widened by rows and columns; a CPU keeps them as they are."""
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     model = small_detector(HERE, HERE).model
     cpu, cuda = (training_memory(model, "mmdet", device).activations for device in ("cpu", "cuda"))
     assert cuda > 1.01 * cpu
@@ -51,7 +51,7 @@ def test_relative_positions_are_kept_as_the_device_computes_them():
 
 @pytest.mark.det
 def test_tool(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     monkeypatch.setenv("COLUMNS", "200")
     small_detector(HERE, HERE).dump(tmp_path / "detector.py")
     small_config(HERE, HERE).dump(tmp_path / "pretrain.py")

@@ -51,7 +51,7 @@ def test_another_image_size():
 
 @pytest.mark.seg
 def test_segmentor_is_counted_as_a_whole():
-    pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.segmentation.mmseg_parts", exc_type=ImportError)
     cfg, parts = parts_of("shapes/mirl_seg_shapes.py")
     model = whole(cfg)
     images = torch.empty(1, 3, *model.backbone.img_size, device="meta")
@@ -61,7 +61,7 @@ def test_segmentor_is_counted_as_a_whole():
 
 @pytest.mark.det
 def test_detectors_heads_by_hand():
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     cfg = small_detector("mirl_vitb_coco")
     parts = {part.name: part for part in model_parts(cfg.model, cfg.default_scope)}
     check_sums(cfg, parts)
@@ -77,7 +77,7 @@ def test_detectors_heads_by_hand():
 
 @pytest.mark.det
 def test_a_cascade_has_its_box_head_three_times_and_gfl_no_such_heads():
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     cfg = small_detector("mirl_vitb_cascade_coco")
     names = [part.name for part in model_parts(cfg.model, cfg.default_scope)]
     heads = [f"roi_head.bbox_head.{i}" for i in range(3)]

@@ -119,7 +119,7 @@ def test_resuming(shapes):
     ],
 )
 def test_objects(config: str, write: Callable, masks: bool, shapes, tmp_path):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     small = FEW_BOXES if config == "det/mirl_vitb_coco" else FLOAT32
     if "gfl" in config:
         small = small | {"model.bbox_head.norm_cfg": {"type": "GN", "num_groups": 4}}  # of 16 channels
@@ -143,7 +143,7 @@ def test_objects(config: str, write: Callable, masks: bool, shapes, tmp_path):
     ],
 )
 def test_masks(write: Callable, number: int, shapes, tmp_path):
-    pytest.importorskip("mirl_mm.segmentation", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.segmentation.mmseg_parts", exc_type=ImportError)
     run = mirl_mm.train("seg/mirl_vitb_ade20k", write(shapes, tmp_path / "data"), iters=2, overrides=FLOAT32)
     assert run.checkpoint.name.startswith("best_mIoU_iter_")
     assert Config.fromfile(run.config).model.decode_head.num_classes == number
@@ -154,7 +154,7 @@ def test_masks(write: Callable, number: int, shapes, tmp_path):
 @pytest.mark.parametrize("config", ["cls/mirl_vits_in1k", pytest.param("det/mirl_vitb_coco", marks=DET)])
 def test_a_folder_of_none_of_these(config, tmp_path):
     if config.startswith("det"):
-        pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+        pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/notes.txt").write_text("")
     with pytest.raises(NothingFoundError, match=r"data' has no [\s\S]*Looked for:[\s\S]*It holds notes.txt"):

@@ -12,10 +12,11 @@ from PIL import Image
 from torch import nn
 
 import mirl_mm
-from mirl_mm.apis import ClassifyInferencer, FeatureInferencer
 from mirl_mm.checkpoint import Weights
 from mirl_mm.checkpoint.own_config import building, own_config
+from mirl_mm.classification.inferencer import ClassifyInferencer
 from mirl_mm.engine.launch import load_config
+from mirl_mm.probing.inferencer import FeatureInferencer
 from mirl_mm.registry import MODELS
 from tests.strangers import canary, classifier_config, exploits, forget_canary, unread, write_checkpoint
 from tests.training import ROOT

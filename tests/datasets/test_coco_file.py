@@ -5,9 +5,9 @@ from copy import deepcopy
 
 import pytest
 
-from mirl_mm.datasets.coco_checks import check_annotations
 from mirl_mm.datasets.coco_file import clean_mask, in_cocos_form, read_coco
-from tests.datasets.test_coco_checks import GOOD
+from mirl_mm.detection.coco_checks import check_annotations
+from tests.detection.test_coco_checks import GOOD
 
 SQUARE = [1, 1, 21, 1, 21, 21]
 

@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from mirl_mm.apis.inputs import expand
 from mirl_mm.datasets.checks import check_images_exist, no_images
 from mirl_mm.datasets.class_counts import find_masks
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.listing import list_images
 from mirl_mm.datasets.walk import find_files, walk
+from mirl_mm.inference.inputs import expand
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-NEEDS = {"det": "mirl_mm.detection", "seg": "mirl_mm.segmentation"}
+NEEDS = {"det": "mirl_mm.detection.mmdet_parts", "seg": "mirl_mm.segmentation.mmseg_parts"}
 
 
 @pytest.fixture(autouse=True)

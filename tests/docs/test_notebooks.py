@@ -52,7 +52,7 @@ def test_links_lead_somewhere(path):
 @pytest.mark.slow
 @pytest.mark.det
 def test_runs(path, tmp_path, monkeypatch):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     notebook = nbformat.read(path, 4)
     first = codes(notebook)[0]
     names = first.source.split("=")[0]

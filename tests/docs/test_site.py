@@ -15,8 +15,9 @@ import mirl_mm
 from tests.training import ROOT
 
 #: Packages whose __all__ is public; each of their names has an entry.
-ROOMS = ("analysis", "apis", "checkpoint", "converters", "datasets", "datasets.transforms", "shapes")
-ROOMS += ("detection", "engine", "engine.hooks", "evaluation", "export", "models", "models.layers", "segmentation")
+ROOMS = ("analysis", "classification", "checkpoint", "converters", "datasets", "datasets.transforms", "shapes")
+ROOMS += ("detection.mmdet_parts", "engine", "engine.hooks", "export", "inference", "models", "models.layers")
+ROOMS += ("segmentation.mmseg_parts",)
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_a_batch_of_no_more_than_there_are_and_even(tmp_path, capsys):
 class TestDetection:
     @pytest.fixture(autouse=True)
     def _needs_mmdet(self):
-        pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+        pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
 
     def test_coco_s_own_layout_and_classes_change_nothing_else(self, shapes, tmp_path):
         from mmdet.datasets import CocoDataset

@@ -27,7 +27,10 @@ _SMALL = {
 def test_nothing_of_it_is_trained(config, options):
     task = config[:3]
     if task != "cls":
-        pytest.importorskip({"det": "mirl_mm.detection", "seg": "mirl_mm.segmentation"}[task], exc_type=ImportError)
+        pytest.importorskip(
+            {"det": "mirl_mm.detection.mmdet_parts", "seg": "mirl_mm.segmentation.mmseg_parts"}[task],
+            exc_type=ImportError,
+        )
     cfg = load_config(ROOT / "configs" / config, _SMALL | options)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model).train()

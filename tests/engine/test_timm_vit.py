@@ -13,10 +13,10 @@ from mirl_mm.engine.backbone_facts import fit_to_backbone
 from mirl_mm.engine.freezing import settle_freezing
 from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.runtime import compile_training
-from mirl_mm.evaluation.encoder import load_encoder
-from mirl_mm.evaluation.features import pooled_tokens
 from mirl_mm.export import export_weights, open_source
 from mirl_mm.models.layers import Size
+from mirl_mm.probing.encoder import load_encoder
+from mirl_mm.probing.features import pooled_tokens
 from mirl_mm.timm import load
 from tests.models.timm_cases import KINDS, reference
 from tests.training import ROOT, small_classifier, train, weights, write_class_folders

@@ -4,9 +4,9 @@ import pytest
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-pytest.importorskip("mirl_mm.detection", reason="needs mmdet", exc_type=ImportError)
+pytest.importorskip("mirl_mm.detection.mmdet_parts", reason="needs mmdet", exc_type=ImportError)
 
-from mirl_mm.detection import CocoDataset
+from mirl_mm.detection.mmdet_parts import CocoDataset
 from mirl_mm.shapes import CLASSES, generate
 
 

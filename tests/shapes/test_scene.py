@@ -1,4 +1,4 @@
-"""Scenes and their labels; writing of data sets: tests/datasets/test_shapes_generation.py."""
+"""Scenes and their labels; writing of data sets: tests/shapes/test_generation.py."""
 
 import math
 import subprocess

@@ -84,7 +84,7 @@ def longest_lane(weights: list[float], jobs: int) -> float:
 
 def import_all(optional: set[str]) -> None:
     """What the campaigns' processes have without importing it again; no tensor is computed with before they fork."""
-    for name in ("mirl_mm.engine.training", "mirl_mm.engine.trackers", "mirl_mm.engine.cli", "mirl_mm.apis"):
+    for name in ("mirl_mm.engine.training", "mirl_mm.engine.trackers", "mirl_mm.engine.cli", "mirl_mm.inference"):
         importlib.import_module(name)
     for name in optional:
         importlib.import_module(name)

@@ -49,7 +49,7 @@ def test_onnx(tmp_path, monkeypatch, capsys):
 @pytest.mark.det
 @pytest.mark.parametrize(("tool", "out"), [("export_weights.py", "a.safetensors"), ("export_onnx.py", "a.onnx")])
 def test_a_detector_is_not_exported_in_part_unasked(tmp_path, monkeypatch, tool, out):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     write_detector(tmp_path / "iter_9.pth")
     message = r"^error: iter_9.pth holds a MaskRCNN, .*--part backbone .* alone, without neck, roi_head, rpn_head"
     with pytest.raises(SystemExit, match=message):
@@ -59,7 +59,7 @@ def test_a_detector_is_not_exported_in_part_unasked(tmp_path, monkeypatch, tool,
 
 @pytest.mark.det
 def test_a_detectors_backbone_in_onnx(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     write_detector(tmp_path / "iter_9.pth")
     run(monkeypatch, "export_onnx.py", tmp_path / "iter_9.pth", tmp_path / "a.onnx", "--part", "backbone")
     printed = capsys.readouterr().out
@@ -70,7 +70,7 @@ def test_a_detectors_backbone_in_onnx(tmp_path, monkeypatch, capsys):
 @pytest.mark.det
 @pytest.mark.parametrize("part", ["backbone", "all"])
 def test_a_detectors_weights(tmp_path, monkeypatch, part):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     backbone = write_detector(tmp_path / "iter_9.pth")
     out = tmp_path / "a.pth"
     run(monkeypatch, "export_weights.py", tmp_path / "iter_9.pth", out, "--layout", "mirl", "--part", part)

@@ -1,6 +1,6 @@
 """tools/visualization/infer.py on pre-trained models, for features, and on what it refuses.
 
-On classifiers, detectors and segmentors it is tested with their inferencers, in tests/apis.
+On classifiers, detectors and segmentors it is tested with their inferencers, in their folders.
 """
 
 import re

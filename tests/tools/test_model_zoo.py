@@ -44,7 +44,7 @@ def test_the_table_is_the_metafiles(metafile):
 
 
 def skip_without_its_task(config: str) -> None:
-    for task, package in (("det", "mirl_mm.detection"), ("seg", "mirl_mm.segmentation")):
+    for task, package in (("det", "mirl_mm.detection.mmdet_parts"), ("seg", "mirl_mm.segmentation.mmseg_parts")):
         if re.search(f"[/_]{task}[/_]", config):
             pytest.importorskip(package, exc_type=ImportError)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mirl_mm.evaluation.encoder import load_encoder
-from tests.evaluation.checkpoints import write_checkpoint
-from tests.evaluation.folders import write_classes
+from mirl_mm.probing.encoder import load_encoder
+from tests.probing.checkpoints import write_checkpoint
+from tests.probing.folders import write_classes
 from tests.training import ROOT, write_images
 
 TOOLS = ROOT / "tools/analysis_tools"

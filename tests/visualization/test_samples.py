@@ -7,9 +7,9 @@ from mmengine.structures import BaseDataElement, PixelData
 from PIL import Image
 
 from mirl_mm.structures import DataSample
+from mirl_mm.visualization.contact_sheet import Entry, contact_sheet
 from mirl_mm.visualization.palette import class_colour
 from mirl_mm.visualization.samples import Looks, draw_sample, legend_of, to_pixels
-from mirl_mm.visualization.sheet import Entry, contact_sheet
 from tests.training import run_here, write_images
 
 IMAGE = torch.arange(3 * 32 * 48, dtype=torch.int64).remainder(251).to(torch.uint8).view(3, 32, 48)
@@ -83,7 +83,7 @@ def test_the_tool(tmp_path, monkeypatch):
 
 @pytest.mark.det
 def test_objects_of_a_detectors_pipeline(tmp_path):
-    pytest.importorskip("mirl_mm.detection", exc_type=ImportError)
+    pytest.importorskip("mirl_mm.detection.mmdet_parts", exc_type=ImportError)
     from mmdet.structures import DetDataSample
     from mmdet.structures.bbox import HorizontalBoxes
     from mmdet.structures.mask import BitmapMasks

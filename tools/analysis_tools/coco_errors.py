@@ -15,9 +15,9 @@ from rich.text import Text
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.coco_file import read_coco
-from mirl_mm.datasets.reading import read_json
+from mirl_mm.datasets.text_files import read_json
+from mirl_mm.detection.coco_errors import Errors, count_errors
 from mirl_mm.errors import one_line_errors
-from mirl_mm.evaluation.coco_errors import Errors, count_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions

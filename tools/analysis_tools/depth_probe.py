@@ -17,15 +17,15 @@ from mmengine.device import get_device
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.errors import one_line_errors
-from mirl_mm.evaluation.depth_probe import DepthProbe, ProbeSettings, segment_borders
-from mirl_mm.evaluation.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
-from mirl_mm.evaluation.features import POOLS, check_depths
-from mirl_mm.evaluation.labelled import labelled_splits
-from mirl_mm.evaluation.linear_probe import L2_GRID
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
+from mirl_mm.probing.depth_plot import DepthCurve, plot_depth
+from mirl_mm.probing.depth_probe import DepthProbe, ProbeSettings, segment_borders
+from mirl_mm.probing.encoder import FrozenEncoder, architecture, load_encoder, random_encoder
+from mirl_mm.probing.features import POOLS, check_depths
+from mirl_mm.probing.labelled_images import labelled_splits
+from mirl_mm.probing.linear_probe import L2_GRID
 from mirl_mm.visualization.curves import encode_figure
-from mirl_mm.visualization.depth import DepthCurve, plot_depth
 
 
 def parse_args() -> argparse.Namespace:

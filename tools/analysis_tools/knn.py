@@ -14,11 +14,11 @@ from mmengine.device import get_device
 
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.errors import one_line_errors
-from mirl_mm.evaluation.encoder import load_encoder, random_encoder
-from mirl_mm.evaluation.features import POOLS, extract_features, size_of
-from mirl_mm.evaluation.knn import check_knn, knn_scores, topk_accuracy
-from mirl_mm.evaluation.labelled import count_classes, labelled_splits
 from mirl_mm.file_backend import write_file
+from mirl_mm.probing.encoder import load_encoder, random_encoder
+from mirl_mm.probing.features import POOLS, extract_features, size_of
+from mirl_mm.probing.knn import check_knn, knn_scores, topk_accuracy
+from mirl_mm.probing.labelled_images import count_classes, labelled_splits
 
 
 def parse_args() -> argparse.Namespace:

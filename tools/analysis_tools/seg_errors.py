@@ -20,9 +20,9 @@ from mirl_mm.cli import HelpFormatter
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.errors import one_line_errors
-from mirl_mm.evaluation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
+from mirl_mm.segmentation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from rich.table import Column, Table
 
 from mirl_mm.file_backend import write_file
+from mirl_mm.probing.depth_plot import PANELS, DepthCurve, plot_depth
 from mirl_mm.studies import Step, duration, seconds_of
 from mirl_mm.visualization.curves import plot_curves
-from mirl_mm.visualization.depth import PANELS, DepthCurve, plot_depth
 from mirl_mm.visualization.scalars import loss_names, read_scalars, term_title
 
 from .pictures import PALETTE, detections, segmentations

@@ -13,19 +13,19 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mirl_mm.apis.pictures import picture_paths
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.datasets import preflight
 from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
 from mirl_mm.engine.launch import load_config
 from mirl_mm.errors import one_line_errors
+from mirl_mm.inference.output_files import picture_paths
 from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.progress import progress
 from mirl_mm.text import counted
-from mirl_mm.visualization.grid import encode_png
+from mirl_mm.visualization.contact_sheet import Entry, contact_sheet
+from mirl_mm.visualization.png import encode_png
 from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
-from mirl_mm.visualization.sheet import Entry, contact_sheet
 
 
 def parse_args() -> argparse.Namespace:

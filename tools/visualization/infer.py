@@ -17,11 +17,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.apis.commands import Command, Flag
-from mirl_mm.apis.dispatch import commands, inferencer_for
-from mirl_mm.apis.inputs import expand, given_folders
 from mirl_mm.cli import HelpFormatter, print_any_name
 from mirl_mm.errors import one_line_errors
+from mirl_mm.inference.commands import Command, Flag
+from mirl_mm.inference.dispatch import commands, inferencer_for
+from mirl_mm.inference.inputs import expand, given_folders
 from mirl_mm.outputs import check_not_input, keep_apart
 from mirl_mm.text import counted
 

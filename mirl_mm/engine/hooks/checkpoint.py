@@ -18,7 +18,7 @@ from mirl_mm.registry import HOOKS
 
 from ..disk_space import space_warning
 from ..validations import Validations
-from .losses import LossInfoHook
+from .loss_info import LossInfoHook
 
 
 class _LaterRemoval:

@@ -12,7 +12,7 @@ from mirl_mm.registry import HOOKS
 from mirl_mm.visualization.curves import encode_figure, plot_run
 from mirl_mm.visualization.scalars import read_scalars
 
-from ..brief import console_handlers
+from ..console import console_handlers
 
 
 def in_notebook() -> bool:

@@ -31,6 +31,9 @@ class Pretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):
         ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked.
     """
 
+    #: Images of a batch have one size, the backbone\'s.
+    fixed_image_size = True
+
     #: Methods that are compiled where a training is, each as one graph, and what the log calls them.
     compiled_methods: Mapping[str, str] = {}
 

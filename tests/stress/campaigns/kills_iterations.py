@@ -8,7 +8,7 @@ from tests.stress.table import Row, tell
 
 NAME = "kills, by iterations"
 WEIGHT = 4.0
-NEEDS = ("mirl_mm.detection",)  # imported before the campaigns fork
+NEEDS = ("mirl_mm.detection.mmdet_parts",)  # imported before the campaigns fork
 
 
 def run(minutes: float, seed: int, out_dir: Path) -> list[Row]:

@@ -19,12 +19,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS
 from safetensors.torch import save
 
-from mirl_mm.apis import ClassifyInferencer, FeatureInferencer
-from mirl_mm.apis.dispatch import inferencer_for
 from mirl_mm.checkpoint import read_any
 from mirl_mm.checkpoint.resume import read_whole
+from mirl_mm.classification.inferencer import ClassifyInferencer
 from mirl_mm.export import open_source
 from mirl_mm.export.publish import publish
+from mirl_mm.inference.dispatch import inferencer_for
+from mirl_mm.probing.inferencer import FeatureInferencer
 from mirl_mm.registry import PARTS, import_parts
 from tests.strangers import canary, classifier, classifier_config, config_text
 from tests.stress.limited import outcomes

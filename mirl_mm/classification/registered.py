@@ -1,0 +1,3 @@
+"""What is registered for configs."""
+
+from . import accuracy, heads, image_classifier  # noqa: F401

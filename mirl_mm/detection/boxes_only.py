@@ -1,0 +1,45 @@
+"""Turn an instance segmentation config into a detection config, for data without masks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from mirl_mm.config import LOADERS
+from mirl_mm.engine.dataset_facts import inner_datasets
+
+
+def leave_out_masks(cfg: Config) -> None:
+    """Make Mask R-CNN or Cascade Mask R-CNN a Faster or Cascade R-CNN; nothing is changed where there are no masks.
+
+    The heads of masks, their loading and their metric go; boxes are learnt as before.
+    """
+    heads = cfg.model.get("roi_head") or {}
+    if not heads.get("mask_head"):
+        return
+    heads.pop("mask_head")
+    heads.pop("mask_roi_extractor", None)
+    pipelines = [cfg.get(name) for name in ("train_pipeline", "test_pipeline", "tta_pipeline")]
+    for loader in filter(cfg.get, LOADERS):
+        pipelines += [dataset.get("pipeline") for dataset in inner_datasets(cfg[loader].dataset)]
+    for pipeline in pipelines:
+        _leave_out(pipeline)
+    for name in ("val_evaluator", "test_evaluator"):
+        metrics: Any = cfg.get(name) or []
+        listed: Any = [metrics] if isinstance(metrics, Mapping) else metrics
+        for metric in listed:
+            if "segm" in (metric.get("metric") or ()):
+                metric["metric"] = ["bbox"]
+    print_log("the objects have no masks: the mask head is left out, boxes are learnt", logger="current")
+
+
+def _leave_out(steps: Any) -> None:
+    if isinstance(steps, dict):
+        for key in ("with_mask", "by_mask"):
+            if steps.get(key):
+                steps[key] = False
+        _leave_out(steps.get("transforms"))
+    elif isinstance(steps, (list, tuple)):
+        for step in steps:
+            _leave_out(step)

@@ -1,0 +1,3 @@
+"""What is registered for configs."""
+
+from . import masked_loss, reconstruction_hook  # noqa: F401

@@ -1,0 +1,1 @@
+"""What frozen features are worth: nearest neighbours, linear probes, and both at every depth."""

@@ -1,0 +1,3 @@
+"""What is registered for configs."""
+
+from . import knn_hook  # noqa: F401
