@@ -132,7 +132,7 @@ def test_leaves_no_trace(batch):
 
 def test_caption_says_what_was_used(batch):
     _, images, noise = batch
-    assert "mean and deviation of the original's patches" in reconstruct(build(), images, noise).caption
+    assert "mean and std of the original's patches" in reconstruct(build(), images, noise).caption
     plain = reconstruct(build(norm_target=False), images, noise, paste_visible=False).caption
     assert "no statistics of the original" in plain
     assert "never trained" in plain
