@@ -11,6 +11,7 @@ import cv2
 import jinja2
 import numpy as np
 from matplotlib.figure import Figure
+from mmengine.config import Config
 from rich.table import Column, Table
 
 from mirl_mm.file_backend import write_file
@@ -53,7 +54,13 @@ def write_page(path: Path, settings: Settings, steps: Sequence[Step]) -> None:
     """Write the page of a demo whose steps are all done."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"duration": duration, "png": _png, "svg": _svg, "source": _source}
+    environment.filters |= {
+        "duration": duration,
+        "png": _png,
+        "svg": _svg,
+        "source": _source,
+        "config_text": _config_text,
+    }
     work_dir = settings.work_dir
     page = environment.get_template("page.html").render(
         settings=settings,
@@ -100,6 +107,11 @@ def _probe(path: Path) -> tuple[Figure, str, list[int]]:
     blocks = encoders[0]["blocks"]
     figure = plot_depth(curves, range(0, blocks + 1, blocks // encoders[0]["segments"]))
     return figure, "; ".join(peaks), encoders[0]["images"]
+
+
+def _config_text(path: Path) -> str:
+    """A config, after all that it inherits, each with its path in the repository."""
+    return Config.fromfile(path, import_custom_modules=False).text.replace(f"{Path.cwd()}/", "")
 
 
 def _svg(figure: Figure, width: float, height: float) -> str:
