@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import default_collate
 from mmengine.device import get_device
@@ -136,7 +137,8 @@ class ImageInferencer(TrainedModel):
         batches = self.preprocess(images, batch_size, options)
         preds: list = []
         for batch in track(batches, description="Inference") if self.show_progress else batches:
-            preds += self.forward(batch, options)
+            with torch.no_grad():  # predictions would keep all activations
+                preds += self.forward(batch, options)
         images = [image for i, image in enumerate(images) if i not in self._failed]
         wanted = out_dir is not None or (self.draws if draw is None else draw)
         pictures = self.visualize(images, preds, out_dir, keep_pictures, options) if wanted else []
