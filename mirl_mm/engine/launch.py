@@ -120,7 +120,7 @@ def check_epoch(runner: Runner) -> None:
     if len(loader) == 0:
         raise ValueError(
             f"{len(loader.dataset)} images are fewer than a batch of {loader.batch_size * runner.world_size}: "
-            "lower train_dataloader.batch_size, or set train_dataloader.drop_last=False"
+            "take a smaller one by --batch-size, or set train_dataloader.drop_last=False"
         )
 
 
