@@ -37,7 +37,7 @@ def _meta_backward(grad: Tensor, v: Tensor, g: Tensor, norms: Tensor, dim: int) 
     return torch.empty_like(v), torch.empty_like(g)
 
 
-# PyTorch 2.6 has no shapes of this for meta tensors (FLOPs, memory) and compilation.
+# PyTorch 2.9 has no shapes of this for meta tensors (FLOPs, memory) and compilation.
 if not torch._C._dispatch_has_kernel_for_dispatch_key("aten::_weight_norm_interface_backward", "Meta"):
     _LIBRARY = torch.library.Library("aten", "IMPL")
     _LIBRARY.impl("_weight_norm_interface_backward", _meta_backward, "Meta")
