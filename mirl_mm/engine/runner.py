@@ -68,6 +68,11 @@ class Runner(BaseRunner):
             take = self.resume if self.resumed_from else self.load_checkpoint
             take(self._load_from)
             self._has_loaded = True
+            if self.resumed_from and 0 < self.max_iters <= self.iter:
+                self.logger.warning(
+                    f"{self._load_from} is the end of this training, and nothing is left to do. To train on, give "
+                    "--epochs or --iters, as the config counts, a larger number"
+                )
 
     def load_checkpoint(self, filename: str, map_location: Any = "cpu", *_: Any, **__: Any) -> dict:
         """Load a file into the model, and tell the hooks.

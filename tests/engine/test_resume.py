@@ -158,3 +158,12 @@ def test_weights_helper_reads_what_was_trained(tmp_path):
     model = train(small_config(root, tmp_path / "run"))
     saved = weights(tmp_path / "run")
     assert all(torch.equal(tensor.cpu(), saved[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_end_of_a_training_is_called_so(tmp_path):
+    cfg = small_config(write_images(tmp_path / "data", 4), tmp_path / "run", train_cfg__max_epochs=1)
+    train(cfg)
+    cfg.resume = True
+    train(cfg)
+    logs = [path.read_text() for path in sorted((tmp_path / "run").glob("*/*.log"))]
+    assert ["nothing is left to do" in log for log in logs] == [False, True]
