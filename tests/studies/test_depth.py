@@ -13,7 +13,7 @@ from mirl_mm.studies.depth_results import RANDOM, collect, tables, write_results
 from tests.training import ROOT, write_class_folders
 
 STUDY = ROOT / "configs/study"
-TINY = {"mirl": {}, "mae": {"model.decoder_depth": 9}}  # what the study's differ in
+DIFFERENCES = {"mirl": {}, "mae": {"model.decoder_depth": 9}}
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def study(folder, data, **options):
     return DepthStudy(folder, str(data), **{"depths": (12, 24), "seeds": (0, 1), **options})
 
 
-@pytest.mark.parametrize("method", TINY)
-def test_24_blocks_are_the_tiny_config(method):
+@pytest.mark.parametrize("method", DIFFERENCES)
+def test_24_blocks_are_the_tiny_config_but_for_the_differences(method):
     tiny = read_config(ROOT / f"configs/pretrain/{method}_tiny24_64px.py")
-    tiny.merge_from_dict(TINY[method])
+    tiny.merge_from_dict(DIFFERENCES[method])
     assert read_config(STUDY / f"{method}_24x96.py").to_dict() == tiny.to_dict()
 
 
