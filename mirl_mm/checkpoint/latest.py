@@ -31,10 +31,11 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
 def find_latest(work_dir: str | Path) -> Latest:
     """Look for the newest whole checkpoint of a run.
 
-    ``last_checkpoint`` holds the path of the last one; if the work dir has been moved since, the file of that name
-    beside it counts. If that one is damaged or gone, the one before it counts, ``epoch_<n>.pth`` or ``iter_<n>.pth``
-    with the next lower number: higher numbers may be of a training before. Where ``last_checkpoint`` is missing, as
-    after a kill right behind the first checkpoint, or can't be read, the file that was written last counts.
+    ``last_checkpoint`` holds the path of the last one. The file of that name beside it counts first: the work dir may
+    have been moved or copied since. If that one is damaged or gone, the one before it counts, ``epoch_<n>.pth`` or
+    ``iter_<n>.pth`` with the next lower number: higher numbers may be of a training before. Where ``last_checkpoint``
+    is missing, as after a kill right behind the first checkpoint, or can't be read, the file that was written last
+    counts.
 
     Raises:
         PermissionError: If a file may not be read, which is no damage.
@@ -44,7 +45,7 @@ def find_latest(work_dir: str | Path) -> Latest:
     problems: dict[Path, str] = {}
     named = _read_pointer(pointer, problems) if pointer.is_file() else None
     last = (
-        None if named is None else next((path for path in (named, pointer.parent / named.name) if _is_file(path)), None)
+        None if named is None else next((path for path in (pointer.parent / named.name, named) if _is_file(path)), None)
     )
     if named is not None and last is None:
         problems[pointer] = f"it names {named}, which is gone"

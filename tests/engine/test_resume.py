@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,8 @@ def test_worker_processes_change_nothing(job, killer, tmp_path):
 def test_moved_work_dir_resumes(tmp_path):
     root = write_images(tmp_path / "data", 8)
     train(small_config(root, tmp_path / "first", train_cfg__max_epochs=1))
+    shutil.copytree(tmp_path / "first", tmp_path / "copied")
+    assert latest_checkpoint(tmp_path / "copied") == str(tmp_path / "copied" / "epoch_1.pth")  # not the original's
     (tmp_path / "first").rename(tmp_path / "moved")
     assert latest_checkpoint(tmp_path / "moved") == str(tmp_path / "moved" / "epoch_1.pth")
 
