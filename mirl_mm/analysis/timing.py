@@ -1,8 +1,6 @@
 """Time training steps part by part, and the matrix multiplications they are measured against."""
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -12,6 +10,8 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+from mirl_mm.engine.peak_memory import peak_bytes
 
 Clock = Callable[[], float]
 
@@ -177,21 +177,10 @@ def turn_ratios(ours: Sequence[StepTimes], other: Sequence[StepTimes]) -> list[f
 def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]], steps: int = 2) -> int:
     """Bytes that training steps take at most.
 
-    On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process up to now: run it in a
-    process of its own.
+    On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process: run it in a process of its
+    own.
     """
     return peak_bytes(lambda: [time_step(model, variant, batches) for _ in range(steps)])
-
-
-def peak_bytes(run: Callable[[], Any]) -> int:
-    """Bytes that ``run()`` takes at most: with a GPU what PyTorch has allocated there, else the whole process's."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    run()
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def tick(clock: Clock) -> float:

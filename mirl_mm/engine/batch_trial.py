@@ -5,9 +5,7 @@ python -m mirl_mm.engine.batch_trial FOLDER
 
 import contextlib
 import copy
-import gc
 import json
-import resource
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +20,7 @@ from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .launch import build_runner
+from .peak_memory import peak_bytes
 
 #: Images that are loaded; larger batches have them several times.
 IMAGES = 32
@@ -151,24 +150,6 @@ def search(sizes: Sequence[int], attempt: Callable[[int], bool | None]) -> int |
         else:
             too_large = index
     return left[best] if best >= 0 else None
-
-
-def peak_bytes(run: Callable[[], Any]) -> int:
-    """Bytes that ``run()`` takes at most: with a GPU PyTorch's there, else the whole process's."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        run()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated()
-    gc.collect()
-    status = Path("/proc/self/status")
-    if status.exists():
-        Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is in use (man 5 proc)
-    run()
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -18,9 +18,10 @@ from mmengine.device import get_device
 from mirl_mm import DeepViT
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.explicit import explicit_attention
-from mirl_mm.analysis.timing import peak_bytes, tick
+from mirl_mm.analysis.timing import tick
 from mirl_mm.cli import HelpFormatter
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
+from mirl_mm.engine.peak_memory import peak_bytes
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.models.backbones import ARCHS
