@@ -6,6 +6,7 @@ every operation that is dispatched. mmengine's ``get_model_complexity_info`` tra
 attention out and adds normalisation layers, which the paper's figures don't have.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -25,21 +26,24 @@ from .plain import KINDS, PlainFormulation
 
 #: What the unfused attention multiplies with: batched products of activations, of which layers with weights use others;
 #: and our own kernel, which does not unfuse.
-_SHORT, _SHORT_BACKWARD = torch.ops.mirl_mm.short_attention, torch.ops.mirl_mm.short_attention_backward
-_ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm, _SHORT, _SHORT_BACKWARD)
+_OURS = torch.ops.mirl_mm
+_SHORT = (_OURS.short_attention, _OURS.short_cross_attention)
+_SHORT_BACKWARD = (_OURS.short_attention_backward, _OURS.short_cross_attention_backward)
+_ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm, *_SHORT, *_SHORT_BACKWARD)
 
 
 @register_flop_formula(_SHORT)
-def _short_flops(qkv: tuple[int, ...], num_heads: int, **_: Any) -> int:
-    """Queries by keys, and weights by values: ``(B, N, 3C)`` -> 2 x 2 B N^2 C."""
-    images, tokens, width = qkv
-    return 4 * images * tokens**2 * (width // 3)
+def _short_flops(*inputs: Any, out_shape: tuple[int, ...], **_: Any) -> int:
+    """Queries by keys, and weights by values, of ``qkv`` (B, N, 3C) or of q and ``kv`` (B, N, 2C): 2 x 2 B Q N C."""
+    *_, packed, _heads = inputs
+    return 4 * math.prod(out_shape) * packed[1]
 
 
 @register_flop_formula(_SHORT_BACKWARD)
-def _short_backward_flops(qkv: tuple[int, ...], grad: Any, num_heads: int, **_: Any) -> int:
+def _short_backward_flops(*inputs: Any, **_: Any) -> int:
     """Two products for each of the forward pass's; the scores that are made again don't count."""
-    return 2 * _short_flops(qkv, num_heads)
+    *_, packed, grad, _heads = inputs
+    return 8 * math.prod(grad) * packed[1]
 
 
 class Macs(NamedTuple):

@@ -157,9 +157,15 @@ def test_another_device_is_refused():
         encoder_cost({"type": "DeepViT", "arch": {"depth": 1, "embed_dims": 8, "num_heads": 1}}, "tpu")
 
 
-def test_the_kernel_for_few_tokens_counts_as_attention_does():
-    counts = []
-    for function in (attention_short.short_attention, lambda x, heads: attend(*x.chunk(3, dim=2), heads)):
-        qkv = torch.empty(2, 50, 96, device="meta", requires_grad=True)
-        counts.append(count_macs(lambda run=function, x=qkv: run(x, 4).sum().backward()))
-    assert counts[0] == counts[1] == Macs(0, 3 * 2 * 2 * 50**2 * 32)
+def test_the_kernels_for_few_tokens_count_as_attention_does():
+    kernels = attention_short.short_attention, attention_short.short_cross_attention
+    plain = (
+        lambda x, heads: attend(*x.chunk(3, dim=2), heads),
+        lambda q, kv, heads: attend(q, *kv.chunk(2, dim=2), heads),
+    )
+    for pair, shapes in zip(zip(kernels, plain, strict=True), ([(50, 96)], [(21, 32), (50, 64)]), strict=True):
+        counts = []
+        for function in pair:
+            inputs = [torch.empty(2, *shape, device="meta", requires_grad=True) for shape in shapes]
+            counts.append(count_macs(lambda run=function, x=inputs: run(*x, 4).sum().backward()))
+        assert counts[0] == counts[1] == Macs(0, 3 * 2 * 2 * shapes[0][0] * 50 * 32)

@@ -38,14 +38,15 @@ def test_kernels_agree_with_float64():
 @pytest.mark.parametrize(
     ("width", "tokens", "heads", "message"),
     [
-        (48, 129, 2, "up to 128 tokens and 128 channels a head, got 129 and 8: use attend"),
-        (3 * 136, 5, 1, "up to 128 tokens and 128 channels a head, got 5 and 136"),
+        (48, 257, 2, "up to 256 tokens and 128 channels a head, .* got 257 and 8: use attend"),
+        (3 * 136, 5, 1, "up to 256 tokens and 128 channels a head, .* got 5 and 136"),
+        (3 * 65, 129, 1, "with more than 128 tokens 64; got 129 and 65"),
         (50, 5, 2, "the width 50 of qkv is no multiple of 3 x 2 heads"),
     ],
 )
 def test_what_the_kernels_do_not_take(width, tokens, heads, message):
     with pytest.raises(ValueError, match=message):
-        check_short(torch.empty(1, tokens, width), heads)
+        check_short(tokens, width, 3, heads)
 
 
 @pytest.fixture
@@ -68,7 +69,9 @@ def gpu(monkeypatch):
         (50, 12, 32, torch.bfloat16, ["short"]),  # S-54
         (17, 6, 32, torch.float16, ["short"]),
         (50, 12, 32, torch.float32, []),
-        (65, 12, 32, torch.bfloat16, []),
+        (197, 16, 32, torch.bfloat16, ["short"]),  # B-48's decoders
+        (257, 16, 32, torch.bfloat16, []),
+        (65, 12, 64, torch.bfloat16, []),
         (50, 2, 128, torch.bfloat16, []),
         (197, 12, 64, torch.bfloat16, []),  # fine-tuning
     ],
@@ -87,6 +90,6 @@ def test_without_triton_the_memory_efficient_kernel(gpu, monkeypatch):
 
 def test_on_the_cpu_nothing_changes():
     qkv = torch.randn(2, 50, 96)
-    assert not attention_gpu.use_short(qkv, 2)
+    assert not attention_gpu.use_short(qkv, 3, 2)
     assert torch.equal(attention.attend_packed(qkv, 2), attention.attend(*qkv.chunk(3, dim=2), 2))
     assert "mirl_mm.models.layers.attention_short_kernels" not in sys.modules  # nor is triton needed

@@ -96,7 +96,7 @@ def taken(device, monkeypatch) -> list:
     notes: list[int] = []
     monkeypatch.setattr(attention, "short_attention", lambda *args: notes.append(1) or short_attention(*args))
     if device == "cpu":
-        monkeypatch.setattr(attention, "use_short", lambda x, _: x.dtype == torch.float16 and x.shape[1] <= 64)
+        monkeypatch.setattr(attention, "use_short", lambda x, *_: x.dtype == torch.float16 and x.shape[1] <= 64)
     return notes
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +124,30 @@ def test_parts_run_beside_each_other_where_they_fit():
     assert next_part([alone, small], [], 2, 80.0) is alone
     assert next_part([small], [alone], 2, 80.0) is None
     assert next_part([large], [], 2, 10.0) is large, "on a small GPU it may fail, and say so"
+
+
+def test_who_waits_to_be_alone_is_not_passed(work_dir):
+    """One part had all of its turns, compiling in between, before another had its first."""
+    order: list[str] = []
+    shared = threading.Barrier(3)
+
+    def take(name: str) -> None:
+        record = load_report("record").Record(work_dir / "parts" / f"{name}.json", name)
+        turn = load_report("turn").Turn(work_dir / "turn.lock", record)
+        shared.wait()
+        for _ in range(3):
+            with turn.alone():
+                order.append(name)
+                time.sleep(0.2)  # in which the others ask
+            time.sleep(0.05)
+
+    parts = [threading.Thread(target=take, args=(name,)) for name in "ab"]
+    for thread in parts:
+        thread.start()
+    shared.wait()
+    for thread in parts:
+        thread.join(30)
+    assert sorted(order) == [*"aaabbb"] and order[0] != order[1] and not {"aaa", "bbb"} & {"".join(order[1:4])}
 
 
 def test_the_expected_time():

@@ -1,6 +1,6 @@
 """Plain torch layers; nothing here is registered."""
 
-from .attention import SelfAttention, attend
+from .attention import SelfAttention, attend, attend_to
 from .block import Block, LayerNorm
 from .init import init_linear
 from .map_block import MapAttention, MapBlock
@@ -17,6 +17,7 @@ __all__ = [
     "Size",
     "WeightNormLinear",
     "attend",
+    "attend_to",
     "embed_patches",
     "init_linear",
     "patch_grid",

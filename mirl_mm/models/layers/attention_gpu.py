@@ -23,18 +23,25 @@ from torch import Tensor
 #: Types whose products run on matrix units.
 HALF = (torch.bfloat16, torch.float16)
 
-#: The class of size that was measured: tokens within one tile of 64, heads of up to 64 channels.
-SHORT_TOKENS = 64
-SHORT_CHANNELS = 64
+#: Most tokens that are attended to by our kernels, by channels of a head (up to the number).
+OUR_TOKENS = {32: 256, 64: 64}
+#: The same of PyTorch's memory-efficient kernel, where ours can't run.
+EFFICIENT_TOKENS, EFFICIENT_CHANNELS = 64, 64
 
 
-def use_short(qkv: Tensor, num_heads: int) -> bool:
-    """Whether :func:`~mirl_mm.models.layers.attention_short.short_attention` is to compute ``qkv`` ``(B, N, 3C)``."""
+def use_short(packed: Tensor, parts: int, num_heads: int) -> bool:
+    """Whether the kernels of :mod:`.attention_short` are to compute attention.
+
+    Args:
+        packed: ``(B, N, parts * C)``: ``qkv``, or keys and values.
+        parts: 3 or 2.
+        num_heads: H.
+    """
+    tokens, channels = packed.shape[1], packed.shape[2] // (parts * num_heads)
     return (
-        on_gpu(qkv)
-        and _computing_type(qkv) in HALF
-        and qkv.shape[1] <= SHORT_TOKENS
-        and qkv.shape[2] // (3 * num_heads) <= SHORT_CHANNELS
+        on_gpu(packed)
+        and _computing_type(packed) in HALF
+        and any(channels <= width and tokens <= most for width, most in OUR_TOKENS.items())
         and kernels_run()
     )
 
@@ -44,8 +51,8 @@ def use_efficient(q: Tensor, k: Tensor) -> bool:
     return (
         on_gpu(q)
         and _computing_type(q) in HALF
-        and max(q.shape[2], k.shape[2]) <= SHORT_TOKENS
-        and q.shape[3] <= SHORT_CHANNELS
+        and max(q.shape[2], k.shape[2]) <= EFFICIENT_TOKENS
+        and q.shape[3] <= EFFICIENT_CHANNELS
         and q.shape[3] % 8 == 0  # its alignment
     )
 

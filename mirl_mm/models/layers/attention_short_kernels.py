@@ -1,12 +1,16 @@
-"""Triton kernels of self-attention between few tokens. Imports triton: imported where a kernel is launched, not before.
+"""Triton kernels of attention between few tokens. Imports triton: imported where a kernel is launched, not before.
 
-A program has one head of one image: all of its scores fit on the chip, so they are never written to memory, and the
-backward pass computes them again from q and k. Both read the packed output of ``qkv`` and write packed results: nothing
-is split, joined or transposed in memory. Products are of the inputs' type (float32: exact, no TF32) with float32 sums;
-softmax and its gradient are float32.
+A program has one head of one image. Its keys and values stay on the chip, its queries come in blocks, and a block's
+scores all fit on the chip as well: they are never written to memory, and the backward pass computes them again from q
+and k. What is read and written may be part of a packed projection: nothing is split, joined or transposed in memory.
+Products are of the inputs' type (float32: exact, no TF32) with float32 sums; softmax and its gradient are float32.
 
-Shapes: B images, N tokens, C channels, H heads, D = C / H; BLOCK_N and BLOCK_D: N and D up to powers of two.
+Shapes: B images, Q queries, N keys, C channels, H heads, D = C / H; BLOCKS blocks of BLOCK_Q queries; BLOCK_N and
+BLOCK_D: N and D up to powers of two.
 """
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -18,16 +22,27 @@ _SMALLEST = 16
 
 
 @triton.jit
-def _offsets(N, C, D, stride, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
-    """Offsets of a head's (N, D) in rows of ``stride`` channels, and which are there."""
-    rows, channels = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_D)
-    there = (rows[:, None] < N) & (channels[None, :] < D)
-    return rows[:, None] * stride + channels[None, :], there
+def _tile(first, count, D, row, SIZE: tl.constexpr, BLOCK_D: tl.constexpr):
+    """Offsets of (SIZE, D) from row ``first`` of a head, in rows that are ``row`` apart, and which are there."""
+    rows, channels = first + tl.arange(0, SIZE), tl.arange(0, BLOCK_D)
+    return rows[:, None] * row + channels[None, :], (rows[:, None] < count) & (channels[None, :] < D)
+
+
+@triton.jit
+def _read(source, first, count, D, row, SIZE: tl.constexpr, BLOCK_D: tl.constexpr):
+    offsets, there = _tile(first, count, D, row, SIZE, BLOCK_D)
+    return tl.load(source + offsets, mask=there, other=0.0)
+
+
+@triton.jit
+def _write(target, x, first, count, D, row, SIZE: tl.constexpr, BLOCK_D: tl.constexpr):
+    offsets, there = _tile(first, count, D, row, SIZE, BLOCK_D)
+    tl.store(target + offsets, x.to(target.dtype.element_ty), mask=there)
 
 
 @triton.jit
 def _weights(q, k, N, scale, BLOCK_N: tl.constexpr):
-    """Softmax of the scores, float32 (BLOCK_N, BLOCK_N); columns that are no tokens are 0."""
+    """Softmax of the scores, float32 (BLOCK_Q, BLOCK_N); columns that are no keys are 0."""
     scores = tl.dot(q, tl.trans(k), input_precision="ieee") * scale
     scores = tl.where(tl.arange(0, BLOCK_N)[None, :] < N, scores, float("-inf"))
     scores = tl.exp(scores - tl.max(scores, 1)[:, None])
@@ -35,70 +50,154 @@ def _weights(q, k, N, scale, BLOCK_N: tl.constexpr):
 
 
 @triton.jit
-def _forward(qkv, out, N, C, D, H, scale, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
-    image, head = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H
-    offsets, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
-    source = qkv + image * N * 3 * C + head * D + offsets
-    q = tl.load(source, mask=there, other=0.0)
-    k = tl.load(source + C, mask=there, other=0.0)
-    v = tl.load(source + 2 * C, mask=there, other=0.0)
-    weights = _weights(q, k, N, scale, BLOCK_N)
-    result = tl.dot(weights.to(v.dtype), v, input_precision="ieee")
-    offsets, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
-    tl.store(out + image * N * C + head * D + offsets, result.to(out.dtype.element_ty), mask=there)
+def _forward(
+    q, k, v, out, Q, N, D, H, q_image, q_row, k_image, k_row, out_row, scale,
+    BLOCKS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
+):  # fmt: skip
+    image, channel = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H * D
+    keys = _read(k + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    values = _read(v + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    for block in tl.range(BLOCKS):
+        queries = _read(q + image * q_image + channel, block * BLOCK_Q, Q, D, q_row, BLOCK_Q, BLOCK_D)
+        weights = _weights(queries, keys, N, scale, BLOCK_N)
+        result = tl.dot(weights.to(values.dtype), values, input_precision="ieee")
+        _write(out + image * Q * out_row + channel, result, block * BLOCK_Q, Q, D, out_row, BLOCK_Q, BLOCK_D)
 
 
 @triton.jit
-def _backward(qkv, grad, grad_qkv, N, C, D, H, scale, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
-    image, head = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H
-    offsets, there = _offsets(N, C, D, C, BLOCK_N, BLOCK_D)
-    do = tl.load(grad + image * N * C + head * D + offsets, mask=there, other=0.0)
-    offsets, there = _offsets(N, C, D, 3 * C, BLOCK_N, BLOCK_D)
-    start = image * N * 3 * C + head * D
-    q = tl.load(qkv + start + offsets, mask=there, other=0.0)
-    k = tl.load(qkv + start + C + offsets, mask=there, other=0.0)
-    v = tl.load(qkv + start + 2 * C + offsets, mask=there, other=0.0)
-    weights = _weights(q, k, N, scale, BLOCK_N)
-    kind = grad_qkv.dtype.element_ty
-    target = grad_qkv + start + offsets
-    dv = tl.dot(tl.trans(weights.to(do.dtype)), do, input_precision="ieee")
-    tl.store(target + 2 * C, dv.to(kind), mask=there)
-    dweights = tl.dot(do, tl.trans(v), input_precision="ieee")
-    dscores = weights * (dweights - tl.sum(weights * dweights, 1)[:, None]) * scale
-    dscores = dscores.to(q.dtype)
-    tl.store(target, tl.dot(dscores, k, input_precision="ieee").to(kind), mask=there)
-    tl.store(target + C, tl.dot(tl.trans(dscores), q, input_precision="ieee").to(kind), mask=there)
+def _backward(
+    q, k, v, grad, grad_q, grad_k, grad_v, Q, N, D, H, q_image, q_row, k_image, k_row, grad_row, grad_q_row, grad_k_row,
+    scale, BLOCKS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
+):  # fmt: skip
+    image, channel = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H * D
+    keys = _read(k + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    values = _read(v + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    of_keys = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    of_values = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    for block in tl.range(BLOCKS):
+        first = block * BLOCK_Q
+        queries = _read(q + image * q_image + channel, first, Q, D, q_row, BLOCK_Q, BLOCK_D)
+        of_out = _read(grad + image * Q * grad_row + channel, first, Q, D, grad_row, BLOCK_Q, BLOCK_D)
+        weights = _weights(queries, keys, N, scale, BLOCK_N)
+        of_values += tl.dot(tl.trans(weights.to(of_out.dtype)), of_out, input_precision="ieee")
+        of_weights = tl.dot(of_out, tl.trans(values), input_precision="ieee")
+        of_scores = weights * (of_weights - tl.sum(weights * of_weights, 1)[:, None]) * scale
+        of_scores = of_scores.to(queries.dtype)
+        of_queries = tl.dot(of_scores, keys, input_precision="ieee")
+        _write(grad_q + image * Q * grad_q_row + channel, of_queries, first, Q, D, grad_q_row, BLOCK_Q, BLOCK_D)
+        of_keys += tl.dot(tl.trans(of_scores), queries, input_precision="ieee")
+    _write(grad_k + image * N * grad_k_row + channel, of_keys, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
+    _write(grad_v + image * N * grad_k_row + channel, of_values, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
 
 
-def forward(qkv: Tensor, num_heads: int) -> Tensor:
-    """Contiguous ``(B, N, 3C)`` -> ``(B, N, C)``."""
-    out = qkv.new_empty(*qkv.shape[:2], qkv.shape[2] // 3)
-    _launch(_forward, (qkv, out), out.shape, num_heads)
+@triton.jit
+def _backward_by_keys(
+    q, k, v, grad, grad_q, grad_k, grad_v, Q, N, D, H, q_image, q_row, k_image, k_row, grad_row, grad_q_row, grad_k_row,
+    scale, BLOCKS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
+):  # fmt: skip
+    """:func:`_backward` with scores as (BLOCK_N, BLOCK_Q): one transposition less, and fewer registers."""
+    image, channel = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H * D
+    keys = _read(k + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    values = _read(v + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
+    of_keys = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    of_values = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    for block in tl.range(BLOCKS):
+        first = block * BLOCK_Q
+        queries = _read(q + image * q_image + channel, first, Q, D, q_row, BLOCK_Q, BLOCK_D)
+        of_out = _read(grad + image * Q * grad_row + channel, first, Q, D, grad_row, BLOCK_Q, BLOCK_D)
+        scores = tl.dot(keys, tl.trans(queries), input_precision="ieee") * scale
+        scores = tl.where(tl.arange(0, BLOCK_N)[:, None] < N, scores, float("-inf"))
+        scores = tl.exp(scores - tl.max(scores, 0)[None, :])
+        weights = scores / tl.sum(scores, 0)[None, :]
+        of_values += tl.dot(weights.to(of_out.dtype), of_out, input_precision="ieee")
+        of_weights = tl.dot(values, tl.trans(of_out), input_precision="ieee")
+        of_scores = weights * (of_weights - tl.sum(weights * of_weights, 0)[None, :]) * scale
+        of_scores = of_scores.to(queries.dtype)
+        of_keys += tl.dot(of_scores, queries, input_precision="ieee")
+        of_queries = tl.dot(tl.trans(of_scores), keys, input_precision="ieee")
+        _write(grad_q + image * Q * grad_q_row + channel, of_queries, first, Q, D, grad_q_row, BLOCK_Q, BLOCK_D)
+    _write(grad_k + image * N * grad_k_row + channel, of_keys, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
+    _write(grad_v + image * N * grad_k_row + channel, of_values, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
+
+
+class Tiling(NamedTuple):
+    """How a kernel cuts its work.
+
+    Attributes:
+        kernel: Which.
+        queries: Of a block, at most.
+        warps: Of a program.
+        stages: Blocks that are read ahead.
+    """
+
+    kernel: Any
+    queries: int
+    warps: int
+    stages: int = 1
+
+
+def forward_tiling(keys: int, width: int) -> Tiling:
+    """For keys and channels of a head, up to powers of two."""
+    return Tiling(_forward, 64 if keys <= 128 else 4096 // width // 2, 4 if keys <= 64 else 8)
+
+
+def backward_tiling(keys: int, width: int) -> Tiling:
+    """For keys and channels of a head, up to powers of two."""
+    if keys <= 64:
+        return Tiling(_backward, 64, 4)
+    return Tiling(_backward_by_keys, 64 if keys * width <= 256 * 32 else 32, 8)
+
+
+def forward(q: Tensor, k: Tensor, v: Tensor, num_heads: int, tiling: Tiling | None = None) -> Tensor:
+    """``(B, Q, C)``, ``(B, N, C)`` twice -> ``(B, Q, C)``.
+
+    Channels lie side by side in memory, and keys and values have the same strides.
+    """
+    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)  # without gaps, whatever the strides of q
+    tiling = tiling or forward_tiling(*_sizes(k, num_heads))
+    _launch(tiling, (q, k, v, out), (*q.stride()[:2], *k.stride()[:2], q.shape[2]), num_heads)
     return out
 
 
-def backward(qkv: Tensor, grad: Tensor, num_heads: int) -> Tensor:
-    """Contiguous ``(B, N, 3C)`` and ``(B, N, C)`` -> ``(B, N, 3C)``, the gradient of the first."""
-    grad_qkv = torch.empty_like(qkv)
-    _launch(_backward, (qkv, grad, grad_qkv), grad.shape, num_heads)
-    return grad_qkv
+def backward(
+    q: Tensor, k: Tensor, v: Tensor, grad: Tensor, grads: Sequence[Tensor], heads: int, tiling: Tiling | None = None
+) -> None:
+    """Fill ``grads``, the gradients of q, k and v, from that of the output, ``(B, Q, C)`` without gaps.
+
+    In memory an image's gradients follow those of the image before at once; else all is as for :func:`forward`.
+    """
+    strides = (*q.stride()[:2], *k.stride()[:2], q.shape[2], grads[0].stride(1), grads[1].stride(1))
+    _launch(tiling or backward_tiling(*_sizes(k, heads)), (q, k, v, grad, *grads), strides, heads)
 
 
-def _launch(kernel, tensors: tuple[Tensor, ...], shape: torch.Size, num_heads: int) -> None:
-    images, tokens, channels = shape
-    dim = channels // num_heads
-    block = max(_SMALLEST, triton.next_power_of_2(tokens))
-    if images == 0:
+def _launch(tiling: Tiling, tensors: tuple[Tensor, ...], strides: tuple[int, ...], num_heads: int) -> None:
+    (images, queries, channels), tokens = tensors[0].shape, tensors[1].shape[1]
+    if images == 0 or queries == 0:
         return
+    keys, width = _sizes(tensors[1], num_heads)
+    block = min(_up(queries), tiling.queries)
     with torch.cuda.device_of(tensors[0]):
-        kernel[(images * num_heads,)](
+        tiling.kernel[(images * num_heads,)](
             *tensors,
+            queries,
             tokens,
-            channels,
-            dim,
+            channels // num_heads,
             num_heads,
-            dim**-0.5,
-            BLOCK_N=block,
-            BLOCK_D=max(_SMALLEST, triton.next_power_of_2(dim)),
-            num_warps=4 if block <= 64 else 8,
+            *strides,
+            (channels // num_heads) ** -0.5,
+            BLOCKS=triton.cdiv(queries, block),
+            BLOCK_Q=block,
+            BLOCK_N=keys,
+            BLOCK_D=width,
+            num_warps=tiling.warps,
+            num_stages=tiling.stages,
         )
+
+
+def _sizes(keys: Tensor, num_heads: int) -> tuple[int, int]:
+    """Keys and channels of a head, up to powers of two."""
+    return _up(keys.shape[1]), _up(keys.shape[2] // num_heads)
+
+
+def _up(size: int) -> int:
+    return max(_SMALLEST, triton.next_power_of_2(size))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import LayerNorm, Size, WeightNormLinear, attend, init_linear, sincos_position
+from ..layers import LayerNorm, Size, WeightNormLinear, attend_to, init_linear, sincos_position
 from ..layers.attention import attend_packed
 from ..layers.rows import take_rows
 from .decoder_block import CrossBlock, SelfBlock, attend_from_last, key_value
@@ -116,7 +116,7 @@ class MaskedDecoder(nn.Module):
         masked = take_rows(table, ids_mask)
         masked_qkv = take_rows(attn.qkv(block.norm1(table)), ids_mask)
         if masked_only:
-            k, v = torch.cat([key_value(attn, block.norm1(visible)), masked_qkv[..., dim:]], dim=1).chunk(2, dim=2)
-            return masked + attn.proj(attend(masked_qkv[..., :dim], k, v, attn.num_heads))
+            kv = torch.cat([key_value(attn, block.norm1(visible)), masked_qkv[..., dim:]], dim=1)
+            return masked + attn.proj(attend_to(masked_qkv[..., :dim], kv, attn.num_heads))
         qkv = torch.cat([attn.qkv(block.norm1(visible)), masked_qkv], dim=1)
         return torch.cat([visible, masked], dim=1) + attn.proj(attend_packed(qkv, attn.num_heads))

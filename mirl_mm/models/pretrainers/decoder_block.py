@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from ..layers import Block, LayerNorm, SelfAttention, attend
+from ..layers import Block, LayerNorm, SelfAttention, attend_to
 from ..layers.attention import check_heads
 
 
@@ -70,8 +70,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """``x`` (B, Q, C) attends to ``memory`` (B, M, C); returns (B, Q, C)."""
-        k, v = self.kv(memory).chunk(2, dim=2)
-        return self.proj(attend(self.q(x), k, v, self.num_heads))
+        return self.proj(attend_to(self.q(x), self.kv(memory), self.num_heads))
 
 
 def attend_from_last(attn: SelfAttention, x: Tensor, num_queries: int) -> Tensor:
@@ -81,8 +80,7 @@ def attend_from_last(attn: SelfAttention, x: Tensor, num_queries: int) -> Tensor
     """
     dim = x.shape[2]
     q = F.linear(x[:, -num_queries:], attn.qkv.weight[:dim], attn.qkv.bias[:dim])
-    k, v = key_value(attn, x).chunk(2, dim=2)
-    return attn.proj(attend(q, k, v, attn.num_heads))
+    return attn.proj(attend_to(q, key_value(attn, x), attn.num_heads))
 
 
 def key_value(attn: SelfAttention, x: Tensor) -> Tensor:

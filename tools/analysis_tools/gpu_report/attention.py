@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mirl_mm.analysis.device_work import kernels
-from mirl_mm.models.layers.attention import attend_packed, fused_attention
-from mirl_mm.models.layers.attention_short import MAX_CHANNELS, MAX_TOKENS, short_attention
+from mirl_mm.models.layers.attention import attend_packed, attend_to
+from mirl_mm.models.layers.attention_short import fits, short_attention, short_cross_attention
 
 from .bench import Bench
 
@@ -50,6 +50,9 @@ SIZES = (
     Size("S-54's decoders, masked to all", 512, 147, 197, 12, 32),
     Size("S-54's decoders, masked to three segments", 512, 147, 150, 12, 32),
     Size("B-48's decoders, all tokens", 256, 197, None, 16, 32),
+    Size("B-48's decoders, masked to all", 256, 147, 197, 16, 32),
+    Size("B-48's decoders, masked to a segment", 256, 147, 50, 16, 32),
+    Size("B-48's decoders, all to five segments", 256, 197, 250, 16, 32),
     Size("half of the patches visible", 256, 99, None, 12, 64),
     Size("fine-tuning of B-48", 64, 197, None, 12, 64),
     Size("ADE20K, 512 × 512", 2, 1024, None, 12, 64),
@@ -74,12 +77,7 @@ def run(bench: Bench) -> None:
         inputs, weight = make_inputs(size, bench.device)
         expected = step(textbook, size, [x.float() for x in inputs], weight.float())
         ways: dict[str, Attention] = {"ours": ours}
-        if (
-            bench.device.type == "cuda"
-            and size.keys is None
-            and size.queries <= MAX_TOKENS
-            and size.channels <= MAX_CHANNELS
-        ):
+        if bench.device.type == "cuda" and fits(size.keys or size.queries, size.channels):
             ways["short"] = short
         ways |= {name: partial(by_backend, backend) for name, backend in BACKENDS.items()}
         for name, attention in ways.items():
@@ -109,12 +107,10 @@ def takes(attention: Attention, size: Size, inputs: list[Tensor]) -> bool:
 
 
 def make_inputs(size: Size, device: torch.device) -> tuple[list[Tensor], Tensor]:
-    """``[qkv (B, N, 3HD)]`` or ``[q (B, Q, HD), k (B, N, HD), v (B, N, HD)]``, and the output's gradient."""
+    """``[qkv (B, N, 3HD)]`` or ``[q (B, Q, HD), kv (B, N, 2HD)]``, and the output's gradient."""
     generator = torch.Generator(device).manual_seed(0)
     width = size.heads * size.channels
-    shapes = (
-        [(size.queries, 3 * width)] if size.keys is None else [(n, width) for n in (size.queries, *[size.keys] * 2)]
-    )
+    shapes = [(size.queries, 3 * width)] if size.keys is None else [(size.queries, width), (size.keys, 2 * width)]
     made = [
         torch.randn(size.images, *shape, device=device, generator=generator).bfloat16()
         for shape in [*shapes, (size.queries, width)]
@@ -149,20 +145,18 @@ def measure(
 
 def heads_of(inputs: list[Tensor], size: Size) -> list[Tensor]:
     """q, k and v as ``(B, H, N, D)``."""
-    parts = inputs[0].chunk(3, dim=2) if size.keys is None else inputs
+    parts = inputs[0].chunk(3, dim=2) if size.keys is None else (inputs[0], *inputs[1].chunk(2, dim=2))
     return [x.unflatten(2, (size.heads, -1)).transpose(1, 2) for x in parts]
 
 
 def ours(inputs: list[Tensor], size: Size) -> Tensor:
     """As the layers compute it."""
-    if size.keys is None:
-        return attend_packed(inputs[0], size.heads)
-    return fused_attention(*heads_of(inputs, size)).transpose(1, 2).flatten(2)
+    return (attend_packed if size.keys is None else attend_to)(*inputs, size.heads)
 
 
 def short(inputs: list[Tensor], size: Size) -> Tensor:
     """Our kernel, also where the layers would not take it."""
-    return short_attention(inputs[0], size.heads)
+    return (short_attention if size.keys is None else short_cross_attention)(*inputs, size.heads)
 
 
 def by_backend(backend: SDPBackend, inputs: list[Tensor], size: Size) -> Tensor:

@@ -1,6 +1,5 @@
 """A minute of tools/train.py: images from the disk through the real loader, and where the time goes."""
 
-import os
 import statistics
 import subprocess
 import sys
@@ -48,7 +47,7 @@ def run(bench: Bench) -> None:
 
 def log_for(command: list[str], work_dir: Path, seconds: float) -> dict[str, list[float]]:
     """What a training logs in as many seconds from its first line on."""
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(command, cwd=ROOT)
     first = 0.0
     scalars: dict[str, list[float]] = {"time": [], "img_per_s": [], "data_time": []}
     while process.poll() is None and not (first and time.time() - first > seconds):

@@ -12,16 +12,17 @@ from .record import Record
 class Turn:
     """A lock that all parts' processes have in common.
 
-    A part holds it together with others, and alone within :meth:`alone`. The system takes it from a process that ends,
-    in whatever way.
+    A part holds it together with others, and alone within :meth:`alone`. Who asks first gets it first: at a gate, so
+    that a part that waits to be alone is not passed by others that share. The system takes it from a process that
+    ends, in whatever way.
 
     Args:
-        path: The lock's file.
+        path: The lock's file; the gate's is beside it.
         record: Takes down the time spent waiting, which is no part's own.
     """
 
     def __init__(self, path: Path, record: Record) -> None:
-        self._file, self._record = path.open("a"), record
+        self._file, self._gate, self._record = path.open("a"), path.with_suffix(".gate").open("a"), record
         self._take(fcntl.LOCK_SH)
 
     @contextmanager
@@ -36,11 +37,11 @@ class Turn:
     def _take(self, kind: int) -> None:
         content = self._record.content
         started = content["waiting_since"] = time.time()
-        try:
-            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._record.write()
-            fcntl.flock(self._file, kind)
+        self._record.write()
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        fcntl.flock(self._file, kind)
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
         content["waited"] += time.time() - started
         content["waiting_since"] = None
         self._record.write()
