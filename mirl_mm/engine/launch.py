@@ -3,10 +3,12 @@
 import gc
 import os
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine import registry as root
 from mmengine.config import Config
 from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
@@ -14,7 +16,7 @@ from mmengine.logging import print_log
 from mirl_mm.checkpoint.files import file_kind
 from mirl_mm.config import LOADERS, read_config
 from mirl_mm.datasets import preflight
-from mirl_mm.registry import RUNNERS
+from mirl_mm.registry import RUNNERS, SCOPE, import_parts
 
 from .activation_checkpointing import check_activation_checkpointing, checkpoint_runner
 from .backbone_facts import fit_to_backbone
@@ -238,7 +240,16 @@ def fit_machine(cfg: Config) -> None:
             if not loader.get("num_workers"):
                 loader.persistent_workers = False
     preprocessor = (cfg.get("model") or {}).get("data_preprocessor")
-    if has_gpu and preprocessor:
+    if has_gpu and preprocessor and "non_blocking" in signature(_class_of(preprocessor, cfg)).parameters:
         preprocessor.setdefault("non_blocking", True)  # from pinned memory, while the GPU still computes
     if has_gpu and (cfg.get("randomness") or {}).get("deterministic"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which torch refuses its products
+
+
+def _class_of(settings: Mapping[str, Any], cfg: Config) -> Any:
+    """The model part that settings name, in the config's scope."""
+    kind, scope = settings["type"], cfg.get("default_scope") or SCOPE
+    if not isinstance(kind, str):
+        return kind
+    import_parts(scope)
+    return root.MODELS.get(kind if "." in kind else f"{scope}.{kind}")

@@ -66,7 +66,7 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     Args:
         model: On its device, without DDP around it.
         backend: Of ``torch.compile``.
-        cuda_graphs: Run the parts as CUDA graphs. Not by default, as no GPU has tried them yet.
+        cuda_graphs: Run the parts as CUDA graphs. Not by default: what they gain has not been measured.
 
     Raises:
         ValueError: If the model has no plain backbone, or if ``cuda_graphs=True`` is asked for where there are none.

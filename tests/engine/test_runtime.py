@@ -13,6 +13,7 @@ from mirl_mm.engine.launch import build_runner, load_config
 from mirl_mm.engine.runtime import SharedDropPath, check_compile, compile_training, keep_gradients, segment_bounds
 from mirl_mm.models.backbones.presets import ARCHS
 from mirl_mm.registry import MODELS
+from mirl_mm.structures import DataSample
 from tests.conftest import forget_runs
 from tests.training import ROOT, small_config, write_class_folders, write_images
 
@@ -74,7 +75,7 @@ def loss_of(model, amp: bool = False, seed: int = 1) -> torch.Tensor:
     images = torch.randn(2, 3, *model.backbone.img_size, generator=generator).to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
         if isinstance(model, ImageClassifier):
-            return torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 2], device=device))
+            return model(images, [DataSample(gt_label=label) for label in (0, 2)], mode="loss")["loss"]
         noise = torch.rand(2, model.num_patches, generator=generator).to(device)
         return model(images, mode="loss", noise=noise)["loss"]
 

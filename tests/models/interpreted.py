@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mirl_mm.models.layers.attention_short import short_attention
+from mirl_mm.models.layers.attention_short import short_attention, short_cross_attention
 
 
 def textbook(qkv: Tensor, num_heads: int) -> Tensor:
@@ -68,6 +68,28 @@ def measure(
     }
 
 
+def measure_cross(
+    images: int, queries: int, keys: int, heads: int, channels: int, dtype: torch.dtype, device: str = "cpu"
+) -> float:
+    """The largest error of output and gradients; queries are part of a packed projection, in memory."""
+    generator = torch.Generator().manual_seed(queries * 1000 + keys)
+    width = heads * channels
+    sizes = (queries, 3 * width), (keys, 2 * width), (queries, width)
+    qkv, kv, weight = (torch.randn(images, *size, generator=generator).to(device, dtype) for size in sizes)
+    found, expected = [], []
+    for kind, results in ((dtype, found), (torch.float64, expected)):
+        q, packed = qkv.to(kind)[..., :width].detach().requires_grad_(), kv.to(kind).detach().requires_grad_()
+        if results is found:
+            out = short_cross_attention(q, packed, heads)
+        else:
+            parts = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, *packed.chunk(2, dim=2)))
+            out = F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+        out.backward(weight.to(kind))
+        results += [out.detach(), q.grad, packed.grad]
+    assert all(x.dtype == dtype and x.shape == y.shape for x, y in zip(found, expected, strict=True))
+    return max(error(x, y) for x, y in zip(found, expected, strict=True))
+
+
 def seen_through(device: str = "cpu") -> dict[str, bool]:
     """Whether compilers and checkpointing see one operator, and change no number."""
     qkv = torch.randn(2, 5, 48, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
@@ -76,6 +98,8 @@ def seen_through(device: str = "cpu") -> dict[str, bool]:
     compiled = torch.compile(short_attention, backend="aot_eager", fullgraph=True)
     recomputed = partial(checkpoint, short_attention, use_reentrant=False)
     torch.library.opcheck(torch.ops.mirl_mm.short_attention.default, (qkv, 2))
+    kv = torch.randn(2, 7, 32, device=device).requires_grad_()
+    torch.library.opcheck(torch.ops.mirl_mm.short_cross_attention.default, (qkv[..., :16], kv, 2))
     return {
         name: all(torch.equal(a, b) for a, b in zip(plain, run(function, qkv, 2, weight), strict=True))
         for name, function in (("compiled", compiled), ("recomputed", recomputed))
@@ -83,9 +107,10 @@ def seen_through(device: str = "cpu") -> dict[str, bool]:
 
 
 def main() -> None:
-    cases = json.loads(sys.argv[1])
+    cases, crosses = json.loads(sys.argv[1])
     errors = [measure(*case[:4], getattr(torch, case[4]), case[5]) for case in cases]
-    print(json.dumps({"errors": errors, "seen_through": seen_through()}))
+    cross = [measure_cross(*case[:5], getattr(torch, case[5])) for case in crosses]
+    print(json.dumps({"errors": errors, "cross": cross, "seen_through": seen_through()}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from mirl_mm import MIRL
 from mirl_mm.models.layers import attention
 from mirl_mm.models.layers.attention import SelfAttention
 from mirl_mm.models.layers.attention_short import short_attention
-from tests.models.interpreted import measure, run, seen_through
+from tests.models.interpreted import measure, measure_cross, run, seen_through
 
 pytestmark = [
     pytest.mark.gpu,
@@ -47,6 +47,14 @@ def test_agrees_with_float64(shape, dtype, device):
     *sizes, layout = shape
     found = measure(*sizes, getattr(torch, dtype), layout, device)
     assert max(found["ours"]) < TOLERANCES[dtype], found
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("sizes", [(3, 147, 50, 16, 32), (2, 197, 128, 2, 64), (2, 3, 17, 2, 16)], ids=str)
+def test_any_number_of_queries(sizes, dtype, device):
+    if (device, dtype) == ("cpu", "bfloat16"):
+        pytest.skip("the interpreter can't multiply bfloat16")
+    assert measure_cross(*sizes, getattr(torch, dtype), device) < TOLERANCES[dtype]
 
 
 def test_compiled_and_recomputed(device):

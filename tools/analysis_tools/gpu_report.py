@@ -116,9 +116,10 @@ def claim(work_dir: Path, rehearse: bool) -> None:
         ValueError: If it has results of another machine or version, or of a rehearsal or of none.
     """
     from gpu_report.environment import facts
+    from gpu_report.report import MADE_BY
 
     (work_dir / "parts").mkdir(parents=True, exist_ok=True)
-    file, now = work_dir / "made_by.json", {"rehearsal": rehearse, **facts()}
+    file, now = work_dir / MADE_BY, {"rehearsal": rehearse, **facts()}
     before = json.loads(file.read_text()) if file.is_file() else now
     other = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if other:
@@ -146,14 +147,16 @@ def gpu_memory(rehearse: bool) -> float:
 
 def show_plan(parts: list[Part], jobs: int, memory: float) -> None:
     """Print the parts with their estimates."""
-    print("Expected on an H100 with 16 cores, by estimate: no GPU has run it yet. Seconds.")
+    print("Expected on an H100 or H200 with 16 cores; of parts from mae-l on mostly by estimate. Seconds.")
     print(f"{'part':14s}{'starts, compiles':>18s}{'measures':>10s}{'limit':>8s}{'GPU GB':>8s}  ")
     for part in parts:
         missing = f"; left out, not installed: {', '.join(part.missing)}" if part.missing else ""
         figures = f"{part.beside:18.0f}{part.alone:10.0f}{part.limit:8.0f}{part.gigabytes:8.0f}"
         print(f"{part.name:14s}{figures}  {part.title}{missing}")
     possible = [part for part in parts if not part.missing]
-    print(f"{expected_seconds(possible, jobs, memory):.0f} s in all, {jobs} at a time where the GPU's memory allows")
+    seconds = expected_seconds(possible, jobs, memory)
+    print(f"{seconds:.0f} s in all, {jobs} at a time where the GPU's memory allows; without --minutes it ends after")
+    print(f"{60 * MINUTES:.0f} s, with the first of them")
 
 
 def insert(work_dir: Path, page: Path) -> None:

@@ -1,17 +1,23 @@
 """Which kernel computes attention on a GPU, by size.
 
-Microseconds, forward / backward, from the packed output of ``qkv``; one H100, bfloat16, torch 2.11.0, 2026-11-26
+Microseconds, forward and backward together, from packed projections; one H200, bfloat16, torch 2.11.0, 2026-11-27
 (docs/speed.md):
 
-=====================================  =============  ==============  ================  ===========
-images x tokens x heads x channels     cuDNN          FlashAttention  memory-efficient  short
-=====================================  =============  ==============  ================  ===========
-256 x 50 x 12 x 64 (B-48)              61 / 227       85 / 386        48 / 146          39 / 75
-512 x 50 x 12 x 32 (S-54)              109 / 304      125 / 462       77 / 208          39 / 94
-1024 x 17 x 6 x 32 (64-pixel images)   108 / 203      118 / 397       70 / 154          20 / 30
-=====================================  =============  ==============  ================  ===========
+==========================================  =====  ==============  ================  ====
+images x queries x keys x heads x channels  cuDNN  FlashAttention  memory-efficient  ours
+==========================================  =====  ==============  ================  ====
+256 x 50 x 50 x 12 x 64 (B-48)              210    376             136               69
+512 x 50 x 50 x 12 x 32 (S-54)              343    500             239               83
+256 x 147 x 50 x 16 x 32 (decoders)         462    604             406               160
+256 x 147 x 100 x 16 x 32 (decoders)        471    618             721               419
+256 x 147 x 150 x 16 x 32 (decoders)        764    995             1296              773
+256 x 197 x 197 x 16 x 32 (decoders)        897    1027            2195              1005
+512 x 147 x 197 x 12 x 32 (decoders)        1151   1530            2566              1180
+64 x 197 x 197 x 12 x 64 (fine-tuning)      203    284             477               291
+==========================================  =====  ==============  ================  ====
 
-PyTorch's own choice on that GPU is cuDNN. What was not measured is left to it.
+PyTorch's own choice on that GPU is cuDNN. Ours were tried there with more keys than the kernels take now, cut in
+several ways, of which each line has the fastest: beyond 64 keys they gain a ninth at best, for twice the code.
 """
 
 from functools import cache
@@ -23,10 +29,9 @@ from torch import Tensor
 #: Types whose products run on matrix units.
 HALF = (torch.bfloat16, torch.float16)
 
-#: Most tokens that are attended to by our kernels, by channels of a head (up to the number).
-OUR_TOKENS = {32: 256, 64: 64}
-#: The same of PyTorch's memory-efficient kernel, where ours can't run.
-EFFICIENT_TOKENS, EFFICIENT_CHANNELS = 64, 64
+#: Most keys, and channels of a head, for which our kernels are taken, and without Triton the memory-efficient one.
+SHORT_TOKENS = 64
+SHORT_CHANNELS = 64
 
 
 def use_short(packed: Tensor, parts: int, num_heads: int) -> bool:
@@ -41,7 +46,8 @@ def use_short(packed: Tensor, parts: int, num_heads: int) -> bool:
     return (
         on_gpu(packed)
         and _computing_type(packed) in HALF
-        and any(channels <= width and tokens <= most for width, most in OUR_TOKENS.items())
+        and tokens <= SHORT_TOKENS
+        and channels <= SHORT_CHANNELS
         and kernels_run()
     )
 
@@ -51,8 +57,8 @@ def use_efficient(q: Tensor, k: Tensor) -> bool:
     return (
         on_gpu(q)
         and _computing_type(q) in HALF
-        and max(q.shape[2], k.shape[2]) <= EFFICIENT_TOKENS
-        and q.shape[3] <= EFFICIENT_CHANNELS
+        and k.shape[2] <= SHORT_TOKENS
+        and q.shape[3] <= SHORT_CHANNELS
         and q.shape[3] % 8 == 0  # its alignment
     )
 

@@ -10,19 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: What the kernels take: scores of more tokens, or wider heads, don't fit on the chip.
-MAX_TOKENS = 256
+#: What the kernels take: scores of more keys don't fit on the chip.
+MAX_TOKENS = 128
 MAX_CHANNELS = 128
-#: Keys times channels of a head, both up to powers of two.
-MAX_KEYS = 256 * 64
 
 
 def short_attention(qkv: Tensor, num_heads: int) -> Tensor:
     """Scaled dot-product self-attention, in the type that autocast says.
 
     Args:
-        qkv: ``(B, N, 3C)`` on a GPU, at most 256 tokens: queries, keys and values, the heads of each side by side.
-        num_heads: H; scores are scaled by 1 / sqrt(C / H). C / H is at most 128, with more than 128 tokens 64.
+        qkv: ``(B, N, 3C)`` on a GPU, at most 128 tokens: queries, keys and values, the heads of each side by side.
+        num_heads: H; scores are scaled by 1 / sqrt(C / H). C / H is at most 128.
 
     Returns:
         ``(B, N, C)``, heads joined.
@@ -39,7 +37,7 @@ def short_cross_attention(q: Tensor, kv: Tensor, num_heads: int) -> Tensor:
 
     Args:
         q: ``(B, Q, C)`` on a GPU.
-        kv: ``(B, N, 2C)``, at most 256 tokens: keys and values.
+        kv: ``(B, N, 2C)``, at most 128 tokens: keys and values.
         num_heads: As for :func:`short_attention`.
 
     Returns:
@@ -54,8 +52,7 @@ def short_cross_attention(q: Tensor, kv: Tensor, num_heads: int) -> Tensor:
 
 def fits(tokens: int, channels: int) -> bool:
     """Whether the kernels take so many keys, with heads of so many channels."""
-    area = max(16, 1 << (tokens - 1).bit_length()) * max(16, 1 << (channels - 1).bit_length())
-    return tokens <= MAX_TOKENS and channels <= MAX_CHANNELS and area <= MAX_KEYS
+    return tokens <= MAX_TOKENS and channels <= MAX_CHANNELS
 
 
 def check_short(tokens: int, width: int, parts: int, num_heads: int) -> None:
@@ -64,8 +61,8 @@ def check_short(tokens: int, width: int, parts: int, num_heads: int) -> None:
         raise ValueError(f"the width {width} of {'qkv'[3 - parts :]} is no multiple of {parts} x {num_heads} heads")
     if not fits(tokens, channels := width // (parts * num_heads)):
         raise ValueError(
-            f"the kernel takes up to {MAX_TOKENS} tokens and {MAX_CHANNELS} channels a head, with more than "
-            f"{MAX_KEYS // MAX_CHANNELS} tokens {MAX_KEYS // MAX_TOKENS}; got {tokens} and {channels}: use attend()"
+            f"the kernel takes up to {MAX_TOKENS} tokens and {MAX_CHANNELS} channels a head, got {tokens} and "
+            f"{channels}: use attend()"
         )
 
 

@@ -10,7 +10,7 @@ BLOCK_D: N and D up to powers of two.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
@@ -19,6 +19,8 @@ from torch import Tensor
 
 #: Matrix units take no smaller tile.
 _SMALLEST = 16
+#: Queries of a block at most: as many rows as a group of four warps multiplies at a time. Of 16, 32 and 64 the fastest.
+_LARGEST = 64
 
 
 @triton.jit
@@ -90,94 +92,32 @@ def _backward(
     _write(grad_v + image * N * grad_k_row + channel, of_values, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
 
 
-@triton.jit
-def _backward_by_keys(
-    q, k, v, grad, grad_q, grad_k, grad_v, Q, N, D, H, q_image, q_row, k_image, k_row, grad_row, grad_q_row, grad_k_row,
-    scale, BLOCKS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
-):  # fmt: skip
-    """:func:`_backward` with scores as (BLOCK_N, BLOCK_Q): one transposition less, and fewer registers."""
-    image, channel = (tl.program_id(0) // H).to(tl.int64), tl.program_id(0) % H * D
-    keys = _read(k + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
-    values = _read(v + image * k_image + channel, 0, N, D, k_row, BLOCK_N, BLOCK_D)
-    of_keys = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
-    of_values = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
-    for block in tl.range(BLOCKS):
-        first = block * BLOCK_Q
-        queries = _read(q + image * q_image + channel, first, Q, D, q_row, BLOCK_Q, BLOCK_D)
-        of_out = _read(grad + image * Q * grad_row + channel, first, Q, D, grad_row, BLOCK_Q, BLOCK_D)
-        scores = tl.dot(keys, tl.trans(queries), input_precision="ieee") * scale
-        scores = tl.where(tl.arange(0, BLOCK_N)[:, None] < N, scores, float("-inf"))
-        scores = tl.exp(scores - tl.max(scores, 0)[None, :])
-        weights = scores / tl.sum(scores, 0)[None, :]
-        of_values += tl.dot(weights.to(of_out.dtype), of_out, input_precision="ieee")
-        of_weights = tl.dot(values, tl.trans(of_out), input_precision="ieee")
-        of_scores = weights * (of_weights - tl.sum(weights * of_weights, 0)[None, :]) * scale
-        of_scores = of_scores.to(queries.dtype)
-        of_keys += tl.dot(of_scores, queries, input_precision="ieee")
-        of_queries = tl.dot(tl.trans(of_scores), keys, input_precision="ieee")
-        _write(grad_q + image * Q * grad_q_row + channel, of_queries, first, Q, D, grad_q_row, BLOCK_Q, BLOCK_D)
-    _write(grad_k + image * N * grad_k_row + channel, of_keys, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
-    _write(grad_v + image * N * grad_k_row + channel, of_values, 0, N, D, grad_k_row, BLOCK_N, BLOCK_D)
-
-
-class Tiling(NamedTuple):
-    """How a kernel cuts its work.
-
-    Attributes:
-        kernel: Which.
-        queries: Of a block, at most.
-        warps: Of a program.
-        stages: Blocks that are read ahead.
-    """
-
-    kernel: Any
-    queries: int
-    warps: int
-    stages: int = 1
-
-
-def forward_tiling(keys: int, width: int) -> Tiling:
-    """For keys and channels of a head, up to powers of two."""
-    return Tiling(_forward, 64 if keys <= 128 else 4096 // width // 2, 4 if keys <= 64 else 8)
-
-
-def backward_tiling(keys: int, width: int) -> Tiling:
-    """For keys and channels of a head, up to powers of two."""
-    if keys <= 64:
-        return Tiling(_backward, 64, 4)
-    return Tiling(_backward_by_keys, 64 if keys * width <= 256 * 32 else 32, 8)
-
-
-def forward(q: Tensor, k: Tensor, v: Tensor, num_heads: int, tiling: Tiling | None = None) -> Tensor:
+def forward(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
     """``(B, Q, C)``, ``(B, N, C)`` twice -> ``(B, Q, C)``.
 
     Channels lie side by side in memory, and keys and values have the same strides.
     """
     out = torch.empty(q.shape, dtype=q.dtype, device=q.device)  # without gaps, whatever the strides of q
-    tiling = tiling or forward_tiling(*_sizes(k, num_heads))
-    _launch(tiling, (q, k, v, out), (*q.stride()[:2], *k.stride()[:2], q.shape[2]), num_heads)
+    _launch(_forward, (q, k, v, out), (*q.stride()[:2], *k.stride()[:2], q.shape[2]), num_heads)
     return out
 
 
-def backward(
-    q: Tensor, k: Tensor, v: Tensor, grad: Tensor, grads: Sequence[Tensor], heads: int, tiling: Tiling | None = None
-) -> None:
+def backward(q: Tensor, k: Tensor, v: Tensor, grad: Tensor, grads: Sequence[Tensor], num_heads: int) -> None:
     """Fill ``grads``, the gradients of q, k and v, from that of the output, ``(B, Q, C)`` without gaps.
 
     In memory an image's gradients follow those of the image before at once; else all is as for :func:`forward`.
     """
     strides = (*q.stride()[:2], *k.stride()[:2], q.shape[2], grads[0].stride(1), grads[1].stride(1))
-    _launch(tiling or backward_tiling(*_sizes(k, heads)), (q, k, v, grad, *grads), strides, heads)
+    _launch(_backward, (q, k, v, grad, *grads), strides, num_heads)
 
 
-def _launch(tiling: Tiling, tensors: tuple[Tensor, ...], strides: tuple[int, ...], num_heads: int) -> None:
+def _launch(kernel: Any, tensors: tuple[Tensor, ...], strides: tuple[int, ...], num_heads: int) -> None:
     (images, queries, channels), tokens = tensors[0].shape, tensors[1].shape[1]
     if images == 0 or queries == 0:
         return
-    keys, width = _sizes(tensors[1], num_heads)
-    block = min(_up(queries), tiling.queries)
+    keys, block = _up(tokens), min(_up(queries), _LARGEST)
     with torch.cuda.device_of(tensors[0]):
-        tiling.kernel[(images * num_heads,)](
+        kernel[(images * num_heads,)](
             *tensors,
             queries,
             tokens,
@@ -188,15 +128,10 @@ def _launch(tiling: Tiling, tensors: tuple[Tensor, ...], strides: tuple[int, ...
             BLOCKS=triton.cdiv(queries, block),
             BLOCK_Q=block,
             BLOCK_N=keys,
-            BLOCK_D=width,
-            num_warps=tiling.warps,
-            num_stages=tiling.stages,
+            BLOCK_D=_up(channels // num_heads),
+            num_warps=4 if keys <= 64 else 8,
+            num_stages=1,
         )
-
-
-def _sizes(keys: Tensor, num_heads: int) -> tuple[int, int]:
-    """Keys and channels of a head, up to powers of two."""
-    return _up(keys.shape[1]), _up(keys.shape[2] // num_heads)
 
 
 def _up(size: int) -> int:

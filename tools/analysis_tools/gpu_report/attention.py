@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mirl_mm.analysis.device_work import kernels
+from mirl_mm.analysis.device_work import device_seconds
 from mirl_mm.models.layers.attention import attend_packed, attend_to
 from mirl_mm.models.layers.attention_short import fits, short_attention, short_cross_attention
 
@@ -128,18 +128,15 @@ def step(attention: Attention, size: Size, inputs: list[Tensor], weight: Tensor)
 def measure(
     bench: Bench, attention: Attention, size: Size, inputs: list[Tensor], weight: Tensor
 ) -> tuple[float, float]:
-    """Microseconds that the device is busy with the forward pass, and with both."""
+    """Microseconds that the device takes for the forward pass, and for both."""
     leaves = [x.detach().requires_grad_() for x in inputs]
     times = 1 if bench.rehearse else 20
 
     def both() -> Any:
         return torch.autograd.grad(attention(leaves, size), leaves, weight)
 
-    both()
     with bench.turn.alone():
-        forward, all_of_it = (
-            sum(kernel.seconds for kernel in kernels(run, times)) for run in (lambda: attention(leaves, size), both)
-        )
+        forward, all_of_it = (device_seconds(run, times) for run in (lambda: attention(leaves, size), both))
     return forward * 1e6, all_of_it * 1e6
 
 

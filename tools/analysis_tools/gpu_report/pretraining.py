@@ -79,14 +79,15 @@ class Step:
         )
 
 
-def run(bench: Bench, case: str, batch: int, first: bool = True) -> None:
-    """All ways of a case.
+def run(bench: Bench, case: str, batch: int, first: bool = True, both: bool = False) -> None:
+    """The ways of a case. Of those that are compiled, which takes most of the time, CUDA graphs come first.
 
     Args:
         bench: The part's.
         case: Of :data:`CASES`.
         batch: Images.
         first: Whether it is the case's first batch size, which has the plain formulation and the kernels, too.
+        both: Compile with CUDA graphs and without.
     """
     step = Step(bench, case, batch)
     keys = {"step": step.title}
@@ -99,13 +100,15 @@ def run(bench: Bench, case: str, batch: int, first: bool = True) -> None:
             variant = step.training.variant("bf16", plain=True)
             warm_up = bench.warm_up(lambda: run_step(step.model, variant, step.batches))
             step.measure("plain", variant, warm_up)
-    with bench.record.attempt("steps", **keys, way="compiled"):
-        compiled(step, "compiled", list_kernels=first)
-    if bench.device.type != "cuda":
+    graphs = bench.device.type == "cuda"
+    if graphs:
+        with bench.record.attempt("steps", **keys, way="CUDA graphs"):
+            compiled(step, "CUDA graphs", list_kernels=first, cuda_graphs=True)
+    else:
         bench.record.note("there are no CUDA graphs without a GPU")
-        return
-    with bench.record.attempt("steps", **keys, way="CUDA graphs"):
-        compiled(step, "CUDA graphs", cuda_graphs=True)
+    if both or not graphs:
+        with bench.record.attempt("steps", **keys, way="compiled"):
+            compiled(step, "compiled", list_kernels=first and not graphs)
 
 
 def compiled(step: Step, way: str, list_kernels: bool = False, **settings: Any) -> None:

@@ -19,6 +19,9 @@ from .tables import Table, failures, make_tables
 #: What the Markdown is put between.
 BEGIN, END = "<!-- gpu_report: begin -->", "<!-- gpu_report: end -->"
 
+#: The file of a work dir that says which machine and version its results are of.
+MADE_BY = "made_by.json"
+
 #: Of what goes into a file, in characters.
 _WIDTH = 160
 
@@ -32,7 +35,9 @@ def collect(work_dir: Path, rehearse: bool) -> dict[str, Any]:
         for name, rows in record["tables"].items():
             tables.setdefault(name, []).extend(rows)
     parts = [{key: value for key, value in record.items() if key != "tables"} for record in records]
-    return {"made": time.strftime("%Y-%m-%d"), "rehearsal": rehearse, "parts": parts, "tables": tables}
+    file = work_dir / MADE_BY
+    facts = json.loads(file.read_text()) if file.is_file() else {}
+    return {"made": time.strftime("%Y-%m-%d"), "rehearsal": rehearse, "by": facts, "parts": parts, "tables": tables}
 
 
 def write(work_dir: Path, rehearse: bool) -> dict[str, Any]:
@@ -45,8 +50,8 @@ def write(work_dir: Path, rehearse: bool) -> dict[str, Any]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The report as a page of documentation takes it."""
-    facts = {row["what"]: row["value"] for row in report["tables"].get("environment", [])}
-    lines = [f"Measured on {report['made']} by `make gpu-report`: {facts.get('GPU', 'unknown GPU')}."]
+    by = [f"{name} {report['by'][name]}" for name in ("GPU", "torch", "mirl_mm") if name in report["by"]]
+    lines = [f"Measured on {report['made']} by `make gpu-report`: {', '.join(by) or 'unknown GPU'}."]
     if report["rehearsal"]:
         lines = [f"**A rehearsal** of {report['made']}, small and on a CPU: its figures say nothing."]
     for table in make_tables(report["tables"]):
