@@ -91,13 +91,13 @@ def device_seconds(run: Callable[[], Any], times: int = 1) -> float:
     with torch.cuda.graph(graph):
         run()
     graph.replay()
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
+    before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    before.record()
     for _ in range(times):
         graph.replay()
-    end.record()
-    end.synchronize()
-    return start.elapsed_time(end) / 1000 / times
+    after.record()
+    after.synchronize()
+    return before.elapsed_time(after) / 1000 / times
 
 
 def host_waits(run: Callable[[], Any]) -> Counter[str] | None:

@@ -35,14 +35,14 @@ _ATTENTION_OPS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm, *_SHORT, *_SHORT_B
 @register_flop_formula(_SHORT)
 def _short_flops(*inputs: Any, out_shape: tuple[int, ...], **_: Any) -> int:
     """Queries by keys, and weights by values, of ``qkv`` (B, N, 3C) or of q and ``kv`` (B, N, 2C): 2 x 2 B Q N C."""
-    *_, packed, _heads = inputs
+    packed = inputs[-2]
     return 4 * math.prod(out_shape) * packed[1]
 
 
 @register_flop_formula(_SHORT_BACKWARD)
 def _short_backward_flops(*inputs: Any, **_: Any) -> int:
     """Two products for each of the forward pass's; the scores that are made again don't count."""
-    *_, packed, grad, _heads = inputs
+    packed, grad = inputs[-3:-1]
     return 8 * math.prod(grad) * packed[1]
 
 

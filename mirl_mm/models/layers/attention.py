@@ -37,14 +37,16 @@ def attend_packed(qkv: Tensor, num_heads: int) -> Tensor:
     """:func:`attend` from the joint projection of all three: ``(B, N, 3C)`` -> ``(B, N, C)``."""
     if use_short(qkv, 3, num_heads):
         return short_attention(qkv, num_heads)
-    return attend(*qkv.chunk(3, dim=2), num_heads)
+    q, k, v = qkv.chunk(3, dim=2)
+    return attend(q, k, v, num_heads)
 
 
 def attend_to(q: Tensor, kv: Tensor, num_heads: int) -> Tensor:
     """:func:`attend` with the joint projection of keys and values: ``(B, Q, C)``, ``(B, N, 2C)`` -> ``(B, Q, C)``."""
     if use_short(kv, 2, num_heads):
         return short_cross_attention(q, kv, num_heads)
-    return attend(q, *kv.chunk(2, dim=2), num_heads)
+    k, v = kv.chunk(2, dim=2)
+    return attend(q, k, v, num_heads)
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:

@@ -76,7 +76,8 @@ def _cast(x: Tensor) -> Tensor:
 def _self(qkv: Tensor, num_heads: int) -> Tensor:
     from . import attention_short_kernels as kernels
 
-    return kernels.forward(*qkv.contiguous().chunk(3, dim=2), num_heads)
+    q, k, v = qkv.contiguous().chunk(3, dim=2)
+    return kernels.forward(q, k, v, num_heads)
 
 
 @torch.library.custom_op("mirl_mm::short_attention_backward", mutates_args=())
@@ -85,7 +86,8 @@ def _self_backward(qkv: Tensor, grad: Tensor, num_heads: int) -> Tensor:
 
     qkv = qkv.contiguous()
     grads = _empty(qkv)
-    kernels.backward(*qkv.chunk(3, dim=2), grad.contiguous(), grads.chunk(3, dim=2), num_heads)
+    q, k, v = qkv.chunk(3, dim=2)
+    kernels.backward(q, k, v, grad.contiguous(), grads.chunk(3, dim=2), num_heads)
     return grads
 
 
@@ -93,17 +95,17 @@ def _self_backward(qkv: Tensor, grad: Tensor, num_heads: int) -> Tensor:
 def _cross(q: Tensor, kv: Tensor, num_heads: int) -> Tensor:
     from . import attention_short_kernels as kernels
 
-    return kernels.forward(_side_by_side(q), *kv.contiguous().chunk(2, dim=2), num_heads)
+    k, v = kv.contiguous().chunk(2, dim=2)
+    return kernels.forward(_side_by_side(q), k, v, num_heads)
 
 
 @torch.library.custom_op("mirl_mm::short_cross_attention_backward", mutates_args=())
 def _cross_backward(q: Tensor, kv: Tensor, grad: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
     from . import attention_short_kernels as kernels
 
-    kv = kv.contiguous()
+    k, v = kv.contiguous().chunk(2, dim=2)
     grads = _empty(q), _empty(kv)
-    parts = (grads[0], *grads[1].chunk(2, dim=2))
-    kernels.backward(_side_by_side(q), *kv.chunk(2, dim=2), grad.contiguous(), parts, num_heads)
+    kernels.backward(_side_by_side(q), k, v, grad.contiguous(), (grads[0], *grads[1].chunk(2, dim=2)), num_heads)
     return grads
 
 
