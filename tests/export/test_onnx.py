@@ -13,6 +13,7 @@ from mirl_mm.export import onnx as onnx_side
 from mirl_mm.export import open_source
 from mirl_mm.export.onnx import export_onnx
 from tests.export.checkpoints import classifier, pretrainer, write
+from tests.models.timm_cases import KINDS
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -43,6 +44,25 @@ def test_backbone_at_another_size(tmp_path):
     assert done.outputs == {"map_0": ["batch", 24, 2, 8], "map_1": ["batch", 24, 2, 8]}
     for got, wanted in zip(run(done.path, images), expected, strict=True):
         np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "dinov3, rotary",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "dinov3, rotary"),
+    ],
+)
+def test_backbones_of_timm(kind, tmp_path):
+    name, options = KINDS[kind]
+    backbone = {"type": "TimmViT", "model_name": name, "timm_kwargs": options, "img_size": (64, 80)}
+    write(tmp_path / "epoch_3.pth", {**classifier(), "backbone": backbone, "mixup": None})
+    source = open_source(tmp_path / "epoch_3.pth")
+    done = export_onnx(source, tmp_path / "a.onnx", part="backbone", features=(0, -1))
+    images = torch.randn(2, 3, 64, 80)
+    expected = source.backbone(out_indices=(0, 1))(images)
+    for got, wanted in zip(run(done.path, images), expected, strict=True):
+        np.testing.assert_allclose(got, wanted.detach().numpy(), rtol=0, atol=1e-4 * float(wanted.abs().max()))
 
 
 def test_other_kinds_of_features():
