@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import torchvision
+import torchvision  # noqa: F401  (registers its ops)
 from torch import Tensor
 
 from .precision import op
 
-# Arguments that only mmcv's own implementation has a use for: columns and ones are its buffers, im2col_step the images
-# that it takes at once; a kernel's size is read from the weight.
+# Only mmcv's own implementation has a use for the kernel's size, which is read from the weight, and for columns and
+# ones, its buffers, and im2col_step, the images that it takes at once.
+_GEOMETRY = ("dH", "dW", "padH", "padW", "dilationH", "dilationW", "group", "deformable_group")
+_ARGUMENTS = "kW kH dW dH padW padH dilationW dilationH group deformable_group"
+_MODULATED = ("stride_h", "stride_w", "pad_h", "pad_w", "dilation_h", "dilation_w", "group", "deformable_group")
+_MODULATED_ARGUMENTS = f"kernel_h kernel_w {' '.join(_MODULATED)} with_bias"
 
 
-@op("output")
-def deform_conv_forward(
-    input: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    output: Tensor,
-    columns: Tensor,
-    ones: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
-) -> None:
+@op("output", arguments=f"input weight offset output columns ones {_ARGUMENTS} im2col_step")
+def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, **given: Any) -> None:
     """Write the convolved features (B, O, h, w) into ``output``.
 
     Args:
@@ -39,28 +27,16 @@ def deform_conv_forward(
         weight: (O, C / group, kH, kW).
         offset: (B, 2 · deformable_group · kH · kW, h, w): (y, x) of each tap, in pixels.
         output: (B, O, h, w).
-        columns: Not used.
-        ones: Not used.
-        kW: Not used.
-        kH: Not used.
-        dW: Stride along x.
-        dH: Stride along y.
-        padW: Zeros on the left and right.
-        padH: Zeros above and below.
-        dilationW: Distance of the taps along x.
-        dilationH: Distance of the taps along y.
-        group: Not used; ``input`` and ``weight`` say it.
-        deformable_group: Not used; ``offset`` says it.
-        im2col_step: Not used.
+        **given: Along y (H) and x (W): strides d, zeros on both sides pad, distances of the taps dilation; and groups.
     """
-    output.copy_(
-        torchvision.ops.deform_conv2d(
-            input, offset, weight, None, stride=(dH, dW), padding=(padH, padW), dilation=(dilationH, dilationW)
-        )
-    )
+    output.copy_(torch.ops.torchvision.deform_conv2d(*_operands(input, weight, offset, given)))
 
 
-@op("gradInput", "gradOffset")
+@op(
+    "gradInput",
+    "gradOffset",
+    arguments=f"input offset gradOutput gradInput gradOffset weight columns {_ARGUMENTS} im2col_step",
+)
 def deform_conv_backward_input(
     input: Tensor,
     offset: Tensor,
@@ -68,150 +44,65 @@ def deform_conv_backward_input(
     gradInput: Tensor,
     gradOffset: Tensor,
     weight: Tensor,
-    columns: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
+    **given: Any,
 ) -> None:
     """Write the gradients by input and offsets."""
-    geometry = (dH, dW, padH, padW, dilationH, dilationW, group, deformable_group)
-    by_input, _, by_offset, _, _ = _backward(gradOutput, input, weight, offset, None, geometry)
+    by_input, _, by_offset, _, _ = _backward(gradOutput, *_operands(input, weight, offset, given))
     gradInput.copy_(by_input)
     gradOffset.copy_(by_offset)
 
 
-@op("gradWeight")
+@op("gradWeight", arguments=f"input offset gradOutput gradWeight columns ones {_ARGUMENTS} scale im2col_step")
 def deform_conv_backward_parameters(
-    input: Tensor,
-    offset: Tensor,
-    gradOutput: Tensor,
-    gradWeight: Tensor,
-    columns: Tensor,
-    ones: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    scale: float,
-    im2col_step: int,
+    input: Tensor, offset: Tensor, gradOutput: Tensor, gradWeight: Tensor, scale: float, **given: Any
 ) -> None:
     """Add the gradient by the weight, times ``scale``."""
-    geometry = (dH, dW, padH, padW, dilationH, dilationW, group, deformable_group)
-    gradWeight.add_(_backward(gradOutput, input, gradWeight, offset, None, geometry)[1], alpha=scale)
+    gradWeight.add_(_backward(gradOutput, *_operands(input, gradWeight, offset, given))[1], alpha=scale)
 
 
-@op("output")
+@op("output", arguments=f"input weight bias ones offset mask output columns {_MODULATED_ARGUMENTS}")
 def modulated_deform_conv_forward(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    output: Tensor,
-    columns: Tensor,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
-    with_bias: bool,
+    input: Tensor, weight: Tensor, bias: Tensor, offset: Tensor, mask: Tensor, output: Tensor, **given: Any
 ) -> None:
     """Write the convolved features into ``output``; each tap counts times ``mask``.
 
     Shapes are those of :func:`deform_conv_forward`; ``mask`` is (B, deformable_group · kH · kW, h, w), ``bias`` (O,) or
     empty.
     """
-    output.copy_(
-        torchvision.ops.deform_conv2d(
-            input,
-            offset,
-            weight,
-            bias if with_bias else None,
-            stride=(stride_h, stride_w),
-            padding=(pad_h, pad_w),
-            dilation=(dilation_h, dilation_w),
-            mask=mask,
-        )
-    )
+    operands = _operands(input, weight, offset, given, mask, bias if given["with_bias"] else None)
+    output.copy_(torch.ops.torchvision.deform_conv2d(*operands))
 
 
-@op("grad_input", "grad_weight", "grad_bias", "grad_offset", "grad_mask")
+@op(
+    *("grad_input", "grad_weight", "grad_bias", "grad_offset", "grad_mask"),
+    arguments="input weight bias ones offset mask columns grad_input grad_weight grad_bias grad_offset grad_mask "
+    f"grad_output {_MODULATED_ARGUMENTS}",
+)
 def modulated_deform_conv_backward(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    columns: Tensor,
-    grad_input: Tensor,
-    grad_weight: Tensor,
-    grad_bias: Tensor,
-    grad_offset: Tensor,
-    grad_mask: Tensor,
-    grad_output: Tensor,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
-    with_bias: bool,
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, grad_output: Tensor, with_bias: bool, **given: Any
 ) -> None:
     """Write the gradients by all of the inputs."""
-    geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group, deformable_group)
-    by_input, by_weight, by_offset, by_mask, by_bias = _backward(grad_output, input, weight, offset, mask, geometry)
-    for target, value in (
-        (grad_input, by_input),
-        (grad_weight, by_weight),
-        (grad_offset, by_offset),
-        (grad_mask, by_mask),
-    ):
-        target.copy_(value)
-    if with_bias:
-        grad_bias.copy_(by_bias)
+    found = _backward(grad_output, *_operands(input, weight, offset, given, mask))
+    names = ("input", "weight", "offset", "mask", *(["bias"] if with_bias else []))
+    for name, value in zip(names, found, strict=False):
+        given[f"grad_{name}"].copy_(value)
 
 
-def _backward(
-    grad_output: Tensor, input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, geometry: tuple[int, ...]
-) -> tuple[Tensor, ...]:
-    """Gradients by input, weight, offset, mask and bias.
+def _operands(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    given: dict[str, Any],
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+) -> tuple[Any, ...]:
+    """What torchvision's op takes, forward and backward; without mask or bias a tensor that is not used."""
+    geometry = (given[name] for name in (_GEOMETRY if mask is None else _MODULATED))
+    unused = input.new_ones(len(input), offset.shape[1] // 2, *offset.shape[2:]) if mask is None else mask
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    return input, weight, offset, unused, bias, *geometry, mask is not None
 
-    ``geometry`` is stride, padding and dilation, each along y and x, the groups and the deformable groups.
-    """
-    batch, (_, _, kernel_h, kernel_w), deformable_groups = len(input), weight.shape, geometry[-1]
-    ones = input.new_ones(batch, deformable_groups * kernel_h * kernel_w, *grad_output.shape[2:])
-    return torch.ops.torchvision._deform_conv2d_backward(
-        grad_output,
-        input,
-        weight,
-        offset,
-        ones if mask is None else mask,
-        weight.new_zeros(len(weight)),
-        *geometry,
-        mask is not None,
-    )
+
+def _backward(grad_output: Tensor, *operands: Any) -> tuple[Tensor, ...]:
+    """Gradients by input, weight, offset, mask and bias."""
+    return torch.ops.torchvision._deform_conv2d_backward(grad_output, *operands)

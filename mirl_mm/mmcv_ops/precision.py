@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ _NARROW = (torch.float16, torch.bfloat16)
 REGISTERED: dict[str, Callable[..., Any]] = {}
 
 
-def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def op(*written: str, arguments: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an op that computes outside of autocast, and in float32 on half and bfloat16 tensors.
 
     mmcv's compiled ops compute in the tensors' own precision, and most know no bfloat16; this is never less exact, and
@@ -24,10 +24,12 @@ def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     Args:
         written: Names of the function's arguments that it writes its results into; half and bfloat16 ones receive a
             rounded copy. A floating-point tensor that is returned is rounded likewise.
+        arguments: Names of mmcv's arguments, in order, of which the function names those that it has a use for, and
+            takes the others as ``**``. Default: the function's own.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = tuple(signature(function).parameters)
+        names = arguments.split() or list(signature(function).parameters)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -43,6 +45,7 @@ def op(*written: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 return result.to(next(iter(narrow.values())).dtype)
             return result
 
+        vars(call)["__signature__"] = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
         REGISTERED[function.__name__] = call
         return call
 

@@ -5,6 +5,8 @@ torchvision's rounds a box to pixels first, which mmcv's does not; so its op can
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -55,16 +57,8 @@ def roi_pool_forward(
         argmax[i] = torch.where(found, pixels.expand_as(values).gather(3, index[..., None])[..., 0], -1)
 
 
-@op("grad_input")
-def roi_pool_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    argmax: Tensor,
-    grad_input: Tensor,
-    pooled_height: int,
-    pooled_width: int,
-    spatial_scale: float,
-) -> None:
+@op("grad_input", arguments="grad_output rois argmax grad_input pooled_height pooled_width spatial_scale")
+def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor, **_: Any) -> None:
     """Write the gradient by the features into ``grad_input`` (B, C, H, W): each maximum's goes to its pixel."""
     _, channels, height, width = grad_input.shape
     plane = rois[:, 0].long()[:, None] * channels + torch.arange(channels, device=rois.device)
