@@ -16,7 +16,7 @@ from demo.page import comparison, results_table, write_page
 from demo.plan import Settings, make_plan
 from rich import print as show
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.studies import StepFailed, duration, locked, run_steps, seconds_of
 
 ROOT = Path(__file__).resolve().parents[1]  # all paths below are relative to it
@@ -24,7 +24,7 @@ WORK_DIR = Path("work_dirs/demo")
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--work-dir", type=Path, help=f"where everything goes (default: {WORK_DIR} of the repository)")
     parser.add_argument("--jobs", type=int, default=2, help="steps at a time")
     sizes = Settings(WORK_DIR)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.config import LOADERS, config_path
 
 from .data_folder import use_folder
@@ -18,7 +18,7 @@ from .launch import load_config
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``config`` and the options of every run."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
+    parser = Parser(description)
     parser.add_argument(
         "config", help="config file, e.g. configs/cls/mirl_vitb48_in1k.py; mirl_mm::cls/mirl_vitb48_in1k.py also works"
     )

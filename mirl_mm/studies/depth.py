@@ -1,10 +1,10 @@
 """The depth study: methods of pre-training x depths of the encoder x seeds, each probed and fine-tuned."""
 
 import argparse
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,8 @@ from mirl_mm.datasets.image_folder import ImageFolder
 from mirl_mm.engine.launch import load_config, set_data_root
 from mirl_mm.engine.training_length import set_length
 
-from .step import Step
-
-#: What the tools are called by, from any folder.
-_TOOL = "-m mirl_mm"
+from .step import Step, command
+from .study import Study
 
 
 class Method(NamedTuple):
@@ -49,7 +47,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class DepthStudy:
+class DepthStudy(Study):
     """A grid, and its steps.
 
     Attributes:
@@ -79,14 +77,12 @@ class DepthStudy:
     def __post_init__(self) -> None:
         if unknown := [name for name in self.methods if name not in METHODS]:
             raise ValueError(f"no method {', '.join(unknown)}: there are {', '.join(METHODS)}")
-        for method in self.methods:
-            for depth in self.depths:
-                for part in (METHODS[method].config, "cls"):
-                    if not config_path(self.config(part, depth)).is_file():
-                        known = sorted(path.stem for path in config_path(self.config(part, depth)).parent.glob("*.py"))
-                        raise ValueError(
-                            f"no config of {depth} blocks of width {self.width}: configs/study has {', '.join(known)}"
-                        )
+        for method, depth in product(self.methods, self.depths):
+            for part in (METHODS[method].config, "cls"):
+                path = config_path(self.config(part, depth))
+                if not path.is_file():
+                    known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
+                    raise ValueError(f"no config of {depth} blocks of width {self.width}: configs/study has {known}")
 
     def config(self, part: str, depth: int) -> str:
         """The name of a config: ``part`` is that of a method, or ``cls``."""
@@ -101,44 +97,19 @@ class DepthStudy:
     @cached_property
     def speed(self) -> dict[tuple[str, int], Step]:
         """A short measurement of each method's step at each depth."""
-        steps = {}
-        for depth in self.depths:
-            for method in self.methods:
-                name = f"speed_{method}_{depth}x{self.width}"
-                command = f"{_TOOL} benchmark {self.config(METHODS[method].config, depth)} --iters 5 --no-memory"
-                command += "" if torch.cuda.is_available() else " --threads 1 --clock cpu"  # whatever else runs here
-                command += f" --dtype {'bf16' if self._amp(depth) else 'fp32'}"
-                command += f" --json {_quote(self.work_dir / name / 'speed.json')}"
-                command += _options(METHODS[method].options)
-                steps[method, depth] = Step(self.work_dir, name, f"{self.title(method, depth)}: speed", command, 20.0)
-                steps[method, depth].makes = "speed.json"
-        return steps
-
-    def _amp(self, depth: int) -> bool:
-        return "Bf16" in str(read_config(self.config("mirl", depth)).optim_wrapper.type)
+        return {(method, depth): self._speed(method, depth) for depth in self.depths for method in self.methods}
 
     @cached_property
     def steps(self) -> dict[tuple[str, str, int, int], Step]:
         """By (``pretrain``, ``probe`` or ``finetune``), method, depth and seed."""
-        return dict(self._steps())
-
-    def _steps(self) -> Iterator[tuple[tuple[str, str, int, int], Step]]:
-        for seed in self.seeds:
-            for depth in self.depths:
-                for method in self.methods:
-                    pretrain = self._training("pretrain", method, depth, seed, ())
-                    yield ("pretrain", method, depth, seed), pretrain
-                    yield ("probe", method, depth, seed), self._probe(method, depth, seed, pretrain)
-                    if self.fine_tune:
-                        yield (
-                            ("finetune", method, depth, seed),
-                            self._training("finetune", method, depth, seed, (pretrain,)),
-                        )
-
-    @property
-    def all_steps(self) -> list[Step]:
-        """Each after those that it needs."""
-        return list(self.steps.values())
+        steps = {}
+        for seed, depth, method in product(self.seeds, self.depths, self.methods):
+            pretrain = self._training("pretrain", method, depth, seed)
+            steps["pretrain", method, depth, seed] = pretrain
+            steps["probe", method, depth, seed] = self._probe(method, depth, seed, pretrain)
+            if self.fine_tune:
+                steps["finetune", method, depth, seed] = self._training("finetune", method, depth, seed, (pretrain,))
+        return steps
 
     @property
     def measurements(self) -> list[Step]:
@@ -148,9 +119,8 @@ class DepthStudy:
 
     def config_of(self, step: Step) -> Config:
         """The config of a training, with its length and its options."""
-        (part, method, _, seed) = next(key for key, each in self.steps.items() if each is step)
-        own = METHODS[method].options if part == "pretrain" else {}
-        words = [f"{key}={value}" for key, value in {**own, **self.options, "randomness.seed": str(seed)}.items()]
+        part, method, _, seed = next(key for key, each in self.steps.items() if each is step)
+        words = [f"{key}={value}" for key, value in self._settings(part, method, seed).items()]
         parser = argparse.ArgumentParser()
         parser.add_argument("--options", nargs="+", action=DictAction)
         options = parser.parse_args(["--options", *words]).options
@@ -166,36 +136,47 @@ class DepthStudy:
         The first two methods come first, seed by seed, since one run of each is worth more than more of some; each
         further method then is a bundle of its own.
         """
-        found = []
-        for methods in (self.methods[:2], *([method] for method in self.methods[2:])):
-            for seed in self.seeds:
-                for depth in self.depths:
-                    for parts in (("pretrain", "probe"), ("finetune",)) if self.fine_tune else (("pretrain", "probe"),):
-                        found.append([self.steps[part, method, depth, seed] for part in parts for method in methods])
-        return found
+        together = [self.methods[:2], *([method] for method in self.methods[2:])]
+        parts = [("pretrain", "probe"), *([("finetune",)] if self.fine_tune else [])]
+        return [
+            [self.steps[part, method, depth, seed] for part, method in product(some, methods)]
+            for methods, seed, depth, some in product(together, self.seeds, self.depths, parts)
+        ]
 
     def title(self, method: str, depth: int) -> str:
         """Such as ``MIRL, 24 blocks``."""
         return f"{METHODS[method].title}, {depth} blocks"
 
-    def _training(self, part: str, method: str, depth: int, seed: int, needs: tuple[Step, ...]) -> Step:
+    def _settings(self, part: str, method: str, seed: int) -> dict[str, str]:
+        """``--cfg-options`` of a training."""
+        own = METHODS[method].options if part == "pretrain" else {}
+        return {**own, **self.options, "randomness.seed": str(seed)}
+
+    def _speed(self, method: str, depth: int) -> Step:
+        name = f"speed_{method}_{depth}x{self.width}"
+        amp = "Bf16" in str(read_config(self.config("mirl", depth)).optim_wrapper.type)
+        words = ["benchmark", self.config(METHODS[method].config, depth), "--iters", 5, "--no-memory"]
+        words += [] if torch.cuda.is_available() else ["--threads", 1, "--clock", "cpu"]  # whatever else runs here
+        words += ["--dtype", "bf16" if amp else "fp32", "--json", self.work_dir / name / "speed.json"]
+        title = f"{self.title(method, depth)}: speed"
+        return Step(self.work_dir, name, title, command(*words, options=METHODS[method].options), 20.0, "speed.json")
+
+    def _training(self, part: str, method: str, depth: int, seed: int, needs: tuple[Step, ...] = ()) -> Step:
         pretrains = part == "pretrain"
         name = f"{method}_{depth}x{self.width}_seed{seed}" + ("" if pretrains else "_finetune")
         config = self.config(METHODS[method].config if pretrains else "cls", depth)
         cfg = read_config(config)
-        epochs = self.epochs[0 if pretrains else 1] or cfg.train_cfg.max_epochs
-        options = {**(METHODS[method].options if pretrains else {}), **self.options, "randomness.seed": str(seed)}
-        folder = self.work_dir / name
-        command = f"{_TOOL} train {config} --data-root {_quote(self.data_root)} --work-dir {_quote(folder)} --resume"
-        command += f" --epochs {epochs}" if epochs != cfg.train_cfg.max_epochs else ""
-        command += f" --pretrained {_quote(needs[0].folder / needs[0].makes)}" if needs else ""
-        command += _options(options)
+        epochs = self.epochs[not pretrains] or cfg.train_cfg.max_epochs
+        options = self._settings(part, method, seed)
+        words = ["train", config, "--data-root", self.data_root, "--work-dir", self.work_dir / name, "--resume"]
+        words += ["--epochs", epochs] if epochs != cfg.train_cfg.max_epochs else []
+        words += ["--pretrained", needs[0].folder / needs[0].makes] if needs else []
         batch = int(options.get("train_dataloader.batch_size", cfg.train_dataloader.batch_size))
         return Step(
             self.work_dir,
             name,
             f"{self.title(method, depth)}, seed {seed}: {'pre-training' if pretrains else 'fine-tuning'}",
-            command,
+            command(*words, options=options),
             60.0,
             f"epoch_{epochs}.pth",
             needs,
@@ -206,19 +187,11 @@ class DepthStudy:
 
     def _probe(self, method: str, depth: int, seed: int, pretrain: Step) -> Step:
         name = f"{pretrain.name}_probe"
-        checkpoint, label = pretrain.folder / pretrain.makes, METHODS[method].title
-        command = f"{_TOOL} depth_probe {_quote(checkpoint)} --labels {_quote(label)}"
-        command += f" --data-root {_quote(self.data_root)} --out-dir {_quote(self.work_dir / name)} --seed {seed}"
-        command += " --random" if method == self.methods[0] else ""
-        command += f" --depths {' '.join(map(_quote, self.probe_depths))}"
+        words = ["depth_probe", pretrain.folder / pretrain.makes, "--labels", METHODS[method].title]
+        words += ["--data-root", self.data_root, "--out-dir", self.work_dir / name, "--seed", seed]
+        words += ["--random"] if method == self.methods[0] else []
+        words += ["--depths", *self.probe_depths]
         title = f"{self.title(method, depth)}, seed {seed}: probe"
-        return Step(self.work_dir, name, title, command, 60.0, "depth_probe.json", (pretrain,), kind=f"probe {depth}")
-
-
-def _options(options: Mapping[str, str]) -> str:
-    words = " ".join(_quote(f"{key}={value}") for key, value in options.items())
-    return f" --cfg-options {words}" if words else ""
-
-
-def _quote(word: object) -> str:
-    return shlex.quote(str(word))
+        return Step(
+            self.work_dir, name, title, command(*words), 60.0, "depth_probe.json", (pretrain,), kind=f"probe {depth}"
+        )

@@ -13,7 +13,7 @@ from mirl_mm.visualization.scalars import log_files, read_scalars
 
 from .depth import METHODS, DepthStudy
 from .line_plot import Line, plot_lines
-from .summary import Mean, as_csv, mean, paired
+from .summary import Mean, as_csv, by_seed, mean, paired
 
 RANDOM = "random"
 #: Figures to their titles and decimals; percent but for the losses.
@@ -26,6 +26,11 @@ FIGURES = {
     "ema_top1": ("fine-tuned, average", 1),
     "train_loss": ("training loss", 3),
     "val_loss": ("validation loss", 3),
+}
+#: Those that trainings log: whether in training or validation, and as what.
+_LOGGED = {
+    "pretrain": {"train_loss": ("train", "loss"), "val_loss": ("val", "loss")},
+    "finetune": {"top1": ("val", "accuracy/top1"), "ema_top1": ("val", "ema/accuracy/top1")},
 }
 
 
@@ -61,39 +66,24 @@ def collect(study: DepthStudy) -> list[Number]:
             path = step.folder / step.makes
             for encoder in json.loads(path.read_text())["encoders"]:
                 name = method if encoder["checkpoint"] else RANDOM
-                figures = {int(block): values for block, values in encoder["depths"].items()}
-                found += _probed(name, depth, seed, figures, str(path))
+                found += _probed(name, depth, seed, encoder["depths"], str(path))
             continue
         scalars, log = read_scalars(step.folder), str(log_files(step.folder)[-1])
-        if part == "finetune":
-            kept = {"top1": "accuracy/top1", "ema_top1": "ema/accuracy/top1"}
-            values = {figure: scalars.val[key][-1][1] for figure, key in kept.items() if key in scalars.val}
-        else:
-            values = {"train_loss": scalars.train["loss"][-1][1]}
-            values |= {"val_loss": scalars.val["loss"][-1][1]} if "loss" in scalars.val else {}
-        found += [Number(method, depth, seed, figure, -1, value, log) for figure, value in values.items()]
+        for figure, (kind, key) in _LOGGED[part].items():
+            if points := getattr(scalars, kind).get(key):
+                found.append(Number(method, depth, seed, figure, -1, points[-1][1], log))
     return found
 
 
-def _probed(method: str, depth: int, seed: int, figures: Mapping[int, Mapping[str, float]], path: str) -> list[Number]:
+def _probed(method: str, depth: int, seed: int, figures: Mapping[str, Mapping[str, float]], path: str) -> list[Number]:
     found = []
     for kind in ("knn", "linear"):
-        values = {block: figures[block][f"{kind}_top1"] for block in sorted(figures)}
-        best = max(values, key=lambda block: values[block])
-        found += [Number(method, depth, seed, kind, block, value, path) for block, value in values.items()]
-        if depth in values:
-            found.append(Number(method, depth, seed, f"{kind}_last", depth, values[depth], path))
-        found.append(Number(method, depth, seed, f"{kind}_best", best, values[best], path))
+        values = {int(block): figures[block][f"{kind}_top1"] for block in sorted(figures, key=int)}
+        named = [(kind, block) for block in values]
+        named += [(f"{kind}_last", depth)] if depth in values else []
+        named += [(f"{kind}_best", max(values, key=lambda block: values[block]))]
+        found += [Number(method, depth, seed, figure, block, values[block], path) for figure, block in named]
     return found
-
-
-def by_seed(numbers: Sequence[Number], method: str, depth: int, figure: str, block: int | None = None) -> dict:
-    """Seed to value."""
-    return {
-        each.seed: each.value
-        for each in numbers
-        if (each.method, each.depth, each.figure) == (method, depth, figure) and block in (None, each.block)
-    }
 
 
 def title(method: str) -> str:
@@ -103,35 +93,44 @@ def title(method: str) -> str:
 
 def tables(study: DepthStudy, numbers: Sequence[Number]) -> str:
     """Markdown: means with standard errors, and paired differences between the first method and the others."""
-    methods, depths = [*study.methods, RANDOM], sorted(study.depths)
+    methods = [*study.methods, RANDOM]
     shown = [figure for figure in FIGURES if any(each.figure == figure for each in numbers)]
-    heads = [FIGURES[figure][0] for figure in shown]
-    rows, pairs = [["blocks", "method", "seeds", *heads]], [["blocks", "difference", "seeds", *heads]]
-    for depth in depths:
-        for method in methods:
-            means = [mean(list(by_seed(numbers, method, depth, figure).values())) for figure in shown]
-            if any(means):
-                rows.append([str(depth), title(method), _count(means), *map(_cell, means, shown)])
-        first = methods[0]
+    rows, pairs = [], []
+    for depth in sorted(study.depths):
+        values = {
+            method: [by_seed(numbers, method=method, depth=depth, figure=figure) for figure in shown]
+            for method in methods
+        }
+        first = values[methods[0]]
+        for method, own in values.items():
+            rows += _row(depth, title(method), [mean(each.values()) for each in own], shown)
         for method in methods[1:]:
-            means = [
-                paired(by_seed(numbers, first, depth, figure), by_seed(numbers, method, depth, figure))
-                for figure in shown
-            ]
-            if any(means):
-                cells = (_cell(*each, sign=True) for each in zip(means, shown, strict=True))
-                pairs.append([str(depth), f"{title(first)} − {title(method)}", _count(means), *cells])
-    text = "Top-1 in percent; mean over the seeds ± its standard error.\n\n" + markdown_table(rows[0], rows[1:])
-    if len(pairs) > 1:
-        text += "\n\nPaired differences, seed by seed: their mean ± its standard error.\n\n" + markdown_table(
-            pairs[0], pairs[1:]
-        )
+            name = f"{title(methods[0])} − {title(method)}"
+            pairs += _row(depth, name, list(map(paired, first, values[method])), shown, sign=True)
+    heads = [FIGURES[figure][0] for figure in shown]
+    text = "Top-1 in percent; mean over the seeds ± its standard error.\n\n"
+    text += markdown_table(["blocks", "method", "seeds", *heads], rows)
+    if pairs:
+        text += "\n\nPaired differences, seed by seed: their mean ± its standard error.\n\n"
+        text += markdown_table(["blocks", "difference", "seeds", *heads], pairs)
     return text + _costs(study)
+
+
+def _row(
+    depth: int, name: str, means: Sequence[Mean | None], shown: Sequence[str], sign: bool = False
+) -> list[list[str]]:
+    """A table's row; none where there is no number."""
+    counts = sorted({each.number for each in means if each})
+    cells = [
+        "–" if each is None else each.text(FIGURES[figure][1], sign) for each, figure in zip(means, shown, strict=True)
+    ]
+    return [[str(depth), name, "–".join(map(str, dict.fromkeys((counts[0], counts[-1])))), *cells]] if counts else []
 
 
 def _costs(study: DepthStudy) -> str:
     """What the methods' pre-training costs, one beside the other, from the measurements and the steps' records."""
-    rows = [["blocks", "method", "GFLOP an image", "images/s", "step's time, of the first's", "processor minutes"]]
+    heads = ["blocks", "method", "GFLOP an image", "images/s", "step's time, of the first's", "processor minutes"]
+    rows = []
     for depth in sorted(study.depths):
         first = None
         for method in study.methods:
@@ -150,16 +149,7 @@ def _costs(study: DepthStudy) -> str:
     note = (
         "Costs of pre-training: measured in a few steps (speed_*/speed.json), and what whole trainings took (steps/)."
     )
-    return f"\n\n{note}\n\n{markdown_table(rows[0], rows[1:])}"
-
-
-def _count(means: Sequence[Mean | None]) -> str:
-    numbers = sorted({each.number for each in means if each})
-    return "–".join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))
-
-
-def _cell(value: Mean | None, figure: str, sign: bool = False) -> str:
-    return "–" if value is None else value.text(FIGURES[figure][1], sign)
+    return f"\n\n{note}\n\n{markdown_table(heads, rows)}"
 
 
 def block_curves(study: DepthStudy, numbers: Sequence[Number]) -> tuple[int, list[DepthCurve]]:
@@ -167,38 +157,33 @@ def block_curves(study: DepthStudy, numbers: Sequence[Number]) -> tuple[int, lis
     depth = max((each.depth for each in numbers if each.figure == "knn"), default=0)
     curves = []
     for method in [*study.methods, RANDOM]:
-        figures: dict[int, dict[str, float]] = {}
-        errors: dict[int, dict[str, float]] = {}
-        seeds = by_seed(numbers, method, depth, "knn_last")
-        for block in range(depth + 1 if seeds else 0):
-            for kind in ("knn", "linear"):
-                found = mean(list(by_seed(numbers, method, depth, kind, block).values()))
-                if found:
-                    figures.setdefault(block, {})[f"{kind}_top1"] = found.value
-                    errors.setdefault(block, {})[f"{kind}_top1"] = found.error or 0.0
-        if figures:
-            name = f"{title(method)} ({len(seeds)})"
-            curves.append(DepthCurve(name, figures, depth, method == RANDOM, errors))
+        own = [each for each in numbers if (each.method, each.depth) == (method, depth)]
+        means = {
+            block: {f"{kind}_top1": mean(by_seed(own, figure=kind, block=block).values()) for kind in ("knn", "linear")}
+            for block in sorted({each.block for each in own if each.figure == "knn"})
+        }
+        figures = {block: {key: each.value for key, each in two.items() if each} for block, two in means.items()}
+        errors = {block: {key: each.error or 0.0 for key, each in two.items() if each} for block, two in means.items()}
+        if seeds := by_seed(own, figure="knn_last"):
+            curves.append(DepthCurve(f"{title(method)} ({len(seeds)})", figures, depth, method == RANDOM, errors))
     return depth, curves
-
-
-def _points(study: DepthStudy, numbers: Sequence[Number], method: str, figure: str) -> dict[float, Mean]:
-    found = {depth: mean(list(by_seed(numbers, method, depth, figure).values())) for depth in sorted(study.depths)}
-    return {depth: value for depth, value in found.items() if value}
 
 
 def write_results(study: DepthStudy, numbers: Sequence[Number]) -> list[Path]:
     """Write the tables and plots of what there is; returns the files."""
-    out = study.work_dir
+    out, methods = study.work_dir, [*study.methods, RANDOM]
     files: dict[Path, str | bytes] = {}
     files[out / "numbers.csv"] = as_csv(Number._fields, numbers)
     files[out / "tables.md"] = tables(study, numbers)
-    lines = {}
+    lines: dict[str, list[Line]] = {}
     for figure in ("knn_last", "linear_last", "top1"):
-        lines[FIGURES[figure][0]] = [
-            Line(title(method), _points(study, numbers, method, figure), method == RANDOM)
-            for method in [*study.methods, RANDOM]
-        ]
+        for method in methods:
+            points = {
+                depth: found
+                for depth in study.depths
+                if (found := mean(by_seed(numbers, method=method, depth=depth, figure=figure).values()))
+            }
+            lines.setdefault(FIGURES[figure][0], []).append(Line(title(method), points, method == RANDOM))
     if any(line.points for panel in lines.values() for line in panel):
         files[out / "depths.png"] = encode_figure(plot_lines(lines, "blocks of the encoder", "top-1 accuracy (%)"))
     depth, curves = block_curves(study, numbers)

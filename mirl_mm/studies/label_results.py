@@ -12,7 +12,7 @@ from mirl_mm.visualization.scalars import log_files, read_scalars
 from .labels import LabelStudy
 from .line_plot import Line, plot_lines
 from .running import duration
-from .summary import Mean, as_csv, mean, paired
+from .summary import as_csv, by_seed, mean, paired
 
 #: Scores in logs to their titles, and what makes percent of them.
 SCORES = {
@@ -69,18 +69,12 @@ def table(study: LabelStudy, scores: Sequence[Score]) -> str:
     keys = [key for key in SCORES if any(each.score == key for each in scores)]
     base = list(study.starts)[-1]
     others = [start for start in study.starts if start != base]
-    rows = [["labelled images", "figure", *study.starts, *(f"{start} − {base}" for start in others), "time a run"]]
+    heads = ["labelled images", "figure", *study.starts, *(f"{start} − {base}" for start in others), "time a run"]
+    rows = []
     for share in sorted(study.shares):
         for key in keys:
-            values = {
-                start: {
-                    each.seed: each.value
-                    for each in scores
-                    if (each.start, each.share, each.score) == (start, share, key)
-                }
-                for start in study.starts
-            }
-            means = [mean(list(by_seed.values())) for by_seed in values.values()]
+            values = {start: by_seed(scores, start=start, share=share, score=key) for start in study.starts}
+            means = [mean(each.values()) for each in values.values()]
             pairs = [paired(values[start], values[base]) for start in others]
             if not any(means):
                 continue
@@ -95,7 +89,7 @@ def table(study: LabelStudy, scores: Sequence[Score]) -> str:
                 ]
             )
     note = "Percent; mean over the seeds ± its standard error (their number), and paired differences."
-    return f"{note}\n\n{markdown_table(rows[0], rows[1:])}"
+    return f"{note}\n\n{markdown_table(heads, rows)}"
 
 
 def write_results(study: LabelStudy, scores: Sequence[Score]) -> list[Path]:
@@ -104,11 +98,11 @@ def write_results(study: LabelStudy, scores: Sequence[Score]) -> list[Path]:
     for key, (title, _) in SCORES.items():
         lines = []
         for start in study.starts:
-            points: dict[float, Mean] = {}
-            for share in sorted(study.shares):
-                values = [each.value for each in scores if (each.start, each.share, each.score) == (start, share, key)]
-                if found := mean(values):
-                    points[study.number(share)] = found
+            points = {
+                study.number(share): found
+                for share in study.shares
+                if (found := mean(by_seed(scores, start=start, share=share, score=key).values()))
+            }
             lines.append(Line(start, points, study.starts[start] is None))
         panels[title] = lines
     files: dict[Path, str | bytes] = {

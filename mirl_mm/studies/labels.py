@@ -1,8 +1,7 @@
 """Pre-trainings compared: starting weights x numbers of labels x seeds, each fine-tuned by one task's config."""
 
 import math
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.training_length import set_length
 from mirl_mm.file_backend import write_file
 
-from .step import Step
+from .step import Step, command
+from .study import Study
 from .subsets import take_share
 
 _LOADERS = ("train_dataloader", "val_dataloader")
@@ -23,7 +23,7 @@ RANDOM = "random"
 
 
 @dataclass(frozen=True)
-class LabelStudy:
+class LabelStudy(Study):
     """A grid, and its steps.
 
     Attributes:
@@ -58,20 +58,14 @@ class LabelStudy:
             if path is not None and not Path(path).is_file():
                 raise FileNotFoundError(f"no checkpoint '{path}' ({name})")
 
-    @property
-    def all_steps(self) -> list[Step]:
-        """Each after those that it needs."""
-        return list(self.steps.values())
-
-    @property
-    def measurements(self) -> list[Step]:
-        """None: how long its trainings take is not foreseen."""
-        return []
-
     @cached_property
     def steps(self) -> dict[tuple[str, float, int], Step]:
         """By start, share and seed; small shares first, as they are quick."""
-        return dict(self._steps())
+        return {
+            (name, share, seed): self._training(name, checkpoint, share, seed, cfg, images)
+            for (share, seed), (cfg, images) in self.configs.items()
+            for name, checkpoint in self.starts.items()
+        }
 
     @cached_property
     def configs(self) -> dict[tuple[float, int], tuple[Config, int]]:
@@ -82,17 +76,9 @@ class LabelStudy:
         """Images of a share."""
         return self.configs[share, self.seeds[0]][1]
 
-    def _steps(self) -> Iterator[tuple[tuple[str, float, int], Step]]:
-        for (share, seed), (cfg, images) in self.configs.items():
-            for name, checkpoint in self.starts.items():
-                yield (name, share, seed), self._training(name, checkpoint, share, seed, cfg, images)
-
     def bundles(self) -> list[list[Step]]:
         """Starts are worth having only together."""
-        groups: dict[tuple[float, int], list[Step]] = {}
-        for (_, share, seed), step in self.steps.items():
-            groups.setdefault((share, seed), []).append(step)
-        return list(groups.values())
+        return [[self.steps[name, share, seed] for name in self.starts] for share, seed in self.configs]
 
     def config_of(self, step: Step) -> Config:
         """The config of a training, with its length and its options."""
@@ -135,14 +121,13 @@ class LabelStudy:
         text = own.pretty_text
         if not path.is_file() or path.read_text() != text:
             write_file(path, text)
-        command = f"-m mirl_mm train {shlex.quote(str(path))} --work-dir {shlex.quote(str(folder))} --resume"
-        command += f" --pretrained {shlex.quote(checkpoint)}" if checkpoint else ""
+        words = ["train", path, "--work-dir", folder, "--resume", *(["--pretrained", checkpoint] if checkpoint else [])]
         by_epoch = "max_epochs" in own.train_cfg
         length = own.train_cfg.max_epochs if by_epoch else own.train_cfg.max_iters
         updates = length * max(images // own.train_dataloader.batch_size, 1) if by_epoch else length
         title = f"{name}, {_percent(share)} % of the labels, seed {seed}"
         makes = f"{'epoch' if by_epoch else 'iter'}_{length}.pth"
-        return Step(self.work_dir, step, title, command, float(updates), makes, (), path, updates, f"{share}")
+        return Step(self.work_dir, step, title, command(*words), float(updates), makes, (), path, updates, f"{share}")
 
 
 def _percent(share: float) -> str:

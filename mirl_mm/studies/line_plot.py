@@ -1,24 +1,14 @@
 """Plots of a study: means with their standard errors, a line for each thing compared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from mirl_mm.probing.depth_plot import GREY, STYLES
 
-
-class Estimate(Protocol):
-    """A value, and its standard error if it is known."""
-
-    @property
-    def value(self) -> float:
-        """The mean."""
-
-    @property
-    def error(self) -> float | None:
-        """Its standard error."""
+from .summary import Mean
 
 
 class Line(NamedTuple):
@@ -26,12 +16,12 @@ class Line(NamedTuple):
 
     Attributes:
         name: For the legend.
-        points: Place on the x axis to estimate.
+        points: Position on the x axis to a mean over seeds.
         baseline: Drawn dashed and grey.
     """
 
     name: str
-    points: Mapping[float, Estimate]
+    points: Mapping[float, Mean]
     baseline: bool = False
 
 

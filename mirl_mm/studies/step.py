@@ -178,6 +178,12 @@ class Step:
         write_file(self.record, json.dumps(content, indent=1))
 
 
+def command(*words: object, options: Mapping[str, object] | None = None) -> str:
+    """A tool's call from any folder: its name, its arguments, and what ``--cfg-options`` overrides."""
+    overrides = ["--cfg-options", *(f"{key}={value}" for key, value in options.items())] if options else []
+    return shlex.join(map(str, ("-m", "mirl_mm", *words, *overrides)))
+
+
 def differences(before: Any, now: Any, place: str = "") -> list[str]:
     """Where two settings, as JSON has them, differ: ``config.train_cfg.max_epochs: 20, now 10``."""
     if isinstance(before, dict) and isinstance(now, dict):

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -19,24 +19,34 @@ from .running import duration, locked, run_steps
 from .step import Step, StepFailed
 
 
-class Study(Protocol):
-    """A grid of steps."""
+class Study:
+    """A grid of steps.
+
+    Attributes:
+        work_dir: Where everything goes.
+        steps: By what they are of; each after those that it needs.
+    """
 
     work_dir: Path
+    steps: Mapping[Any, Step]
 
     @property
     def all_steps(self) -> Sequence[Step]:
         """Each after those that it needs."""
+        return list(self.steps.values())
 
     @property
     def measurements(self) -> Sequence[Step]:
-        """Short steps from which the others' ``seconds`` follow."""
+        """Short steps from which the others' ``seconds`` follow; none where these are not foreseen."""
+        return []
 
     def bundles(self) -> Sequence[Sequence[Step]]:
         """Steps that are worth having only together, by falling value."""
+        raise NotImplementedError
 
     def config_of(self, step: Step) -> Config:
-        """The config that a training's step is run with."""
+        """The config that a training's step is run with, with its length and its options."""
+        raise NotImplementedError
 
 
 class Running(NamedTuple):

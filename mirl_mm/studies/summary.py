@@ -3,8 +3,9 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 
 class Mean(NamedTuple):
@@ -26,15 +27,20 @@ class Mean(NamedTuple):
         return value if self.error is None else f"{value} ± {self.error:.{decimals}f}"
 
 
-def mean(values: Sequence[float]) -> Mean | None:
+def by_seed(numbers: Iterable[Any], **where: object) -> dict[int, float]:
+    """Seed to value of the numbers whose attributes are these."""
+    return {
+        each.seed: each.value for each in numbers if all(getattr(each, name) == value for name, value in where.items())
+    }
+
+
+def mean(values: Collection[float]) -> Mean | None:
     """The mean of at least one value; None of none."""
     if not values:
         return None
-    number, centre = len(values), sum(values) / len(values)
-    if number == 1:
-        return Mean(centre, None, 1)
-    variance = sum((value - centre) ** 2 for value in values) / (number - 1)
-    return Mean(centre, math.sqrt(variance / number), number)
+    number = len(values)
+    error = statistics.stdev(values) / math.sqrt(number) if number > 1 else None
+    return Mean(statistics.fmean(values), error, number)
 
 
 def paired(ours: Mapping[int, float], others: Mapping[int, float]) -> Mean | None:

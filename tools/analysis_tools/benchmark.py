@@ -22,7 +22,7 @@ from mirl_mm.analysis.bench_options import add_bench_options, clock, environment
 from mirl_mm.analysis.flops import has_plain_formulation
 from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config, set_data_root
@@ -33,7 +33,7 @@ Choice = tuple[str, bool]  # dtype, and whether plain
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
     parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
     parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="bf16: autocast")

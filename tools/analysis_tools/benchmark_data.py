@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
 from torchvision import transforms as T
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.datasets import ImageFolder, SeededIndex
 from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.launch import load_config
@@ -38,7 +38,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--data-root", required=True, help="a folder of class folders, as torchvision wants it")
     parser.add_argument("--config", help="take train_dataloader.dataset.pipeline from this config")
     parser.add_argument("--num-images", type=int, default=400, help="images per turn")

@@ -19,7 +19,7 @@ from mirl_mm import DeepViT
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import tick
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.peak_memory import peak_bytes
 from mirl_mm.errors import one_line_errors
@@ -38,7 +38,7 @@ WAYS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--arch", choices=list(ARCHS), default="vit-b", help="encoder")
     parser.add_argument("--size", type=int, nargs=2, default=[1024, 1024], metavar=("H", "W"), help="of the images")
     parser.add_argument("--window-size", type=int, default=14, help="patches on a side")

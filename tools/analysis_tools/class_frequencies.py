@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.converters.seg_maps import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
 from mirl_mm.datasets.labels import read_classes
@@ -28,7 +28,7 @@ from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("masks", nargs="+", help="folders of segmentation maps; sub-folders count")
     parser.add_argument("--classes", metavar="FILE", help="names of the classes, one on each line")
     parser.add_argument("--reduce-zero-label", action="store_true", help="0 is no label, classes count from 1")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.text_files import read_json
 from mirl_mm.detection.coco_errors import Errors, count_errors
@@ -25,7 +25,7 @@ from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("annotations", help="annotation file in COCO's format")
     parser.add_argument("results", help="boxes in COCO's results format")
     parser.add_argument("--out-dir", default="errors", help="folder for confusion.png and .csv")

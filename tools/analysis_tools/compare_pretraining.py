@@ -11,7 +11,7 @@ python tools/analysis_tools/compare_pretraining.py configs/cls/mirl_tiny24_64px.
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.errors import one_line_errors
 from mirl_mm.studies.cli import add_running_options, running_of
@@ -21,7 +21,7 @@ from mirl_mm.studies.study import run_study
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="of a classifier, a detector or a segmentor, without pre-trained weights")
     parser.add_argument("--data-root", required=True, help="folder of the task's data, as tools/train.py takes it")
     parser.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="as tools/train.py's")

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.device import get_device
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
@@ -29,7 +29,7 @@ from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("checkpoints", nargs="+", help="of pre-training, of a classifier, or of another code base")
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
     parser.add_argument("--labels", nargs="+", help="names of the checkpoints (default: their paths)")

@@ -10,10 +10,9 @@ python tools/analysis_tools/depth_study.py --data-root FOLDER --out-dir work_dir
 python tools/analysis_tools/depth_study.py --data-root FOLDER --depths 24 48 --seeds 0 1 2 --methods mirl mae mirl-2seg
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.studies.cli import add_running_options, options_of, running_of
 from mirl_mm.studies.depth import METHODS, DepthStudy
@@ -22,8 +21,8 @@ from mirl_mm.studies.expecting import expect
 from mirl_mm.studies.study import run_study
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
     parser.add_argument("--methods", nargs="+", default=["mirl", "mae"], metavar="NAME", help=", ".join(METHODS))
     parser.add_argument("--depths", nargs="+", type=int, default=[24, 12, 48], help="in blocks, the first comes first")
@@ -34,11 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--no-finetune", action="store_true", help="probe frozen features only")
     parser.add_argument("--probe-depths", nargs="+", default=["all"], help="as depth_probe.py's --depths")
     add_running_options(parser, "work_dirs/depth_study")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     with one_line_errors():
         study = DepthStudy(
             args.out_dir.absolute(),

@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
 from mirl_mm.analysis.flops import has_plain_formulation, is_plain, is_pretrainer
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
@@ -25,7 +25,7 @@ from mirl_mm.registry import MODELS, SCOPE
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="config file of any task on a plain backbone")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")

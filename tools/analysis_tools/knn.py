@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.probing.encoder import load_encoder, random_encoder
@@ -22,7 +22,7 @@ from mirl_mm.probing.labelled_images import count_classes, labelled_splits
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of pre-training, of a classifier, or of another code base")
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")

@@ -30,7 +30,7 @@ from mirl_mm.analysis.scaling import (
     images_seen,
     share,
 )
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config
 from mirl_mm.errors import one_line_errors
@@ -40,7 +40,7 @@ GIB = 2**30
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="config of any task with a DeepViT")
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64], help="numbers of GPUs")
     parser.add_argument("--images", type=int, default=1_281_167, help="training images (default: ImageNet-1K's)")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.errors import one_line_errors
@@ -30,7 +30,7 @@ from mirl_mm.visualization.curves import encode_figure
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("truth", help="folder of the true masks")
     parser.add_argument("predictions", help="folder of the predictions, of the same names")
     parser.add_argument("--classes", required=True, metavar="FILE", help="names of the classes, one on each line")

@@ -9,14 +9,13 @@ python tools/analysis_tools/training_memory.py configs/det/mirl_vitb_coco.py con
 python tools/analysis_tools/training_memory.py configs/seg/mirl_vitb_ade20k.py --batch-sizes 2 4
 """
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from mirl_mm.analysis.memory import training_memory
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import SCOPE
 
@@ -24,7 +23,7 @@ GIB = 2**30
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("configs", nargs="+", help="configs of detectors or segmentors with a DeepViT")
     parser.add_argument(
         "--batch-sizes", nargs="+", type=int, metavar="IMAGES", default=[1, 2, 8], help="images on a GPU"

@@ -7,17 +7,16 @@ python tools/dataset_converters/coco_to_masks.py instances_val2017.json masks/va
 python tools/dataset_converters/coco_to_masks.py stuff_train2017.json masks/train --zero-based
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.converters import coco_to_masks, print_masks
 from mirl_mm.converters.coco_masks import CROWD
 from mirl_mm.errors import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("annotations", type=Path, help="COCO file with segmentations")
     parser.add_argument("out_dir", type=Path, help="folder for the masks and classes.txt")
     parser.add_argument("--background", metavar="NAME", help="first class, of pixels without annotation; else no label")
@@ -27,12 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--crowd", choices=CROWD, default="ignore", help="crowds become no label, ordinary, or nothing")
     parser.add_argument("--zero-based", action="store_true", help="the first class is 0, and 255 no label")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    print_any_name()
+    args = parser.parse_args()
     made = coco_to_masks(**vars(args))
     print_masks(made)
 

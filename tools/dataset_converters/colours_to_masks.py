@@ -6,17 +6,16 @@ python tools/dataset_converters/colours_to_masks.py labels/ annotations/ --class
 python tools/dataset_converters/colours_to_masks.py labels/ masks/ --classes class_dict.csv --zero-based
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.converters import colours_to_masks, print_masks
 from mirl_mm.converters.colours import UNKNOWN
 from mirl_mm.errors import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("source", type=Path, help="folder of the label images; sub-folders are kept")
     parser.add_argument("out_dir", type=Path, help="folder for the masks and classes.txt")
     parser.add_argument("--classes", type=Path, required=True, metavar="COLOURS", help="file of classes and colours")
@@ -24,12 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--unknown", choices=UNKNOWN, default="error", help="at a colour that is not in the file")
     parser.add_argument("--zero-based", action="store_true", help="the first class is 0, and 255 no label")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    print_any_name()
+    args = parser.parse_args()
     made = colours_to_masks(**vars(args))
     print_masks(made)
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
 
@@ -26,7 +26,7 @@ STYLE = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("out_dir", type=Path, help="folder to create")
     parser.add_argument("--num-train", type=int, default=4000, help="number of training images")
     parser.add_argument("--num-val", type=int, default=800, help="number of validation images")

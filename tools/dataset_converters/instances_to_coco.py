@@ -6,17 +6,16 @@ python tools/dataset_converters/instances_to_coco.py images masks all.json --cla
 python tools/dataset_converters/instances_to_coco.py images masks all.json --class-from value --classes 24=person 26=car
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.converters import instances_to_coco, print_summary
 from mirl_mm.converters.instances import CLASS_FROM
 from mirl_mm.errors import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("images", type=Path, help="folder of the images")
     parser.add_argument("masks", type=Path, help="folder of the masks: a.png, a_mask.png or a/1.png of image a.jpg")
     parser.add_argument("out", type=Path, help="file to write, .json")
@@ -33,12 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--ignore", nargs="+", type=int, default=[], metavar="VALUE", help="values that are no object")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    print_any_name()
+    args = parser.parse_args()
     made = instances_to_coco(**vars(args))
     print_summary({args.out.stem: made})
 

@@ -4,17 +4,16 @@ python tools/dataset_converters/voc_to_coco.py VOCdevkit/VOC2012 --splits train 
 python tools/dataset_converters/voc_to_coco.py data/mine --annotations xml --images photos --on-error skip
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.converters import print_summary, voc_to_coco
 from mirl_mm.converters.voc import DIFFICULT
 from mirl_mm.errors import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("root", type=Path, help="the data set's folder")
     parser.add_argument("--out-dir", type=Path, help="where <split>.json files go (default: ROOT/annotations)")
     parser.add_argument("--splits", nargs="+", default=[], help="names of lists (default: one, all, of all XML files)")
@@ -26,12 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--zero-based", action="store_true", help="boxes are edges counted from 0, unlike VOC's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    print_any_name()
+    args = parser.parse_args()
     splits = voc_to_coco(**vars(args))
     print_summary(splits)
 

@@ -4,28 +4,22 @@ python tools/dataset_converters/yolo_to_coco.py data/mine/data.yaml
 python tools/dataset_converters/yolo_to_coco.py data/mine --splits train val --on-error skip
 """
 
-import argparse
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.converters import print_summary, yolo_to_coco
 from mirl_mm.errors import one_line_errors
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("source", type=Path, help="data.yaml, or a folder with data.yaml or classes.txt")
     parser.add_argument("--out-dir", type=Path, help="where <split>.json files go (default: annotations in its folder)")
     parser.add_argument("--splits", nargs="+", default=[], help="some of the splits (default: all)")
     parser.add_argument("--classes", nargs="+", default=[], help="names in order, in place of the file's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    print_any_name()
+    args = parser.parse_args()
     splits = yolo_to_coco(**vars(args))
     print_summary(splits)
 

@@ -22,7 +22,7 @@ from mmengine.logging import MMLogger
 from mirl_mm.analysis import encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
 from mirl_mm.analysis.flops import is_pretrainer
 from mirl_mm.analysis.parts import model_on_meta
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.dataset_facts import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import write_file
@@ -48,7 +48,7 @@ COLUMNS: dict[str, Callable[[dict], str | None]] = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something is out of date")
     return parser.parse_args()
 

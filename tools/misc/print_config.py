@@ -3,15 +3,13 @@
 python tools/misc/print_config.py configs/det/mirl_vitb48_coco.py --cfg-options train_dataloader.batch_size=2
 """
 
-import argparse
-
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="config file")
     add_cfg_options(parser)
     args = parser.parse_args()

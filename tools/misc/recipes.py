@@ -10,14 +10,13 @@ python tools/misc/recipes.py
 python tools/misc/recipes.py --check
 """
 
-import argparse
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import markdown_table
 
@@ -95,14 +94,10 @@ class Table(NamedTuple):
         return [row for group in self.groups.values() for row in group.rows]
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page is out of date")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse_args()
+    parser = Parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page is out of date")
+    args = parser.parse_args()
     text = page(load())
     if PAGE.exists() and PAGE.read_text() == text:
         print("docs/recipes.md is up to date")

@@ -7,9 +7,7 @@ python tools/model_converters/export_onnx.py work_dirs/x/epoch_800.pth embed.onn
 Images are normalised as in training; the batch is free, height and width are fixed.
 """
 
-import argparse
-
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
@@ -17,8 +15,8 @@ from mirl_mm.export.onnx import KINDS, PARTS, export_onnx
 from mirl_mm.outputs import check_not_input
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("out", help="file to write, .onnx")
     parser.add_argument(
@@ -49,11 +47,7 @@ def parse_args() -> argparse.Namespace:
         default=TOLERANCE,
         help="largest difference as a share of the largest value",
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     check_not_input(args.out, [args.checkpoint, args.weights, args.config])
     source = open_source(args.checkpoint, args.weights, args.config)
     size = None if args.img_size is None else tuple(args.img_size)

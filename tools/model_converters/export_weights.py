@@ -6,18 +6,17 @@ python tools/model_converters/export_weights.py work_dirs/x/epoch_800.pth backbo
 Files hold tensors and plain text only. What was written, and how to load it, is printed.
 """
 
-import argparse
 import json
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.export import Published, export_weights, open_source
 from mirl_mm.export.weights import PARTS
 from mirl_mm.outputs import check_not_input
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("out", help="file to write, .safetensors or .pth")
     parser.add_argument("--layout", choices=["timm", "mirl"], default="timm", help="whose names")
@@ -36,11 +35,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
     parser.add_argument("--hash", action="store_true", help="put 8 digits of the file's SHA-256 behind its name")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     check_not_input(args.out, [args.checkpoint, args.weights, args.config])
     source = open_source(args.checkpoint, args.weights, args.config)
     written = export_weights(source, args.out, args.layout, args.part, args.hash)

@@ -9,28 +9,23 @@ Files of PyTorch, safetensors, PaddlePaddle and detectron2 are read; nothing tha
 holds tensors and plain text only. Configs and --load-from also take the files as they are: conversion is for keeping.
 """
 
-import argparse
 from pathlib import Path
 
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.report import shorten
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
 from mirl_mm.outputs import check_not_input
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+def main() -> None:
+    parser = Parser(__doc__)
     parser.add_argument("source", help="the file to read")
     parser.add_argument("target", help="the file to write, .safetensors or .pth")
     parser.add_argument("--num-heads", type=int, help="attention heads of the encoder, where the file does not tell")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     target = check_suffix(args.target)
     check_not_input(target, [args.source])
     weights = read_any(args.source)

@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.datasets import preflight
 from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
@@ -29,7 +29,7 @@ from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--out-dir", type=Path, default=Path("browse"), help="where the pictures go")
     add_data_options(parser)
@@ -50,7 +50,6 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    print_any_name()
     columns = args.columns or (args.repeats if args.repeats > 1 else 4)
     per_sheet = max(args.per_sheet // columns, 1) * columns
     cfg = load_config(args.config, args.cfg_options)

@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.cli import HelpFormatter, print_any_name
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.inference.commands import Command, Flag
 from mirl_mm.inference.dispatch import commands, inferencer_for
@@ -30,7 +30,7 @@ _FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 
 
 def parse_args(kinds: list[Command]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
     parser.add_argument("--config", help="config file, where the checkpoint does not hold it")
@@ -63,7 +63,6 @@ def flags_of(kinds: list[Command]) -> dict[str, tuple[Flag, str]]:
 def main() -> None:
     kinds = commands()
     args = parse_args(kinds)
-    print_any_name()
     paths = {
         role: [getattr(args, flag.dest) for flag, _ in flags_of(kinds).values() if flag.path == role]
         for role in ("folder", "writes", "reads")

@@ -8,7 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mirl_mm.cli import HelpFormatter
+from mirl_mm.cli import Parser
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
@@ -17,7 +17,7 @@ from mirl_mm.visualization.scalars import read_scalars
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("logs", nargs="+", help="work dirs, their time-stamped folders, or scalars.json files")
     parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: losses and main metrics)")
     parser.add_argument("--labels", nargs="+", help="names of the runs (default: the paths given)")
