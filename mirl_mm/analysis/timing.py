@@ -2,9 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from mmengine.model import BaseModel
@@ -14,6 +14,7 @@ from torch import Tensor
 from mirl_mm.engine.peak_memory import peak_bytes
 
 Clock = Callable[[], float]
+K, T = TypeVar("K"), TypeVar("T")
 
 
 class Variant(NamedTuple):
@@ -119,48 +120,20 @@ def matmul_rate(dtype: torch.dtype, device: torch.device, size: int, clock: Cloc
     return 2 * size**3 / min(seconds)
 
 
-class Measured(NamedTuple):
-    """What :func:`alternate` found, turn by turn.
-
-    Attributes:
-        steps: Variant name to its steps.
-        rates: dtype to the matrix multiplication's FLOP/s.
-    """
-
-    steps: dict[str, list[StepTimes]]
-    rates: dict[torch.dtype, list[float]]
-
-
-def alternate(
-    model: BaseModel,
-    variants: Sequence[Variant],
-    batches: Iterator[dict[str, Any]],
-    rounds: int,
-    warmup: int,
-    matmul_size: int,
-    clock: Clock = time.perf_counter,
-) -> Measured:
-    """Let the variants and the matrix multiplications take turns, so that whatever else the machine does meets all.
+def in_turns(runs: Mapping[K, Callable[[], T]], rounds: int, warmup: int) -> dict[K, list[T]]:
+    """What runs give that take turns, so that whatever else the machine does meets all.
 
     Args:
-        model: Whose steps are timed.
-        variants: They share its parameters.
-        batches: Endless.
+        runs: What is measured, by name.
         rounds: Turns that are measured.
         warmup: Turns before, which are not.
-        matmul_size: Of the square matrices.
-        clock: Seconds.
     """
-    measured = Measured({variant.name: [] for variant in variants}, {variant.dtype: [] for variant in variants})
-    device = next(model.parameters()).device
+    measured: dict[K, list[T]] = {name: [] for name in runs}
     for turn in range(warmup + rounds):
-        steps = {variant.name: time_step(model, variant, batches, clock) for variant in variants}
-        rates = {dtype: matmul_rate(dtype, device, matmul_size, clock) for dtype in measured.rates}
-        if turn >= warmup:
-            for name, step in steps.items():
-                measured.steps[name].append(step)
-            for dtype, rate in rates.items():
-                measured.rates[dtype].append(rate)
+        for name, run in runs.items():
+            result = run()
+            if turn >= warmup:
+                measured[name].append(result)
     return measured
 
 

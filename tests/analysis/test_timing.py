@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mirl_mm.analysis import count_macs
-from mirl_mm.analysis.timing import StepTimes, alternate, median_step, time_step, turn_ratios
+from mirl_mm.analysis.timing import StepTimes, in_turns, matmul_rate, median_step, time_step, turn_ratios
 from mirl_mm.analysis.training import TrainingBench
 from mirl_mm.engine.launch import load_config
 from tests.training import ROOT, SMALL, small_config, write_images
@@ -63,23 +63,19 @@ def test_times_of_the_parts():
     assert step.total == 10.0
 
 
-def test_variants_take_turns():
-    it = bench()
+def test_what_is_measured_takes_turns():
     order: list[str] = []
 
-    def noting(variant):
-        def loss(**batch):
-            order.append(variant.name)
-            return variant.loss(**batch)
+    def noting(name):
+        return lambda: order.append(name) or len(order)
 
-        return variant._replace(loss=loss)
-
-    variants = [noting(it.variant("bf16")), noting(it.variant("fp32"))]
-    measured = alternate(it.model, variants, it.generated(2), rounds=2, warmup=1, matmul_size=16)
+    measured = in_turns({name: noting(name) for name in ("bf16", "fp32")}, rounds=2, warmup=1)
     assert order == ["bf16", "fp32"] * 3
-    assert {name: len(steps) for name, steps in measured.steps.items()} == {"bf16": 2, "fp32": 2}
-    assert set(measured.rates) == {torch.bfloat16, torch.float32}
-    assert all(rate > 0 for rates in measured.rates.values() for rate in rates)
+    assert measured == {"bf16": [3, 5], "fp32": [4, 6]}
+
+
+def test_a_matrix_multiplication_has_a_rate(device):
+    assert matmul_rate(torch.bfloat16, device, 16) > 0
 
 
 def test_medians_and_ratios():

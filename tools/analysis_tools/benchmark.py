@@ -10,7 +10,8 @@ matrix multiplication, or beside another way to compute the same: --compare plai
 import argparse
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmengine.logging import MMLogger
 from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.flops import has_plain_formulation
-from mirl_mm.analysis.timing import Measured, alternate, median_step, peak_memory, turn_ratios
+from mirl_mm.analysis.timing import in_turns, matmul_rate, median_step, peak_memory, time_step, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import Parser
 from mirl_mm.datasets import preflight
@@ -65,9 +66,9 @@ def set_up(args: argparse.Namespace) -> tuple[TrainingBench, int]:
     return TrainingBench(cfg, args.compile, args.seed), args.batch_size or cfg.train_dataloader.batch_size
 
 
-def measure_memory(args: argparse.Namespace, choice: Choice) -> int:
-    """Peak bytes of one variant's steps; on the CPU called in a process of its own."""
-    bench, batch_size = set_up(args)
+def measure_memory(args: argparse.Namespace, choice: Choice, ready: tuple[TrainingBench, int] | None = None) -> int:
+    """Peak bytes of one variant's steps; on the CPU called in a process of its own, where nothing is ready."""
+    bench, batch_size = ready or set_up(args)
     return peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size))
 
 
@@ -79,15 +80,17 @@ def summarise(
     choices: list[Choice],
 ) -> dict[str, Any]:
     """Measure, and put everything into one dict."""
-    variants = [bench.variant(*choice) for choice in choices]
+    variants, now = [bench.variant(*choice) for choice in choices], clock(args)
     size = args.matmul_size or (8192 if bench.device.type == "cuda" else 2048)
-    measured: Measured = alternate(bench.model, variants, batches, args.iters, args.warmup, size, clock(args))
+    runs: dict[Any, Callable[[], Any]] = {v.name: partial(time_step, bench.model, v, batches, now) for v in variants}
+    runs |= {v.dtype: partial(matmul_rate, v.dtype, bench.device, size, now) for v in variants}
+    measured = in_turns(runs, args.iters, args.warmup)
     rows = {}
     for variant, (_, plain) in zip(variants, choices, strict=True):
-        steps = measured.steps[variant.name]
+        steps = measured[variant.name]
         seconds = statistics.median(step.total for step in steps)
         flops = pretraining_macs(bench.cfg.model, batch_size, backward=True, plain=plain).flops
-        attainable = statistics.median(measured.rates[variant.dtype])
+        attainable = statistics.median(measured[variant.dtype])
         rows[variant.name] = {
             "images_per_s": batch_size / seconds,
             "step_s": seconds,
@@ -100,7 +103,7 @@ def summarise(
         }
     ratio = None
     if len(variants) > 1:
-        ratios = turn_ratios(*(measured.steps[variant.name] for variant in variants))
+        ratios = turn_ratios(*(measured[variant.name] for variant in variants))
         ratio = {"median": statistics.median(ratios), "turns": ratios}
     return {
         "config": args.config,
@@ -146,13 +149,12 @@ def main() -> None:
     args = parse_args()
     other: dict[str, list[Choice]] = {"none": [], "plain": [(args.dtype, True)], "fp32": [("fp32", False)]}
     choices: list[Choice] = [(args.dtype, False), *other[args.compare]]
-    memory: list[int] = []
-    if not args.no_memory and not torch.cuda.is_available():
-        memory = [in_child(measure_memory, args, choice) for choice in choices]
-    bench, batch_size = set_up(args)
+    on_gpu, measured = torch.cuda.is_available(), [] if args.no_memory else choices
+    memory = [] if on_gpu else [in_child(measure_memory, args, choice) for choice in measured]
+    bench, batch_size = ready = set_up(args)
     batches = bench.loaded(batch_size) if args.data == "real" else bench.generated(batch_size)
-    if not args.no_memory and not memory:
-        memory = [peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size)) for choice in choices]
+    if on_gpu:
+        memory = [measure_memory(args, choice, ready) for choice in measured]
     result = summarise(args, bench, batch_size, batches, choices)
     for row, peak in zip(result["variants"].values(), memory, strict=False):
         row["peak_memory_bytes"] = peak

@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,15 +19,14 @@ from mmengine.device import get_device
 from mirl_mm import DeepViT
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.explicit import explicit_attention
-from mirl_mm.analysis.timing import tick
+from mirl_mm.analysis.timing import Clock, in_turns, tick
+from mirl_mm.analysis.training import DTYPES
 from mirl_mm.cli import Parser
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.peak_memory import peak_bytes
 from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.models.backbones import ARCHS
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 #: name -> (explicit attention, activation checkpointing). The first is what the others are set beside.
 WAYS = {
@@ -98,17 +98,11 @@ def measure_memory(args: argparse.Namespace, way: str) -> int:
     return peak_bytes(lambda: [bench.step(way) for _ in range(2)])
 
 
-def measure_time(bench: Bench, args: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of each way's steps; the ways take turns."""
-    now = clock(args)
-    seconds: dict[str, list[float]] = {way: [] for way in args.ways}
-    for turn in range(args.warmup + args.iters):
-        for way in args.ways:
-            start = tick(now)
-            bench.step(way)
-            if turn >= args.warmup:
-                seconds[way].append(tick(now) - start)
-    return seconds
+def seconds_of(bench: Bench, way: str, now: Clock) -> float:
+    """Of a step."""
+    start = tick(now)
+    bench.step(way)
+    return tick(now) - start
 
 
 def summarise(args: argparse.Namespace, seconds: dict[str, list[float]], memory: dict[str, int]) -> dict[str, Any]:
@@ -145,7 +139,8 @@ def main() -> None:
     args = parse_args()
     bench = Bench(args)
     memory = {} if args.no_memory else {way: in_child(measure_memory, args, way) for way in args.ways}
-    result = summarise(args, measure_time(bench, args), memory)
+    runs = {way: partial(seconds_of, bench, way, clock(args)) for way in args.ways}
+    result = summarise(args, in_turns(runs, args.iters, args.warmup), memory)
     print(report(result))
     if args.json:
         write_file(args.json, json.dumps(result, indent=2))
