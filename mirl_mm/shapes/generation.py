@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,10 @@ def generate(
             are never deleted.
     """
     out_dir = Path(out_dir).resolve()
-    counts = {"train": num_train, "val": num_val}
-    layouts = _check_request(counts, size, layouts, seed, style, workers)
-    description = _describe(counts, size, layouts, seed, style)
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers}: must be at least 1, or None for one per CPU")
+    request = _Request({"train": num_train, "val": num_val}, size, layouts, seed, style)
+    description = request.as_dict()
     if _is_done(out_dir, description, overwrite):
         return out_dir
     out_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -68,55 +70,56 @@ def generate(
         if _is_done(out_dir, description, overwrite):  # by the process that held the lock
             return out_dir
         with _partial_folder(out_dir) as root:
-            _write_all(root, counts, size, layouts, seed, style, workers)
+            _write_all(root, request, workers)
             (root / MARKER).write_text(json.dumps(description, indent=2) + "\n")
             _put_in_place(root, out_dir)
     return out_dir
 
 
-def _check_request(
-    counts: dict[str, int],
-    size: tuple[int, int],
-    layouts: Sequence[str],
-    seed: int,
-    style: SceneStyle,
-    workers: int | None,
-) -> tuple[str, ...]:
-    """Raises ValueError for what cannot be written; returns the layouts in their usual order."""
-    check_size(size)
-    if seed < 0:
-        raise ValueError(f"seed={seed}: may not be negative")
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers={workers}: must be at least 1, or None for one per CPU")
-    unknown = [layout for layout in layouts if layout not in LAYOUTS]
-    if unknown or not layouts or isinstance(layouts, str):
-        raise ValueError(f"layouts={layouts!r}: choose one or more of {', '.join(LAYOUTS)}")
-    for split, count in counts.items():
-        if count < 0:
-            raise ValueError(f"num_{split}={count}: may not be negative")
-        if "folder" in layouts and 0 < count < len(style.classes):
-            raise ValueError(
-                f"num_{split}={count}: an image folder needs an image of each class; ask for 0 or for at least "
-                f"{len(style.classes)} images"
-            )
-    if not any(counts.values()):
-        raise ValueError("num_train=0 and num_val=0: nothing to write")
-    return tuple(layout for layout in LAYOUTS if layout in layouts)
+@dataclass(frozen=True)
+class _Request:
+    """A data set to write.
 
+    Raises:
+        ValueError: If it cannot be written.
+    """
 
-def _describe(
-    counts: dict[str, int], size: tuple[int, int], layouts: tuple[str, ...], seed: int, style: SceneStyle
-) -> dict[str, Any]:
-    """All that decides what the files contain, in JSON's types."""
-    return {
-        "generator": "mirl_mm.datasets.shapes",
-        "version": _VERSION,
-        **{f"num_{split}": count for split, count in counts.items()},
-        "size": [int(side) for side in size],
-        "layouts": list(layouts),
-        "seed": seed,
-        **style.as_dict(),
-    }
+    counts: dict[str, int]
+    size: tuple[int, int]
+    layouts: Sequence[str]
+    seed: int
+    style: SceneStyle
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed}: may not be negative")
+        unknown = [layout for layout in self.layouts if layout not in LAYOUTS]
+        if unknown or not self.layouts or isinstance(self.layouts, str):
+            raise ValueError(f"layouts={self.layouts!r}: choose one or more of {', '.join(LAYOUTS)}")
+        least = len(self.style.classes)
+        for split, count in self.counts.items():
+            if count < 0:
+                raise ValueError(f"num_{split}={count}: may not be negative")
+            if "folder" in self.layouts and 0 < count < least:
+                raise ValueError(
+                    f"num_{split}={count}: an image folder needs an image of each class; ask for 0 or for at least "
+                    f"{least} images"
+                )
+        if not any(self.counts.values()):
+            raise ValueError("num_train=0 and num_val=0: nothing to write")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that decides what the files contain, in JSON's types."""
+        return {
+            "generator": "mirl_mm.datasets.shapes",
+            "version": _VERSION,
+            **{f"num_{split}": count for split, count in self.counts.items()},
+            "size": [int(side) for side in self.size],
+            "layouts": [layout for layout in LAYOUTS if layout in self.layouts],
+            "seed": self.seed,
+            **self.style.as_dict(),
+        }
 
 
 def _is_done(out_dir: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
@@ -168,31 +171,23 @@ def _put_in_place(root: Path, out_dir: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _write_all(
-    root: Path,
-    counts: dict[str, int],
-    size: tuple[int, int],
-    layouts: tuple[str, ...],
-    seed: int,
-    style: SceneStyle,
-    workers: int | None,
-) -> None:
-    splits = [split for split, count in counts.items() if count]
-    make_folders(root, layouts, splits, style.classes)
-    scenes = [(split, index) for split in splits for index in range(counts[split])]
-    write = partial(_write_scene, root=root, layouts=layouts, size=size, seed=seed, style=style)
+def _write_all(root: Path, request: _Request, workers: int | None) -> None:
+    size, classes = request.size, request.style.classes
+    splits = [split for split, count in request.counts.items() if count]
+    make_folders(root, request.layouts, splits, classes)
+    scenes = [(split, index) for split in splits for index in range(request.counts[split])]
+    write = partial(_write_scene, root=root, request=request)
     annotations: dict[str, list[list[CocoAnnotation]]] = {split: [] for split in splits}
     for (split, _), written in zip(
         scenes, in_parallel(write, scenes, f"Shapes {size[0]}x{size[1]}", workers), strict=True
     ):
         annotations[split].append(written)
-    if "coco" in layouts:
+    if "coco" in request.layouts:
         for split in splits:
-            write_coco_json(root, split, size, style.classes, annotations[split])
+            write_coco_json(root, split, size, classes, annotations[split])
 
 
-def _write_scene(
-    scene: tuple[str, int], root: Path, layouts: tuple[str, ...], size: tuple[int, int], seed: int, style: SceneStyle
-) -> list[CocoAnnotation]:
+def _write_scene(scene: tuple[str, int], root: Path, request: _Request) -> list[CocoAnnotation]:
     """One of a split's scenes, by its index."""
-    return write_scene(root, layouts, *scene, make_scene(seed, *scene, size, style), style.classes)
+    made = make_scene(request.seed, *scene, request.size, request.style)
+    return write_scene(root, request.layouts, *scene, made, request.style.classes)
