@@ -32,7 +32,7 @@ from PIL import Image
 
 from mirl_mm.bitmaps import encode_rle
 
-from .scene import Instance, Scene
+from .scene import Scene
 
 LAYOUTS: tuple[str, ...] = ("folder", "coco", "ade")
 
@@ -63,25 +63,14 @@ def make_folders(root: Path, layouts: Sequence[str], splits: Sequence[str], clas
         (root / "ade" / "classes.txt").write_text("\n".join(["background", *classes, ""]))
 
 
-def _coco_annotation(instance: Instance, index: int) -> CocoAnnotation:
-    """All but the annotation's own id, which depends on the images before."""
-    return {
-        "image_id": index + 1,
-        "category_id": instance.label,
-        "bbox": list(instance.bbox),
-        "area": int(instance.mask.sum()),
-        "iscrowd": 0,
-        "segmentation": encode_rle(instance.mask),
-    }
-
-
 def write_scene(
     root: Path, layouts: Sequence[str], split: str, index: int, scene: Scene, classes: Sequence[str]
 ) -> list[CocoAnnotation]:
     """Writes one scene's files.
 
     Returns:
-        Its COCO annotations, without ids; an empty list when COCO is not among the layouts.
+        Its COCO annotations, without ids of their own, which depend on the images before; an empty list when COCO is
+        not among the layouts.
     """
     buffer = io.BytesIO()
     Image.fromarray(scene.image).save(buffer, "JPEG", **_JPEG_OPTIONS)
@@ -91,7 +80,17 @@ def write_scene(
         (root / "folder" / split / classes[scene.subject - 1] / name).write_bytes(jpeg)
     if "coco" in layouts:
         (root / "coco" / _COCO_SPLITS[split] / name).write_bytes(jpeg)
-        annotations = [_coco_annotation(instance, index) for instance in scene.instances]
+        annotations = [
+            {
+                "image_id": index + 1,
+                "category_id": instance.label,
+                "bbox": list(instance.bbox),
+                "area": int(instance.mask.sum()),
+                "iscrowd": 0,
+                "segmentation": encode_rle(instance.mask),
+            }
+            for instance in scene.instances
+        ]
     if "ade" in layouts:
         folder = _ADE_SPLITS[split]
         (root / "ade" / "images" / folder / name).write_bytes(jpeg)

@@ -6,7 +6,6 @@ stretching, which is why there is no hexagon (a circle when small) and no diamon
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +21,7 @@ def _on_circle(angles: NDArray[np.floating], radius: float | NDArray[np.float64]
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=-1)
 
 
-def _circle() -> Outline:
-    return (_on_circle(np.linspace(0, 2 * math.pi, 64, endpoint=False)),)
-
-
-def _crescent() -> Outline:
+def _crescent() -> Ring:
     # The unit disc without a smaller disc on its right; both circles pass through the two horns.
     offset, inner = 0.55, 0.8
     horn_x = (1 - inner**2 + offset**2) / (2 * offset)
@@ -34,38 +29,21 @@ def _crescent() -> Outline:
     inner_horn = math.atan2(math.sin(horn), horn_x - offset)
     outer_arc = _on_circle(np.linspace(horn, 2 * math.pi - horn, 48))
     inner_arc = _on_circle(np.linspace(2 * math.pi - inner_horn, inner_horn, 32), inner) + np.array([offset, 0])
-    return (np.concatenate([outer_arc, inner_arc[1:-1]]),)
+    return np.concatenate([outer_arc, inner_arc[1:-1]])
 
 
-def _cross() -> Outline:
+def _cross() -> Ring:
     arm = 0.34
     corner = np.array([(arm, arm), (arm, 1), (-arm, 1)])
     quarter_turn = np.array([(0, 1), (-1, 0)])
-    return (np.concatenate([corner @ np.linalg.matrix_power(quarter_turn, k) for k in range(4)]),)
+    return np.concatenate([corner @ np.linalg.matrix_power(quarter_turn, k) for k in range(4)])
 
 
-def _heart() -> Outline:
+def _heart() -> Ring:
     # The sine-cubed heart curve (https://mathworld.wolfram.com/HeartCurve.html).
     t = np.linspace(0, 2 * math.pi, 64, endpoint=False)
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    return (np.stack([16 * np.sin(t) ** 3, -y], axis=-1),)
-
-
-def _ring() -> Outline:
-    (outer,) = _circle()
-    return outer, outer * 0.55
-
-
-def _square() -> Outline:
-    return (_on_circle(math.pi / 4 + np.arange(4) * math.pi / 2),)
-
-
-def _star() -> Outline:
-    return (_on_circle(np.arange(10) * math.pi / 5 - math.pi / 2, np.where(np.arange(10) % 2, 0.45, 1.0)),)
-
-
-def _triangle() -> Outline:
-    return (_on_circle(np.arange(3) * 2 * math.pi / 3 - math.pi / 2),)
+    return np.stack([16 * np.sin(t) ** 3, -y], axis=-1)
 
 
 def _area_and_centroid(ring: Ring) -> tuple[float, NDArray[np.float64]]:
@@ -82,17 +60,18 @@ def _normalised(outline: Outline) -> Outline:
     return tuple((ring - centroid) * math.sqrt(math.pi / area) for ring in outline)
 
 
-_BUILDERS: dict[str, Callable[[], Outline]] = {
-    "circle": _circle,
-    "crescent": _crescent,
-    "cross": _cross,
-    "heart": _heart,
-    "ring": _ring,
-    "square": _square,
-    "star": _star,
-    "triangle": _triangle,
+_CIRCLE = _on_circle(np.linspace(0, 2 * math.pi, 64, endpoint=False))
+_LINES: dict[str, Outline] = {
+    "circle": (_CIRCLE,),
+    "crescent": (_crescent(),),
+    "cross": (_cross(),),
+    "heart": (_heart(),),
+    "ring": (_CIRCLE, _CIRCLE * 0.55),
+    "square": (_on_circle(math.pi / 4 + np.arange(4) * math.pi / 2),),
+    "star": (_on_circle(np.arange(10) * math.pi / 5 - math.pi / 2, np.where(np.arange(10) % 2, 0.45, 1.0)),),
+    "triangle": (_on_circle(np.arange(3) * 2 * math.pi / 3 - math.pi / 2),),
 }
-OUTLINES: dict[str, Outline] = {name: _normalised(build()) for name, build in _BUILDERS.items()}
+OUTLINES: dict[str, Outline] = {name: _normalised(outline) for name, outline in _LINES.items()}
 
 # Alphabetical, so that the order of an image folder's classes, COCO category ids and semantic labels agree.
 CLASSES: tuple[str, ...] = tuple(sorted(OUTLINES))

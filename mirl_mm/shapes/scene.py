@@ -202,11 +202,6 @@ def _paint(rng: np.random.Generator, bottom_up: list[_Object], size: tuple[int, 
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
-def _instance(label: int, mask: NDArray[np.bool_]) -> Instance:
-    x1, y1, x2, y2 = box_of(mask)
-    return Instance(label, (x1, y1, x2 - x1, y2 - y1), mask)
-
-
 def check_size(size: tuple[int, int]) -> None:
     """Raises ValueError unless both sides of (H, W) are at least ``MIN_SIDE`` pixels."""
     if len(size) != 2 or any(side != int(side) or side < MIN_SIDE for side in size):
@@ -242,5 +237,9 @@ def make_scene(seed: int, split: str, index: int, size: tuple[int, int], style: 
     objects, order, ids = _compose(rng, subject, size, style)
     image = _paint(rng, [objects[i] for i in order], size)
     labels = np.array([0, *[thing.label for thing in objects]], np.uint8)
-    instances = tuple(_instance(thing.label, ids == number) for number, thing in enumerate(objects, start=1))
-    return Scene(image, instances, labels[ids], subject)
+    instances = []
+    for number, thing in enumerate(objects, start=1):
+        mask = ids == number
+        x1, y1, x2, y2 = box_of(mask)
+        instances.append(Instance(thing.label, (x1, y1, x2 - x1, y2 - y1), mask))
+    return Scene(image, tuple(instances), labels[ids], subject)
