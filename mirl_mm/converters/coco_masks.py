@@ -4,31 +4,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.coco_file import read_coco
-from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
-from mirl_mm.outputs import OutputError, Outputs, check_text, source_of
-from mirl_mm.parallel import in_parallel
+from mirl_mm.datasets.seg_maps import IGNORED
+from mirl_mm.outputs import OutputError, source_of
 from mirl_mm.text import counted
 
 from .coco import AnnotationError
-from .seg_maps import MadeSegMaps, SegMapWriter, check_classes, classes_text, write_classes
+from .seg_maps import MadeSegMaps, Recipe, check_classes, make_seg_maps
 
 CROWD = ("ignore", "keep", "drop")
 
 
-class _Task(NamedTuple):
-    """An image: its name and (H, W), its annotations, the mask's file, and what that is made of."""
-
-    name: str
-    size: tuple[int, int]
-    annotations: list[dict[str, Any]]
-    target: Path
-    source: str
+_Content = tuple[str, tuple[int, int], list[dict[str, Any]]]  # an image: its name and (H, W), its annotations
 
 
 def coco_to_masks(
@@ -83,22 +74,10 @@ def coco_to_masks(
     names = ([background] if background else []) + chosen
     check_classes(names, path, "Give the rest of each image a class, too, by background='background' (--background)")
     labels = {number: names.index(name) for number, name in categories.items() if name in names[bool(background) :]}
-    tasks = _tasks(content, path, out_dir, categories, labels)
-    check_text(out_dir / "classes.txt", classes_text(names))
-    Outputs("coco_to_masks", {task.target: task.source for task in tasks}, (), out_dir)
-    convert = partial(
-        _convert,
-        labels=labels,
-        num_classes=len(names),
-        ground=0 if background else IGNORED,
-        crowd=crowd,
-        writer=SegMapWriter("coco_to_masks", zero_based),
-    )
-    counts = ClassCounts(names)
-    for each in in_parallel(convert, tasks, "converting", workers):
-        counts.add(each)
-    write_classes(names, out_dir)
-    left_out = len(content["annotations"]) - sum(len(task.annotations) for task in tasks)
+    recipes = _recipes(content, path, out_dir, categories, labels)
+    paint = partial(_paint, labels=labels, ground=0 if background else IGNORED, crowd=crowd)
+    counts, _ = make_seg_maps("coco_to_masks", recipes, paint, names, out_dir, zero_based, workers)
+    left_out = len(content["annotations"]) - sum(len(recipe.content[2]) for recipe in recipes)
     if left_out:
         notes.append(f"left out: {counted(left_out, 'annotation')} of other categories")
     return MadeSegMaps(out_dir, counts, (), zero_based, tuple(notes))
@@ -140,9 +119,9 @@ def _run_lengths(segmentation: Any, size: tuple[int, int]) -> Any:
     return coco.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
 
 
-def _tasks(
+def _recipes(
     content: dict[str, Any], path: str, out_dir: Path, categories: Mapping[Any, str], labels: Mapping[Any, int]
-) -> list[_Task]:
+) -> list[Recipe]:
     of_image = defaultdict(list)
     images = {image["id"] for image in content["images"]}
     for each in content["annotations"]:
@@ -157,27 +136,20 @@ def _tasks(
             )
         if each["category_id"] in labels:
             of_image[each["image_id"]].append(each)
-    tasks = []
-    taken: dict[Path, str] = {}
+    recipes = []
     for image in content["images"]:
         name = image["file_name"]
         target = (out_dir / PurePosixPath(name)).with_suffix(".png")
         if target != out_dir / name and (out_dir / name).is_file():
             raise OutputError(f"'{out_dir}' is the folder of the images, such as '{name}': give another one for masks")
-        other = taken.setdefault(target, name)
-        if other != name:
-            raise AnnotationError(f"'{path}': images {other!r} and {name!r} would have one mask, '{target}'")
-        size = (int(image["height"]), int(image["width"]))
-        tasks.append(_Task(name, size, of_image[image["id"]], target, f"{source_of(path)}: {name}"))
-    return tasks
+        one = (name, (int(image["height"]), int(image["width"])), of_image[image["id"]])
+        recipes.append(Recipe(name, target, f"{source_of(path)}: {name}", one))
+    return recipes
 
 
-def _convert(
-    task: _Task, labels: Mapping[Any, int], num_classes: int, ground: int, crowd: str, writer: SegMapWriter
-) -> LabelCounts:
+def _paint(image: _Content, labels: Mapping[Any, int], ground: int, crowd: str) -> tuple[np.ndarray, int]:
+    name, size, annotations = image
     try:
-        painted = paint_annotations(task.annotations, task.size, labels, ground, crowd)
+        return paint_annotations(annotations, size, labels, ground, crowd), 0
     except Exception as error:  # pycocotools raises nearly every type there is
-        raise AnnotationError(f"the annotations of image {task.name!r} can't be painted: {error}") from error
-    writer.write(painted, task.target, task.source)
-    return count_labels(painted, num_classes)
+        raise AnnotationError(f"the annotations of image {name!r} can't be painted: {error}") from error

@@ -8,19 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirl_mm.datasets.class_counts import ClassCounts
 from mirl_mm.datasets.decode import open_upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
+from mirl_mm.datasets.seg_maps import IGNORED
 from mirl_mm.datasets.text_files import read_text
 from mirl_mm.datasets.walk import find_files
 from mirl_mm.errors import CorruptImageError
-from mirl_mm.outputs import Outputs, check_text, source_of
-from mirl_mm.parallel import in_parallel
+from mirl_mm.outputs import source_of
 from mirl_mm.text import counted, shortlist
 
 from .coco import AnnotationError
-from .seg_maps import MadeSegMaps, SegMapWriter, check_classes, classes_text, write_classes
+from .seg_maps import MadeSegMaps, Recipe, check_classes, make_seg_maps
 
 Colour = tuple[int, int, int]
 
@@ -49,11 +47,6 @@ class ColourTable(NamedTuple):
         for colour, label in self.colours:
             first.setdefault(label, colour)
         return [first[label] for label in range(len(self.classes))]
-
-
-class _Converted(NamedTuple):
-    counts: LabelCounts
-    unknown: int
 
 
 def colours_to_masks(
@@ -93,21 +86,16 @@ def colours_to_masks(
     paths = find_files(source, EXTENSIONS)
     if not paths:
         raise AnnotationError(f"'{source}' holds no images ({', '.join(sorted(EXTENSIONS))})")
-    pairs = [(path, (out_dir / path.relative_to(source)).with_suffix(".png")) for path in paths]
-    _check_targets(pairs)
-    check_text(out_dir / "classes.txt", classes_text(table.classes))
-    Outputs("colours_to_masks", {target: source_of(path) for path, target in pairs}, paths, out_dir)
-    convert = partial(
-        _convert, table=table, ignore=unknown == "ignore", writer=SegMapWriter("colours_to_masks", zero_based)
-    )
-    counts, left_out, images = ClassCounts(table.classes), 0, 0
-    for done in in_parallel(convert, pairs, "converting", workers):
-        counts.add(done.counts)
-        left_out += done.unknown
-        images += done.unknown > 0
-    write_classes(table.classes, out_dir)
-    unknown = f"unknown colours: {counted(left_out, 'pixel')} in {counted(images, 'image')} became no label"
-    return MadeSegMaps(out_dir, counts, table.palette, zero_based, (unknown,) if left_out else ())
+    recipes = [
+        Recipe(str(path), (out_dir / path.relative_to(source)).with_suffix(".png"), source_of(path), path)
+        for path in paths
+    ]
+    paint = partial(_paint, table=table, ignore=unknown == "ignore")
+    name = "colours_to_masks"
+    counts, numbers = make_seg_maps(name, recipes, paint, table.classes, out_dir, zero_based, workers, paths)
+    found = f"{counted(sum(numbers), 'pixel')} in {counted(sum(number > 0 for number in numbers), 'image')}"
+    notes = (f"unknown colours: {found} became no label",) if any(numbers) else ()
+    return MadeSegMaps(out_dir, counts, table.palette, zero_based, notes)
 
 
 def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTable:
@@ -143,7 +131,8 @@ def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTabl
             raise AnnotationError(f"'{path}', line {number}: {colour} is {meaning[colour]!r} already, not {name!r}")
     missing = [name for name in unlabelled if name not in meaning.values()]
     if missing:
-        raise AnnotationError(f"'{path}' has no {missing[0]!r}, which is to mean no label; it has {_list(meaning)}")
+        there = ", ".join(dict.fromkeys(meaning.values()))
+        raise AnnotationError(f"'{path}' has no {missing[0]!r}, which is to mean no label; it has {there}")
     classes = [name for name in dict.fromkeys(meaning.values()) if name not in unlabelled]
     check_classes(classes, path, "Leave what is not of it a class, too: take it off --unlabelled")
     labels = {name: classes.index(name) if name in classes else IGNORED for name in meaning.values()}
@@ -155,8 +144,8 @@ def labels_of_colours(pixels: np.ndarray, table: ColourTable) -> np.ndarray:
     return _lookup(table)[_codes(pixels)]
 
 
-def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: SegMapWriter) -> _Converted:
-    path, target = pair
+def _paint(path: Path, table: ColourTable, ignore: bool) -> tuple[np.ndarray, int]:
+    """An image's labels, and how many pixels have a colour that is not in the table."""
     try:
         pixels = np.asarray(open_upright(path).convert("RGB"))
     except (CorruptImageError, FileNotFoundError) as error:
@@ -166,9 +155,7 @@ def _convert(pair: tuple[Path, Path], table: ColourTable, ignore: bool, writer: 
     if unknown.any() and not ignore:
         raise _unknown_colours(pixels[unknown], path, table)
     labels[unknown] = IGNORED
-    labels = labels.astype(np.uint8)
-    writer.write(labels, target, source_of(path))
-    return _Converted(count_labels(labels, len(table.classes)), int(unknown.sum()))
+    return labels.astype(np.uint8), int(unknown.sum())
 
 
 def _unknown_colours(pixels: np.ndarray, path: Path, table: ColourTable) -> AnnotationError:
@@ -211,15 +198,3 @@ def _checked(colour: list[int], name: list[str]) -> tuple[Colour, str] | None:
     if not name or max(colour) > 255:
         return None
     return (colour[0], colour[1], colour[2]), " ".join(name)
-
-
-def _check_targets(pairs: Sequence[tuple[Path, Path]]) -> None:
-    taken: dict[Path, Path] = {}
-    for path, target in pairs:
-        other = taken.setdefault(target, path)
-        if other != path:
-            raise AnnotationError(f"'{other}' and '{path}' would both become '{target}': rename one of them")
-
-
-def _list(meaning: dict[Colour, str]) -> str:
-    return ", ".join(dict.fromkeys(meaning.values()))

@@ -25,20 +25,8 @@ _MASKS = (".png", ".tif", ".tiff", ".bmp", ".gif")
 _MOST = 5000  # objects in a picture: more values are a photograph's, or a JPEG's that was saved as something else
 
 
-class _Object(NamedTuple):
-    """An object of a mask: its number of class, box (x1, y1, x2, y2), pixels, and run lengths."""
-
-    number: int
-    box: Box
-    area: int
-    mask: dict[str, list[int]]
-
-
-class _Task(NamedTuple):
-    """An image, and its masks with what their names say of the class."""
-
-    image: Path
-    masks: list[tuple[Path, str]]
+_Object = tuple[int, Box, int, dict[str, list[int]]]  # label, box (x1, y1, x2, y2), pixels, run lengths
+_Task = tuple[Path, list[tuple[Path, str]]]  # an image, and its masks with what their names say of the class
 
 
 class _Read(NamedTuple):
@@ -106,19 +94,19 @@ def instances_to_coco(
     description = f"{masks.name} of {images.name}"
     check_json(out, description)
     problems = Problems(on_error)
-    tasks = _tasks(images, masks, class_from == "folder", problems)
-    found = sorted({_class_of(word, class_from) for task in tasks for _, word in task.masks} - {""})
-    names = names or {name: name for name in found}
+    tasks = _tasks(images, masks, class_from, problems)
+    names = names or {word: word for word in sorted({word for _, own in tasks for _, word in own} - {""})}
     coco = CocoBuilder(list(names.values()), description)
-    read = partial(_read, class_from=class_from, divisor=divisor, ignore=frozenset({0, *ignore}), names=names)
+    by_value = divisor if class_from == "value" else None
+    read = partial(_read, labels=list(names), divisor=by_value, ignore=frozenset({0, *ignore}))
     others = unnumbered = 0
-    for task, result in zip(tasks, in_parallel(read, tasks, "converting", workers), strict=True):
+    for (image, _), result in zip(tasks, in_parallel(read, tasks, "converting", workers), strict=True):
         with problems.tolerated():
             if isinstance(result, AnnotationError):
                 raise result
-            coco.add_image(task.image.relative_to(images).as_posix(), result.size)
+            coco.add_image(image.relative_to(images).as_posix(), result.size)
             for each in result.objects:
-                coco.add_mask(each.number, each.box, each.area, each.mask)
+                coco.add_mask(*each)
             others += result.others
             unnumbered += result.unnumbered
     if not coco.annotations and not problems.skipped:
@@ -154,8 +142,9 @@ def _names(classes: Sequence[str], class_from: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def _tasks(images: Path, masks: Path, by_folder: bool, problems: Problems) -> list[_Task]:
+def _tasks(images: Path, masks: Path, class_from: str, problems: Problems) -> list[_Task]:
     """Images with their masks, by path."""
+    by_folder = class_from == "folder"
     by_stem: dict[str, Path] = {}
     for path in find_files(images, EXTENSIONS):
         other = by_stem.setdefault(path.relative_to(images).with_suffix("").as_posix(), path)
@@ -171,13 +160,14 @@ def _tasks(images: Path, masks: Path, by_folder: bool, problems: Problems) -> li
             image, rest = _image_of(stem, by_stem)
             if image is None:
                 raise AnnotationError(f"the mask '{path}' belongs to no image of '{images}': none is called '{stem}'")
-            of_image[image].append((path, folder if by_folder else rest))
+            in_name = re.sub(r"[^A-Za-z]*\d+$", "", rest) if class_from == "file" else ""
+            of_image[image].append((path, folder if by_folder else in_name))
     tasks = []
     for stem, path in by_stem.items():
         with problems.tolerated():
             if not of_image[stem]:
                 raise AnnotationError(f"the image '{path}' has no mask in '{masks}'")
-            tasks.append(_Task(path, of_image[stem]))
+            tasks.append((path, of_image[stem]))
     return tasks
 
 
@@ -204,53 +194,41 @@ def _image_of(stem: str, images: Mapping[str, Path]) -> tuple[str | None, str]:
     return None, ""
 
 
-def _class_of(word: str, class_from: str) -> str:
-    """What of a mask's name stands for its class."""
-    if class_from == "file":
-        return re.sub(r"[^A-Za-z]*\d+$", "", word)
-    return word if class_from == "folder" else ""
+def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset[int]) -> _Read | AnnotationError:
+    """All objects of an image, or what is wrong with its masks; runs in other processes.
 
-
-def _read(
-    task: _Task, class_from: str, divisor: int, ignore: frozenset[int], names: dict[str, str]
-) -> _Read | AnnotationError:
-    """All objects of an image, or what is wrong with its masks; runs in other processes."""
+    Args:
+        task: The image and its masks.
+        labels: What stands for a class, in the order of labels.
+        divisor: By which values are divided to tell their class; None where it stands in a mask's name or nowhere.
+        ignore: Values that are no object.
+    """
+    image, masks = task
     try:
-        size = size_of(task.image)
+        size = size_of(image)
         objects: list[_Object] = []
         others = unnumbered = 0
-        for path, word in task.masks:
+        for path, word in masks:
             values = _values(path)
             if values.shape != size:
                 raise AnnotationError(
-                    f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{task.image}' {size}: "
+                    f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{image}' {size}: "
                     "one of them was resized, turned or mixed up"
                 )
-            for value, each in _regions(path, values, ignore):
-                number = _number(path, word, value, class_from, divisor, names)
-                if number is not None:
-                    objects.append(each._replace(number=number))
-                elif value < divisor:
+            for value, *found in _regions(path, values, ignore):
+                key = word if divisor is None else str(value // divisor)
+                if divisor is not None and value < divisor:
                     unnumbered += 1
-                else:
+                elif key in labels:
+                    objects.append((labels.index(key), *found))
+                elif divisor is not None:
                     others += 1
+                else:
+                    why = f"the class {key!r} is not among {', '.join(labels)}" if key else "its name tells no class"
+                    raise AnnotationError(f"the mask '{path}': {why}")
         return _Read(size, objects, others, unnumbered)
     except AnnotationError as error:
         return error
-
-
-def _number(path: Path, word: str, value: int, class_from: str, divisor: int, names: dict[str, str]) -> int | None:
-    """An object's label; None if it is of a class that is not asked for."""
-    key = str(value // divisor) if class_from == "value" else _class_of(word, class_from)
-    if class_from == "value" and value < divisor:
-        return None
-    if key in names:
-        return list(names).index(key)
-    if class_from == "value":
-        return None
-    raise AnnotationError(
-        f"the mask '{path}': the class {key!r} is not among {', '.join(names)}" if key else f"'{path}' names no class"
-    )
 
 
 def _values(path: Path) -> np.ndarray:
@@ -264,11 +242,11 @@ def _values(path: Path) -> np.ndarray:
     return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])
 
 
-def _regions(path: Path, values: np.ndarray, ignore: frozenset[int]) -> Iterator[tuple[int, _Object]]:
-    """Each value with its object, whose class is not known yet."""
+def _regions(path: Path, values: np.ndarray, ignore: frozenset[int]) -> Iterator[_Object]:
+    """Objects with their values in the place of labels."""
     found = [value for value in np.unique(values).tolist() if value not in ignore]
     if len(found) > _MOST:
         raise AnnotationError(f"'{path}' has {len(found):,} values: a mask has one for each object, a photograph many")
     for value in found:
         mask = values == value
-        yield value, _Object(-1, box_of(mask), int(mask.sum()), encode_rle(mask))
+        yield value, box_of(mask), int(mask.sum()), encode_rle(mask)

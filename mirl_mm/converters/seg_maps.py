@@ -1,8 +1,9 @@
 """What conversions into segmentation maps share: what values mean, files, and what has been made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,34 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl_mm.datasets.class_counts import ClassCounts
-from mirl_mm.datasets.seg_maps import IGNORED
+from mirl_mm.datasets.seg_maps import IGNORED, LabelCounts, count_labels
 from mirl_mm.file_backend import write_file
-from mirl_mm.outputs import put_png
+from mirl_mm.outputs import Outputs, check_text, put_png
+from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted, short_path
 
 from .coco import AnnotationError
 
 MOST_CLASSES = IGNORED - 1  # so that 255 remains for no label, also where classes count from 1
-
-
-class SegMapWriter(NamedTuple):
-    """Writes labels as ADE20K has them: classes count from 1, 0 is no label; or zero-based, and 255 is no label.
-
-    Attributes:
-        maker: The conversion's name.
-        zero_based: Which of the two.
-    """
-
-    maker: str
-    zero_based: bool = False
-
-    def write(self, labels: np.ndarray, path: Path, source: str) -> None:
-        """Write ``(H, W)`` uint8 labels, 255 where there is none, as a grey PNG file made of ``source``."""
-        values = labels if self.zero_based else np.where(labels == IGNORED, 0, labels + np.uint8(1))
-        done, content = cv2.imencode(".png", values)
-        if not done:
-            raise OSError(f"cannot encode the mask '{path}'")
-        put_png(path, content.tobytes(), self.maker, source)
 
 
 class MadeSegMaps(NamedTuple):
@@ -57,6 +39,80 @@ class MadeSegMaps(NamedTuple):
     palette: Sequence[tuple[int, int, int]]
     zero_based: bool
     notes: tuple[str, ...] = ()
+
+
+class Recipe(NamedTuple):
+    """What a segmentation map is made of.
+
+    Attributes:
+        name: For errors.
+        target: The map's file.
+        source: What tells it from other recipes: see :func:`mirl_mm.outputs.source_of`.
+        content: What is painted.
+    """
+
+    name: str
+    target: Path
+    source: str
+    content: Any
+
+
+def make_seg_maps(
+    maker: str,
+    recipes: Sequence[Recipe],
+    paint: Callable[[Any], tuple[np.ndarray, int]],
+    classes: Sequence[str],
+    out_dir: Path,
+    zero_based: bool,
+    workers: int | None,
+    inputs: Sequence[Path] = (),
+) -> tuple[ClassCounts, list[int]]:
+    """Write segmentation maps as grey PNG files, in several processes, and ``classes.txt``.
+
+    As ADE20K has them, classes count from 1 and 0 is no label; or zero-based, and 255 is no label.
+
+    Args:
+        maker: The conversion's name.
+        recipes: Of all maps.
+        paint: From a recipe's content to ``(H, W)`` uint8 labels, 255 where there is none, and a number.
+        classes: Names in the order of labels.
+        out_dir: In which all maps lie.
+        zero_based: Which of the two.
+        workers: Processes. Default: one for each CPU.
+        inputs: Files among which no map may lie.
+
+    Returns:
+        Pixels and masks of each class, and what ``paint`` counted.
+
+    Raises:
+        AnnotationError: If two maps would be one file.
+        OutputError: If a file would replace another one, or lie among the inputs or outside of ``out_dir``.
+    """
+    taken: dict[Path, str] = {}
+    for each in recipes:
+        other = taken.setdefault(each.target, each.name)
+        if other != each.name:
+            raise AnnotationError(f"'{other}' and '{each.name}' would both become '{each.target}': rename one of them")
+    text = "\n".join([*classes, ""])
+    check_text(out_dir / "classes.txt", text)
+    Outputs(maker, {each.target: each.source for each in recipes}, inputs, out_dir)
+    make = partial(_make, maker=maker, paint=paint, number=len(classes), zero_based=zero_based)
+    counts, numbers = ClassCounts(classes), []
+    for labels, number in in_parallel(make, recipes, "converting", workers):
+        counts.add(labels)
+        numbers.append(number)
+    write_file(out_dir / "classes.txt", text)
+    return counts, numbers
+
+
+def _make(recipe: Recipe, maker: str, paint: Callable, number: int, zero_based: bool) -> tuple[LabelCounts, int]:
+    labels, found = paint(recipe.content)
+    values = labels if zero_based else np.where(labels == IGNORED, 0, labels + np.uint8(1))
+    done, content = cv2.imencode(".png", values)
+    if not done:
+        raise OSError(f"cannot encode the mask '{recipe.target}'")
+    put_png(recipe.target, content.tobytes(), maker, recipe.source)
+    return count_labels(labels, number), found
 
 
 def check_classes(classes: Sequence[str], path: str | Path, remedy: str) -> None:
@@ -81,23 +137,10 @@ def check_classes(classes: Sequence[str], path: str | Path, remedy: str) -> None
         )
 
 
-def classes_text(classes: Sequence[str]) -> str:
-    """What ``classes.txt`` says: a name on each line, in the order of labels."""
-    return "\n".join([*classes, ""])
-
-
-def write_classes(classes: Sequence[str], out_dir: Path) -> None:
-    """Write ``classes.txt``."""
-    write_file(out_dir / "classes.txt", classes_text(classes))
-
-
 def print_masks(made: MadeSegMaps) -> None:
     """Print a table of the classes, notes, and the settings of a config for this data."""
-    console = Console()
-    console.print(frequency_table(made.counts, 0 if made.zero_based else 1))
-    for note in made.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    console.print(config_lines(made), markup=False, highlight=False, soft_wrap=True)
+    Console().print(frequency_table(made.counts, 0 if made.zero_based else 1))
+    print(*made.notes, config_lines(made), sep="\n")
 
 
 def config_lines(made: MadeSegMaps) -> str:
@@ -123,7 +166,10 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
         weights: Show a column of loss weights.
         all_classes: Show classes that do not occur, too.
     """
-    table = Table(title=counted(counts.number, "mask"), caption=_caption(counts))
+    caption = f"unlabelled: {counts.unlabelled / max(counts.total, 1):.2%} of all pixels"
+    if counts.empty:
+        caption += f"; {counted(counts.empty, 'mask')} without any label"
+    table = Table(title=counted(counts.number, "mask"), caption=caption)
     for column in ("value", "class", "pixels", "of labelled", "masks", "of masks", *(["weight"] if weights else [])):
         table.add_column(column, justify="left" if column == "class" else "right")
     shares, balance = counts.shares(), counts.weights()
@@ -139,10 +185,3 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
                 *([f"{balance[label]:.3f}"] if weights else []),
             )
     return table
-
-
-def _caption(counts: ClassCounts) -> str:
-    parts = [f"unlabelled: {counts.unlabelled / max(counts.total, 1):.2%} of all pixels"]
-    if counts.empty:
-        parts.append(f"{counted(counts.empty, 'mask')} without any label")
-    return "; ".join(parts)
