@@ -45,15 +45,11 @@ def attend_explicitly(attention: MapAttention, x: Tensor) -> Tensor:
     q, k, v = qkv.permute(2, 0, 3, 1, 4).flatten(1, 2)  # (B * n * m * heads, N, D) each
     scores = (q * q.shape[2] ** -0.5) @ k.transpose(1, 2)
     if attention.rel_pos_size is not None:
-        scores = _add_relative(scores, q, attention, window)
+        queries = q.unflatten(1, window)
+        by_row = torch.einsum("gyxd,ykd->gyxk", queries, relative_table(attention.rel_pos_h, window[0]))
+        by_column = torch.einsum("gyxd,xkd->gyxk", queries, relative_table(attention.rel_pos_w, window[1]))
+        grid = scores.unflatten(2, window).unflatten(1, window)  # (g, y, x, y', x')
+        scores = (grid + by_row[..., None] + by_column[..., None, :]).reshape(scores.shape)
     out = (scores.softmax(dim=-1) @ v).unflatten(0, (-1, attention.num_heads)).transpose(1, 2)
     out = attention.proj(out.reshape(*windows.shape))
     return from_windows(out)[:, : size[0], : size[1]]
-
-
-def _add_relative(scores: Tensor, q: Tensor, attention: MapAttention, window: tuple[int, int]) -> Tensor:
-    queries = q.unflatten(1, window)
-    by_row = torch.einsum("gyxd,ykd->gyxk", queries, relative_table(attention.rel_pos_h, window[0]))
-    by_column = torch.einsum("gyxd,xkd->gyxk", queries, relative_table(attention.rel_pos_w, window[1]))
-    grid = scores.unflatten(2, window).unflatten(1, window)  # (g, y, x, y', x')
-    return (grid + by_row[..., None] + by_column[..., None, :]).reshape(scores.shape)

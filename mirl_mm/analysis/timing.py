@@ -147,13 +147,13 @@ def turn_ratios(ours: Sequence[StepTimes], other: Sequence[StepTimes]) -> list[f
     return [b.total / a.total for a, b in zip(ours, other, strict=True)]
 
 
-def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]], steps: int = 2) -> int:
-    """Bytes that training steps take at most.
+def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]]) -> int:
+    """Bytes that two training steps take at most.
 
     On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process: run it in a process of its
     own.
     """
-    return peak_bytes(lambda: [time_step(model, variant, batches) for _ in range(steps)])
+    return peak_bytes(lambda: [time_step(model, variant, batches) for _ in range(2)])
 
 
 def tick(clock: Clock) -> float:

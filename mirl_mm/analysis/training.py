@@ -79,7 +79,7 @@ class TrainingBench:
 
         return Variant(f"{dtype} plain" if plain else dtype, loss, wrapper, DTYPES[dtype])
 
-    def generated(self, batch_size: int, num_batches: int = 4) -> Iterator[dict[str, Any]]:
+    def generated(self, batch_size: int) -> Iterator[dict[str, Any]]:
         """The same few batches of random images for ever, as the loader would give them: uint8 in host memory."""
         generator = torch.Generator().manual_seed(self.seed)
         shape = (batch_size, self.model.backbone.in_channels, *self.model.backbone.img_size)
@@ -88,7 +88,7 @@ class TrainingBench:
                 "inputs": torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
                 "noise": torch.rand(batch_size, self.model.num_patches, generator=generator),
             }
-            for _ in range(num_batches)
+            for _ in range(4)
         ]
         if self.device.type == "cuda":
             batches = [{name: value.pin_memory() for name, value in batch.items()} for batch in batches]

@@ -61,7 +61,8 @@ def find_layout(source: Path, classes: Sequence[str] = (), wanted: Sequence[str]
         return Layout(root, names, {name: _split(source, root, entries[name]) for name in chosen})
     if not source.is_dir():
         raise FileNotFoundError(f"'{source}' is neither a folder nor a data.yaml")
-    folders = _splits_of_folder(source)
+    base = source / "images" if (source / "images").is_dir() else source
+    folders = {name: base / name for name in _SPLITS if (base / name).is_dir()} or {"all": base}
     chosen = _chosen(source, folders, wanted)
     splits = {name: Split(_images(folders[name]), [folders[name]]) for name in chosen}
     return Layout(source, tuple(classes) or _read_classes(source), splits)
@@ -146,19 +147,10 @@ def _split(path: Path, root: Path, entries: Sequence[str]) -> Split:
             folders.append(found)
             images += _images(found)
         else:
-            lines = read_lines(found, "surrogateescape")
-            images += [_listed(line.replace("\\", "/"), found.parent, root) for line in lines]
+            for line in read_lines(found, "surrogateescape"):
+                tries = [folder / line.replace("\\", "/") for folder in (found.parent, root)]
+                images.append(next((path for path in tries if path.is_file()), tries[0]))
     return Split(images, folders)
-
-
-def _listed(line: str, beside: Path, root: Path) -> Path:
-    """An image of a list: relative to the list, or to the data set."""
-    return next((place for place in (beside / line, root / line) if place.is_file()), beside / line)
-
-
-def _splits_of_folder(root: Path) -> dict[str, Path]:
-    base = root / "images" if (root / "images").is_dir() else root
-    return {name: base / name for name in _SPLITS if (base / name).is_dir()} or {"all": base}
 
 
 def _read_classes(root: Path) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from mirl_mm.registry import OBJECT_FINDERS
 from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
-from .splits import held_out_note, hold_out, split_of
+from .splits import held_out, split_of
 
 COCO_LAYOUT = (
     "COCO: annotations/*.json (or *.json beside the images), with train and val in the files' or folders' names, as "
@@ -82,10 +82,9 @@ def found_in_coco(what: str, files: Mapping[str, Annotated], request: Request, n
     evaluated = [name for name in ("val", "test") if name in files and files[name].content.get("annotations")]
     files = {name: files[name] for name in ("train", *evaluated)}
     if not evaluated:
-        total = len(files["train"].content["images"])
-        files = _hold_out(files["train"], request)
-        held = len(files["val"].content["images"]) if "val" in files else 0
-        notes.append(held_out_note(held, total, request.seed))
+        parts, note = held_out([None] * len(files["train"].content["images"]), request)
+        files = _divided(files["train"], parts, request.out_dir) if len(parts) > 1 else files
+        notes.append(note)
     splits = {}
     for name, file in files.items():
         settings = {
@@ -141,20 +140,16 @@ def _image_folder(request: Request, path: Path, content: Mapping[str, Any], spli
     return None
 
 
-def _hold_out(file: Annotated, request: Request) -> dict[str, Annotated]:
-    """A file in two, each with all categories."""
-    images = file.content["images"]
-    parts = dict(zip(("train", "val"), hold_out([None] * len(images), request.share, request.seed), strict=True))
-    if not parts["val"]:
-        return {"train": file}
-    annotations = file.content.get("annotations") or []
+def _divided(file: Annotated, parts: Mapping[str, Sequence[int]], out_dir: Path) -> dict[str, Annotated]:
+    """A file for each part of one's images, each with all categories."""
+    images, annotations = file.content["images"], file.content.get("annotations") or []
     made = {}
     for name, numbers in parts.items():
         chosen = [images[i] for i in numbers]
         ids = {image["id"] for image in chosen}
         kept = [each for each in annotations if each.get("image_id") in ids]
         content = {**file.content, "images": chosen, "annotations": kept}
-        path = request.out_dir / f"{name}.json"
+        path = out_dir / f"{name}.json"
         write_file(path, json_bytes(content, separators=(",", ":")))
         made[name] = Annotated(path, content, file.prefix)
     return made

@@ -11,7 +11,7 @@ from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 
 from .found import Found, Request, Split, nothing_found
-from .splits import NAMES, held_out_note, hold_out, split_folders
+from .splits import NAMES, held_out, split_folders
 
 CLASS_LAYOUTS = (
     "a folder for each class: <class>/*.jpg",
@@ -55,9 +55,9 @@ def find_class_folders(request: Request) -> Found:
     root = request.root
     folders = split_folders(root)
     if "train" not in folders:
-        inner = _only_folder(root)
-        if inner is not None and len(class_folders_of(root)) < 2:
-            return find_class_folders(request.below(inner.name))
+        _, inner = read_folder(root)
+        if len(inner) == 1 and len(class_folders_of(root)) < 2:  # that archives often are unpacked to
+            return find_class_folders(request.below(inner[0]))
         folders = {"train": root}
     classes = class_folders_of(folders["train"])
     loose = [name for name in read_folder(folders["train"])[0] if name.lower().endswith(EXTENSIONS)]
@@ -77,30 +77,21 @@ def find_class_folders(request: Request) -> Found:
 def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
     files = list(list_images(str(train), EXTENSIONS))
     labels = [classes.index(file.split(os.sep, 1)[0]) for file in files]
-    parts = dict(zip(("train", "val"), hold_out(labels, request.share, request.seed), strict=True))
+    parts, note = held_out(labels, request)
     below = train.relative_to(request.root).as_posix()
     common = {"data_root": request.data_root, "split": "" if below == "." else below, "classes": classes}
     splits = {}
     for name, numbers in parts.items():
-        if numbers:
-            path = request.out_dir / f"{name}.txt"
-            write_file(path, "".join(f"{files[i]} {labels[i]}\n" for i in numbers))
-            splits[name] = Split(
-                {**common, "list_file": str(path)}, len(numbers), f"'{train}', listed in '{short_path(path)}'"
-            )
-    notes = [held_out_note(len(parts["val"]), len(files), request.seed)]
-    return Found("class folders", splits, classes, notes=notes)
+        path = request.out_dir / f"{name}.txt"
+        write_file(path, "".join(f"{files[i]} {labels[i]}\n" for i in numbers))
+        settings = {**common, "list_file": str(path)}
+        splits[name] = Split(settings, len(numbers), f"'{train}', listed in '{short_path(path)}'")
+    return Found("class folders", splits, classes, notes=[note])
 
 
 def class_folders_of(folder: Path) -> tuple[str, ...]:
     """Sub-folders with images, sorted: the classes of ``ImageFolder``."""
     return tuple(name for name in read_folder(folder)[1] if has_image(folder / name, EXTENSIONS))
-
-
-def _only_folder(root: Path) -> Path | None:
-    """The folder within a folder that archives often are unpacked to."""
-    _, folders = read_folder(root)
-    return root / folders[0] if len(folders) == 1 else None
 
 
 def _photos(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from mirl_mm.text import counted, short_path
 
 from .found import Found, Request, Split, nothing_found
 from .seg_map_values import SegMapValues, binary_masks, understand_values
-from .splits import held_out_note, hold_out, split_folders
+from .splits import held_out, split_folders
 
 MASK_LAYOUTS = (
     "images/ and masks/ (or labels/, annotations/), each with the splits' folders in it or without",
@@ -56,8 +56,11 @@ def find_masks(request: Request) -> Found:
     )
     notes = [values.note]
     if values.binary:
-        found = {name: _made_binary(pairs, out_dir / "masks" / name) for name, pairs in found.items()}
-        notes.append(f"their 255 is written as 1 in '{short_path(out_dir / 'masks')}'")
+        made = out_dir / "masks"
+        for name, pairs in found.items():
+            binary_masks({each: pairs.masks / f"{each}{pairs.mask_suffix}" for each in pairs.names}, made / name)
+        found = {name: pairs._replace(masks=made / name, mask_suffix=".png") for name, pairs in found.items()}
+        notes.append(f"their 255 is written as 1 in '{short_path(made)}'")
     for name, pairs in found.items():
         if pairs.left_out:
             notes.append(f"{name}: {counted(pairs.left_out, 'image')} without mask left out")
@@ -67,10 +70,10 @@ def find_masks(request: Request) -> Found:
     }
     if len(found) == 1:
         pairs = found["train"]
-        train, val = hold_out([None] * len(pairs.names), request.share, request.seed)
-        if val:
-            lists = {n: (pairs, [pairs.names[i] for i in part]) for n, part in (("train", train), ("val", val))}
-        notes.append(held_out_note(len(val), len(pairs.names), request.seed))
+        parts, note = held_out([None] * len(pairs.names), request)
+        if len(parts) > 1:
+            lists = {name: (pairs, [pairs.names[i] for i in part]) for name, part in parts.items()}
+        notes.append(note)
     splits = {
         name: _split(request, pairs, names, values, out_dir / f"{name}.txt") for name, (pairs, names) in lists.items()
     }
@@ -98,11 +101,6 @@ def _split(request: Request, pairs: _Pairs, names: Sequence[str] | None, values:
     }
     number = len(pairs.names if names is None else names)
     return Split(settings, number, f"'{short_path(pairs.images)}' and '{short_path(pairs.masks)}'")
-
-
-def _made_binary(pairs: _Pairs, out_dir: Path) -> _Pairs:
-    binary_masks({name: pairs.masks / f"{name}{pairs.mask_suffix}" for name in pairs.names}, out_dir)
-    return pairs._replace(masks=out_dir, mask_suffix=".png")
 
 
 def _find_pairs(root: Path, tried: list[str]) -> Mapping[str, _Pairs]:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from .found import Request
+
 #: What splits are called; the first name of each is ours.
 NAMES = {
     "train": ("train", "training", "train2017", "trainset"),
@@ -56,8 +58,10 @@ def hold_out(labels: Sequence[Hashable], share: float, seed: int = 0) -> tuple[l
     return [i for i in range(len(labels)) if i not in held], sorted(held)
 
 
-def held_out_note(number: int, total: int, seed: int) -> str:
-    """What to say about :func:`hold_out`."""
-    if not number:
-        return "there is no validation split: trained without validation"
-    return f"there is no validation split: {number:,} of the {total:,} images are held out for it, drawn by seed {seed}"
+def held_out(labels: Sequence[Hashable], request: Request) -> tuple[dict[str, list[int]], str]:
+    """Indices for ``train`` and, unless nothing is held out, ``val``, as :func:`hold_out`; and what to say of it."""
+    train, val = hold_out(labels, request.share, request.seed)
+    if not val:
+        return {"train": train}, "there is no validation split: trained without validation"
+    part = f"{len(val):,} of the {len(labels):,} images are held out for it, drawn by seed {request.seed}"
+    return {"train": train, "val": val}, f"there is no validation split: {part}"

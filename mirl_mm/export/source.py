@@ -170,19 +170,16 @@ def open_source(path: str | Path, weights: str = "model", config: str | Path | N
     if read.ema_state is None:
         state, kind = read.state, "the trained weights (there is no average)"
     elif weights == "raw":
-        state, kind = _as_trained(read.ema_state), "the weights as trained, not their average"
+        prefix = "module."  # mmengine swaps what is trained with the average: it is in the averaged model's entry
+        trained = {key: value for key, value in read.ema_state.items() if key.startswith(prefix)}
+        state = {key.removeprefix(prefix): value for key, value in trained.items()}
+        kind = "the weights as trained, not their average"
     else:
         state, kind = read.state, "the moving average (EMA) of the weights"
     cfg, guard = config_for(read, path, config)
     if not cfg.get("model"):
         raise ValueError(f"the config of {name} has no model: give that of its training (--config)")
     return Source(name, state, cfg.model, read.progress, kind, guard)
-
-
-def _as_trained(ema_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The trained weights, which mmengine swaps with the average: ``module.*`` of the averaged model's entry."""
-    prefix = "module."
-    return {name.removeprefix(prefix): value for name, value in ema_state.items() if name.startswith(prefix)}
 
 
 def _without_init(cfg: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,14 @@ def timm_call(model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, An
         ValueError: If timm has no such network.
     """
     backbone: Any = model.backbone if isinstance(model, ImageClassifier) else model
+    if hasattr(backbone, "timm_call"):  # it knows its own, as a TimmViT does
+        if not isinstance(model, ImageClassifier):
+            return backbone.timm_call()
+        norm = model.head.norm
+        norm_eps = norm.eps if isinstance(norm, nn.LayerNorm) else None
+        return backbone.timm_call(model.head.pool_kind, norm_eps, model.head.num_classes)
     if not hasattr(backbone, "arch"):
-        return _own_call(backbone, model)
+        raise ValueError(f"a {type(backbone).__name__} is no model of timm's: choose the layout 'mirl'")
     if backbone.cls_token is None:
         raise ValueError("timm has no backbone without class token, as detectors use it: choose the layout 'mirl'")
     preset = next((name for name in ARCHS if resolve_arch(name) == backbone.arch), None)
@@ -36,17 +42,6 @@ def timm_call(model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, An
     if backbone.in_channels != 3:
         options["in_chans"] = backbone.in_channels
     return NAMES[preset or "vit-b"], options | _end(model, not isinstance(backbone.norm, nn.Identity))
-
-
-def _own_call(backbone: Any, model: PlainBackbone | ImageClassifier) -> tuple[str, dict[str, Any]]:
-    """The call of a backbone that knows its own, as a TimmViT does."""
-    if not hasattr(backbone, "timm_call"):
-        raise ValueError(f"a {type(backbone).__name__} is no model of timm's: choose the layout 'mirl'")
-    if not isinstance(model, ImageClassifier):
-        return backbone.timm_call()
-    head = model.head
-    norm_eps = head.norm.eps if isinstance(head.norm, nn.LayerNorm) else None
-    return backbone.timm_call(head.pool_kind, norm_eps, head.num_classes)
 
 
 def _end(model: PlainBackbone | ImageClassifier, final_norm: bool) -> dict[str, Any]:

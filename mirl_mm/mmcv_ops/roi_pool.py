@@ -58,7 +58,7 @@ def roi_pool_forward(
 
 
 @op("grad_input", arguments="grad_output rois argmax grad_input pooled_height pooled_width spatial_scale")
-def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor, **_: Any) -> None:
+def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor, **unused: Any) -> None:
     """Write the gradient by the features into ``grad_input`` (B, C, H, W): each maximum's goes to its pixel."""
     _, channels, height, width = grad_input.shape
     plane = rois[:, 0].long()[:, None] * channels + torch.arange(channels, device=rois.device)

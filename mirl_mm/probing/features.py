@@ -128,7 +128,9 @@ def extract_features(
             ):
                 kept[depth][start:stop] = features
             start = stop
-    by_depth = {depth: _gather(features, len(images)) for depth, features in kept.items()}
+    # The processes' rows in the images' order.
+    shards = {depth: torch.stack(all_gather(features), dim=1) for depth, features in kept.items()}
+    by_depth = {depth: each.flatten(0, 1)[: len(images)] for depth, each in shards.items()}
     return Features(by_depth, torch.from_numpy(images.labels))
 
 
@@ -150,8 +152,3 @@ def check_depths(depths: Sequence[int], depth: int) -> list[int]:
             f"got {wrong or 'none'}"
         )
     return sorted(set(depths))
-
-
-def _gather(features: Tensor, total: int) -> Tensor:
-    """The processes' ``(rows, C)`` in the images' order, ``(total, C)``."""
-    return torch.stack(all_gather(features), dim=1).flatten(0, 1)[:total]

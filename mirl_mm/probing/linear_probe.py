@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mirl_mm.progress import progress
-
 from .knn import topk_accuracy
 
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _HELD_OUT = 5  # one image of so many
 _CHUNK = 65536  # images whose scores are held at a time
+_ITERATIONS = 1000  # of L-BFGS for each fit, at most
 
 
 @dataclass
@@ -60,8 +59,6 @@ def fit_linear_probe(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     device: str | torch.device = "cpu",
-    max_iterations: int = 1000,
-    title: str = "",
 ) -> LinearClassifier:
     """Choose the penalty on one image of five (in the order of classes), then fit all images with it.
 
@@ -74,8 +71,6 @@ def fit_linear_probe(
         num_classes: K.
         l2_grid: Penalties to choose from.
         device: Where to compute.
-        max_iterations: Of L-BFGS, for each fit.
-        title: Of the progress bar; empty: none.
 
     Raises:
         ValueError: For fewer than five images, or a penalty that is not positive.
@@ -92,12 +87,12 @@ def fit_linear_probe(
         held[order[_HELD_OUT // 2 :: _HELD_OUT]] = True
         problem = _Problem(features[~held], labels[~held], num_classes, device)
         found: LinearClassifier | None = None
-        for l2 in progress(grid, title):
-            found = problem.solve(l2, max_iterations, start=found)
+        for l2 in grid:
+            found = problem.solve(l2, start=found)
             held_out[l2] = topk_accuracy(found.scores(features[held], device), labels[held])
         del problem
     best = max(grid, key=lambda l2: (held_out.get(l2, 0.0), l2))
-    fitted = _Problem(features, labels, num_classes, device).solve(best, max_iterations)
+    fitted = _Problem(features, labels, num_classes, device).solve(best)
     fitted.held_out = held_out
     return fitted
 
@@ -119,7 +114,7 @@ class _Problem:
         covariance = torch.stack([(part.t() @ part).cpu().double() for part in self.x.split(_CHUNK)]).sum(dim=0)
         self.eigenvalues, self.rotation = torch.linalg.eigh(covariance / len(self.x))
 
-    def solve(self, l2: float, max_iterations: int, start: LinearClassifier | None = None) -> LinearClassifier:
+    def solve(self, l2: float, start: LinearClassifier | None = None) -> LinearClassifier:
         """The optimum for a penalty, from zero or from another one's."""
         scale = (self.eigenvalues.clamp(min=0) / self.num_classes + l2).rsqrt()
         turned = torch.zeros(self.num_classes, len(scale), dtype=torch.float64)
@@ -128,7 +123,7 @@ class _Problem:
             turned, bias = (start.weight @ self.rotation) / scale, start.bias.clone()
         solver = torch.optim.LBFGS(
             [turned, bias],
-            max_iter=max_iterations,
+            max_iter=_ITERATIONS,
             tolerance_grad=1e-6,
             tolerance_change=1e-10,
             history_size=20,

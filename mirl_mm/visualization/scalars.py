@@ -39,12 +39,15 @@ def read_scalars(path: str | Path) -> Scalars:
         FileNotFoundError: If there is no log.
         ValueError: If a line is no record of scalars, or there is none at all.
     """
-    files = log_files(path)
     scalars = Scalars()
-    for file in files:
-        _append(scalars, _records(file))
+    for iteration, record in _joined(path):
+        series = scalars.train if "iter" in record else scalars.val
+        for name, value in record.items():
+            if name not in ("step", "iter", "epoch") and isinstance(value, int | float) and math.isfinite(value):
+                series.setdefault(name, []).append((iteration, float(value)))
     if not scalars.train and not scalars.val:
-        raise ValueError(f"no scalars have been logged in {', '.join(map(str, files))}: has the run begun to train?")
+        files = ", ".join(map(str, log_files(path)))
+        raise ValueError(f"no scalars have been logged in {files}: has the run begun to train?")
     return scalars
 
 
@@ -73,18 +76,8 @@ def read_validations(path: str | Path) -> dict[int, dict[str, float]]:
         FileNotFoundError: If there is no log.
         ValueError: If a line is no record of scalars.
     """
-    found: dict[int, tuple[int, dict[str, float]]] = {}
-    for file in log_files(path):
-        records = _records(file)
-        first = next((record["step"] for record in records if "iter" in record), None)
-        if first is not None:  # what an earlier file has from here on no longer counts
-            found = {step: entry for step, entry in found.items() if entry[0] < first}
-        last = 0
-        for record in records:
-            last = record["step"] if "iter" in record else last
-            if "iter" not in record:
-                found[record["step"]] = last, {name: record[name] for name in record if name not in _OTHER}
-    return {step: values for step, (_, values) in found.items()}
+    validations = [record for _, record in _joined(path) if "iter" not in record]
+    return {each["step"]: {name: each[name] for name in each if name not in _OTHER} for each in validations}
 
 
 def loss_names(scalars: Sequence[Scalars]) -> list[str]:
@@ -116,18 +109,15 @@ def _records(file: Path) -> list[dict]:
     return records
 
 
-def _append(scalars: Scalars, records: Sequence[dict]) -> None:
-    """Add a file's records; a training record names its iteration, a validation record only its epoch as ``step``."""
-    steps = [record["step"] for record in records if "iter" in record]
-    if steps:
-        for series in (scalars.train, scalars.val):
-            for name, points in series.items():
-                series[name] = [point for point in points if point[0] < steps[0]]
-    last = max((points[-1][0] for points in scalars.train.values() if points), default=0)
-    for record in records:
-        if "iter" in record:
-            last = record["step"]
-        series = scalars.train if "iter" in record else scalars.val
-        for name, value in record.items():
-            if name not in ("step", "iter", "epoch") and isinstance(value, int | float) and math.isfinite(value):
-                series.setdefault(name, []).append((last, float(value)))
+def _joined(path: str | Path) -> list[tuple[int, dict]]:
+    """The records of all files with their training iterations, which those of validations don't have as ``step``."""
+    joined: list[tuple[int, dict]] = []
+    for file in log_files(path):
+        records = _records(file)
+        first = next((record["step"] for record in records if "iter" in record), math.inf)
+        joined = [each for each in joined if each[0] < first]
+        last = max((iteration for iteration, _ in joined), default=0)
+        for record in records:
+            last = record["step"] if "iter" in record else last
+            joined.append((last, record))
+    return joined

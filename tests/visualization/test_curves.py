@@ -58,7 +58,7 @@ def test_one_folder_or_file_of_it(work_dir):
 def test_a_run_started_anew_in_the_same_folder_counts_alone(work_dir):
     write(work_dir, "20250103_000000", [train(10, 3.0)])
     assert read_scalars(work_dir).train["loss"] == [(10, 3.0)]
-    assert read_scalars(work_dir).val["loss"] == []
+    assert read_scalars(work_dir).val == {}
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path):

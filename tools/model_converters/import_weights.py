@@ -19,6 +19,9 @@ from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
 from mirl_mm.outputs import check_not_input
 
+#: Facts of a file that are worth keeping.
+KEPT = ("epoch", "iter", "iteration", "model", "architecture")
+
 
 def main() -> None:
     parser = Parser(__doc__)
@@ -30,7 +33,8 @@ def main() -> None:
     check_not_input(target, [args.source])
     weights = read_any(args.source)
     heads, how = count_heads(weights, args.num_heads)
-    facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads, **_kept(weights)}
+    facts = {"origin": weights.origin, "source": Path(args.source).name, "num_heads": heads}
+    facts |= {key: weights.meta[key] for key in KEPT if key in weights.meta}
     publish(weights.state, {key: str(value) for key, value in facts.items()}, target)
     print(f"{args.source}: {weights.origin}{f', {weights.progress}' if weights.progress else ''}")
     print(f"{len(weights.state)} tensors: {shorten(list(weights.state))}")
@@ -59,13 +63,6 @@ def count_heads(weights: Weights, given: int | None) -> tuple[int, str]:
             f"the file does not tell its number of attention heads, and width {width} is unusual: give --num-heads"
         )
     return usual, f"assumed, as usual for width {width}; the file does not tell. Set it with --num-heads"
-
-
-def _kept(weights: Weights) -> dict[str, object]:
-    """Facts of the file worth keeping."""
-    return {
-        key: weights.meta[key] for key in ("epoch", "iter", "iteration", "model", "architecture") if key in weights.meta
-    }
 
 
 if __name__ == "__main__":
