@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mirl_mm.datasets.class_counts import ClassCounts
@@ -169,9 +169,9 @@ def frequency_table(counts: ClassCounts, first: int = 0, weights: bool = False, 
     caption = f"unlabelled: {counts.unlabelled / max(counts.total, 1):.2%} of all pixels"
     if counts.empty:
         caption += f"; {counted(counts.empty, 'mask')} without any label"
-    table = Table(title=counted(counts.number, "mask"), caption=caption)
-    for column in ("value", "class", "pixels", "of labelled", "masks", "of masks", *(["weight"] if weights else [])):
-        table.add_column(column, justify="left" if column == "class" else "right")
+    names = ("value", "class", "pixels", "of labelled", "masks", "of masks", *(["weight"] if weights else []))
+    columns = [Column(name, justify="left" if name == "class" else "right") for name in names]
+    table = Table(*columns, title=counted(counts.number, "mask"), caption=caption)
     shares, balance = counts.shares(), counts.weights()
     for label, name in enumerate(counts.classes):
         if counts.pixels[label] or all_classes:

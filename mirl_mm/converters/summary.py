@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mirl_mm.text import counted
@@ -38,18 +38,17 @@ class Converted(NamedTuple):
 
 def print_summary(splits: Mapping[str, Converted]) -> None:
     """Print tables of splits and classes, what was left out, and the settings of a config for this data."""
-    console = Console()
-    console.print(_split_table(splits), _class_table(splits))
+    Console().print(_split_table(splits), _class_table(splits))
     for name, split in splits.items():
         for message in split.skipped[:_SHOWN]:
-            console.print(f"{name}: left out: {message}", markup=False, highlight=False, soft_wrap=True)
+            print(f"{name}: left out: {message}")
         if len(split.skipped) > _SHOWN:
-            console.print(f"{name}: ... and {len(split.skipped) - _SHOWN} more")
+            print(f"{name}: ... and {len(split.skipped) - _SHOWN} more")
         for note in (*split.notes, *_thin(split.coco)):
-            console.print(f"{name}: {note}", markup=False, highlight=False, soft_wrap=True)
+            print(f"{name}: {note}")
     if not all(split.checked for split in splits.values()):
-        console.print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
-    console.print(config_lines(splits), markup=False, highlight=False, soft_wrap=True)
+        print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
+    print(config_lines(splits))
 
 
 def _thin(coco: CocoBuilder) -> list[str]:
@@ -86,9 +85,8 @@ def config_lines(splits: Mapping[str, Converted]) -> str:
 
 
 def _split_table(splits: Mapping[str, Converted]) -> Table:
-    table = Table(title="Converted")
-    for column in ("split", "images", "without objects", "boxes", "with mask", "ignored", "clipped", "left out"):
-        table.add_column(column, justify="left" if column == "split" else "right")
+    names = ("images", "without objects", "boxes", "with mask", "ignored", "clipped", "left out")
+    table = Table("split", *(Column(name, justify="right") for name in names), title="Converted")
     for name, split in splits.items():
         coco = split.coco
         filled = {annotation["image_id"] for annotation in coco.annotations}
@@ -106,13 +104,9 @@ def _split_table(splits: Mapping[str, Converted]) -> Table:
 
 
 def _class_table(splits: Mapping[str, Converted]) -> Table:
-    table = Table(title="Boxes by class")
-    table.add_column("label", justify="right")
-    table.add_column("class")
-    counts = []
-    for name, split in splits.items():
-        table.add_column(name, justify="right")
-        counts.append(Counter(annotation["category_id"] - 1 for annotation in split.coco.annotations))
+    columns = [Column(name, justify="right") for name in ("label", *splits)]
+    table = Table(columns[0], "class", *columns[1:], title="Boxes by class")
+    counts = [Counter(each["category_id"] - 1 for each in split.coco.annotations) for split in splits.values()]
     for label, name in enumerate(next(iter(splits.values())).coco.classes):
         table.add_row(str(label), Text(name), *(f"{count[label]:,}" for count in counts))
     return table

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -15,7 +14,7 @@ from mirl_mm.file_backend import write_file
 from mirl_mm.progress import progress
 
 from .encoder import FrozenEncoder
-from .features import Features, check_depths, extract_features, size_of
+from .features import check_depths, extract_features, size_of
 from .knn import check_knn, knn_scores, topk_accuracy
 from .labelled_images import LabelledImages, count_classes
 from .linear_probe import L2_GRID, fit_linear_probe
@@ -48,6 +47,7 @@ class ProbeSettings:
     amp: bool = False
 
 
+@dataclass
 class DepthProbe:
     """k-NN and linear accuracy after chosen depths of encoders.
 
@@ -61,19 +61,11 @@ class DepthProbe:
         memory: Bytes of features to hold at most; what exceeds it takes another pass over the images.
     """
 
-    def __init__(
-        self,
-        settings: ProbeSettings,
-        cache_dir: Path,
-        batch_size: int = 64,
-        workers: int = 0,
-        memory: int = 16 << 30,
-    ) -> None:
-        self.settings = settings
-        self.cache_dir = cache_dir
-        self.batch_size = batch_size
-        self.workers = workers
-        self.memory = memory
+    settings: ProbeSettings
+    cache_dir: Path
+    batch_size: int = 64
+    workers: int = 0
+    memory: int = 16 << 30
 
     def run(
         self, encoder: FrozenEncoder, train: LabelledImages, val: LabelledImages, depths: Sequence[int]
@@ -89,14 +81,20 @@ class DepthProbe:
         Raises:
             ValueError: For a depth that the encoder does not have, or fewer images than neighbours.
         """
-        wanted = check_depths(depths, encoder.backbone.depth)
-        check_knn(self.settings.k, self.settings.temperature, len(train))
+        settings, wanted = self.settings, check_depths(depths, encoder.backbone.depth)
+        check_knn(settings.k, settings.temperature, len(train))
         cache = self.cache_dir / f"{self._key(encoder, train, val)}.json"
-        done = _read(cache)
+        done: dict[int, Figures] = {}
+        if cache.is_file():
+            done = {int(depth): figures for depth, figures in json.loads(cache.read_text())["depths"].items()}
         left = [depth for depth in wanted if depth not in done]
         for part in self._passes(encoder, left, len(train) + len(val)):
             title = f"{encoder.name}: features" + (f" after {part[0]}..{part[-1]}" if part != left else "")
-            features = [self._extract(encoder, images, part, title) for images in (train, val)]
+            pool, norm, kind, amp = settings.pool, settings.final_norm, getattr(torch, settings.dtype), settings.amp
+            features = [
+                extract_features(encoder, images, part, pool, norm, self.batch_size, self.workers, kind, amp, title)
+                for images in (train, val)
+            ]
             classes = count_classes(train, val)
             for depth in progress(part, f"{encoder.name}: k-NN and linear"):
                 pair = [(found.by_depth.pop(depth), found.labels) for found in features]
@@ -116,20 +114,6 @@ class DepthProbe:
                 f"passes over the {images:,} images: {len(parts)}"
             )
         return parts
-
-    def _extract(self, encoder: FrozenEncoder, images: LabelledImages, depths: list[int], title: str) -> Features:
-        return extract_features(
-            encoder,
-            images,
-            depths,
-            self.settings.pool,
-            self.settings.final_norm,
-            batch_size=self.batch_size,
-            workers=self.workers,
-            dtype=getattr(torch, self.settings.dtype),
-            amp=self.settings.amp,
-            title=title,
-        )
 
     def _judge(
         self, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor, classes: int, device: torch.device
@@ -157,10 +141,3 @@ class DepthProbe:
 def segment_borders(depth: int, segments: int) -> list[int]:
     """Blocks after which a segment ends, from 0: where MIRL's decoders look."""
     return list(range(0, depth + 1, depth // segments))
-
-
-def _read(cache: Path) -> dict[int, Figures]:
-    if not cache.is_file():
-        return {}
-    content: dict[str, Any] = json.loads(cache.read_text())
-    return {int(depth): figures for depth, figures in content["depths"].items()}

@@ -49,14 +49,13 @@ def main() -> None:
     if args.out:
         keep_apart(Path(args.out).parent, masks)
     counts = count_classes(masks, names, rules, args.workers)
-    console = Console()
-    console.print(frequency_table(counts, first, args.weights, all_classes=bool(args.classes)))
+    Console().print(frequency_table(counts, first, args.weights, all_classes=bool(args.classes)))
     absent = [name for name, pixels in zip(names, counts.pixels, strict=True) if not pixels]
     if args.classes and absent:
-        console.print(f"never there: {', '.join(absent)}", markup=False, highlight=False, soft_wrap=True)
+        print(f"never there: {', '.join(absent)}")
     if args.weights:
         weights = [round(weight, 3) for weight in counts.weights().tolist()]
-        console.print(f"loss_decode = dict(class_weight={weights})", markup=False, highlight=False, soft_wrap=True)
+        print(f"loss_decode = dict(class_weight={weights})")
     if args.out:
         shares = counts.shares()
         bars = [
@@ -66,7 +65,7 @@ def main() -> None:
         ]
         figure = plot_bars(bars, "labelled pixels (%)", counted(counts.number, "mask"), logarithmic=True)
         write_file(args.out, encode_figure(figure))
-        console.print(str(args.out), highlight=False, soft_wrap=True)
+        print(args.out)
 
 
 if __name__ == "__main__":

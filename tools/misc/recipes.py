@@ -61,37 +61,30 @@ word before it says that the value is found in what the config is made into:
 
 
 class Row(NamedTuple):
-    """One value. ``why`` is empty where ours is the original's, ``sources`` where there is no original."""
+    """One value. ``why`` is empty where ours is the original's, ``source`` where there is no original."""
 
     what: str
     at: str
     ours: Any
     original: Any
-    sources: tuple[tuple[str, str], ...]
+    source: str
     why: str
     configs: tuple[str, ...]
 
 
-class Group(NamedTuple):
-    """Rows of one kind, and the configs that they hold for unless they say so themselves."""
-
-    configs: tuple[str, ...]
-    rows: list[Row]
-
-
 class Table(NamedTuple):
-    """One task's rows, by group."""
+    """One task's rows, by group, each with the configs that it holds for unless a row says so itself."""
 
     name: str
     title: str
     about: str
     configs: tuple[str, ...]
-    groups: dict[str, Group]
+    groups: dict[str, tuple[tuple[str, ...], list[Row]]]
 
     @property
     def rows(self) -> list[Row]:
         """Those of all groups."""
-        return [row for group in self.groups.values() for row in group.rows]
+        return [row for _, rows in self.groups.values() for row in rows]
 
 
 def main() -> None:
@@ -128,7 +121,7 @@ def read(name: str) -> Table:
     for title, group in content["groups"].items():
         rows, own = (group, configs) if isinstance(group, list) else (group["rows"], tuple(group["configs"]))
         where = f"docs/recipes/{name}.yml, {title}"
-        groups[title] = Group(own, [row(f"{where}, {each.get('what')!r}", each, own, urls) for each in rows])
+        groups[title] = own, [row(f"{where}, {each.get('what')!r}", each, own, urls) for each in rows]
     return Table(name, content["title"], content["about"].strip(), configs, groups)
 
 
@@ -152,23 +145,21 @@ def row(where: str, entry: dict, configs: tuple[str, ...], urls: dict[str, tuple
         if isinstance(value, str) and re.fullmatch(r"[-+.\d]+e[-+]?\d+", value):
             raise ValueError(f"{where}: {value!r} is text to YAML: write 1.0e-4, with the point")
     sources = entry.get("source", [])
-    cited = tuple(cite(where, each, urls) for each in ([sources] if isinstance(sources, str) else sources))
+    cited = "; ".join(cite(where, each, urls) for each in ([sources] if isinstance(sources, str) else sources))
     named = tuple(entry.get("configs", configs))
     return Row(entry["what"], entry["at"], ours, original, cited, entry.get("why", ""), named)
 
 
-def cite(where: str, source: str, urls: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """Text and address of a source."""
+def cite(where: str, source: str, urls: dict[str, tuple[str, str]]) -> str:
+    """A source, linked where it has an address."""
     match = SOURCE.fullmatch(source)
     if match is None or match[1] not in urls:
         raise ValueError(f"{where}: the source {source!r} is no 'NAME FILE:LINE' with a NAME of {sorted(urls)}")
     name, path, first, last = match.groups()
     original, start = urls[name]
-    lines = f"{first}–{last}" if last else first
-    if not start:
-        return f"{original}, `{path}`, {lines}", ""
+    text = f"{original}, `{path}`, {f'{first}–{last}' if last else first}"
     plain = "?plain=1" if path.endswith(".md") else ""
-    return f"{original}, `{path}`, {lines}", f"{start}{path}{plain}#L{first}" + (f"-L{last}" if last else "")
+    return f"[{text}]({start}{path}{plain}#L{first}{f'-L{last}' if last else ''})" if start else text
 
 
 def flat(value: Any) -> list[Any]:
@@ -182,7 +173,7 @@ def page(tables: list[Table]) -> str:
     """The whole page."""
     rows = [each for table in tables for each in table.rows]
     same = sum(not each.why for each in rows)
-    own = sum(not each.sources for each in rows)
+    own = sum(not each.source for each in rows)
     counts = {"values": len(rows), "same": same, "own": own, "different": len(rows) - same - own}
     return "\n".join([INTRODUCTION.format(**counts), *map(section, tables)])
 
@@ -192,11 +183,18 @@ def section(table: Table) -> str:
     rows = table.rows
     parts = [f"## {table.title}", table.about, f"Configs: {names(table.configs)}."]
     different = [
-        [label(each, table.configs), show(each.ours), show(each.original), each.why, links(each), key(each)]
+        [
+            label(each, table.configs),
+            show(each.ours),
+            show(each.original),
+            each.why,
+            each.source,
+            f"`{each.at}`",
+        ]
         for each in rows
-        if each.why and each.sources
+        if each.why and each.source
     ]
-    own = [[label(each, table.configs), show(each.ours), each.why, key(each)] for each in rows if not each.sources]
+    own = [[label(each, table.configs), show(each.ours), each.why, f"`{each.at}`"] for each in rows if not each.source]
     if different:
         parts += [
             "**What differs**",
@@ -204,12 +202,10 @@ def section(table: Table) -> str:
         ]
     if own:
         parts += ["**What has no original**", markdown_table(["", "ours", "why", "key"], own)]
-    for title, group in table.groups.items():
-        same = [
-            [label(each, group.configs), show(each.ours), links(each), key(each)] for each in group.rows if not each.why
-        ]
+    for title, (configs, group) in table.groups.items():
+        same = [[label(each, configs), show(each.ours), each.source, f"`{each.at}`"] for each in group if not each.why]
         if same:
-            of = "" if group.configs == table.configs else f", of {names(group.configs)}"
+            of = "" if configs == table.configs else f", of {names(configs)}"
             parts += [f"**The same: {title}**{of}", markdown_table(["", "value", "original's line", "key"], same)]
     return "\n\n".join(parts) + "\n"
 
@@ -224,22 +220,14 @@ def names(configs: tuple[str, ...]) -> str:
     return ", ".join(f"[`{Path(each).stem}`](../configs/{each})" for each in configs)
 
 
-def links(entry: Row) -> str:
-    """A row's sources."""
-    return "; ".join(f"[{text}]({url})" if url else text for text, url in entry.sources)
-
-
-def key(entry: Row) -> str:
-    """Where ours is found."""
-    return f"`{entry.at}`"
-
-
 def show(value: Any) -> str:
     """A value as Python writes it, numbers in short."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower() if isinstance(value, bool) else "none"
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(map(show, value)) if value else "none"
+        return ", ".join(map(show, value))
     if isinstance(value, dict):
         return ", ".join(f"{name}: {show(each)}" for name, each in value.items())
     return f"{value:g}" if isinstance(value, float) else f"{value}"
