@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from mmengine.registry import DefaultScope
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
@@ -20,7 +20,7 @@ from mirl_mm.models.backbones import is_backbone
 from mirl_mm.models.layers import Size
 from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import Pretrainer
-from mirl_mm.registry import MODELS
+from mirl_mm.registry import MODELS, SCOPE
 
 from .plain import KINDS, PlainFormulation
 
@@ -131,7 +131,7 @@ def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCos
         device: Whose way is counted, ``"cpu"`` or ``"cuda"``: with relative positions, attention on a GPU is of wider
             heads and so of more multiply-adds.
     """
-    encoder = _on_meta(settings)
+    encoder = model_on_meta(settings).train()
     image = torch.empty(1, encoder.in_channels, *encoder.img_size, device="meta")
     parameters = list(encoder.parameters())
     with meta_stands_for(device):
@@ -141,14 +141,15 @@ def encoder_cost(settings: Mapping[str, Any], device: str = "cpu") -> EncoderCos
     return EncoderCost(sum(p.numel() for p in parameters), trainable, macs, encoder.img_size, patches, prefix)
 
 
-def is_pretrainer(model: Mapping[str, Any]) -> bool:
-    """Whether a config's ``model`` is MIRL, MAE or another pre-trainer."""
-    return _is_type(model, Pretrainer)
+def is_pretrainer(model: Mapping[str, Any], kinds: type | tuple[type, ...] = Pretrainer) -> bool:
+    """Whether a config's ``model`` is MIRL, MAE or another pre-trainer; ``kinds``: of which classes."""
+    found = _kind(model)
+    return isinstance(found, type) and issubclass(found, kinds)
 
 
 def has_plain_formulation(model: Mapping[str, Any]) -> bool:
     """Whether there is a :class:`PlainFormulation` of a config's ``model``."""
-    return _is_type(model, KINDS)
+    return is_pretrainer(model, KINDS)
 
 
 def pretraining_macs(
@@ -176,7 +177,7 @@ def pretraining_macs(
         raise ValueError(f"the config's model is a {model.get('type')}, no pre-trainer such as MIRL or MAE")
     settings = {**deepcopy(dict(model)), "backbone": encoder_settings(model, img_size)}
     settings.pop("data_preprocessor", None)
-    pretrainer = _on_meta(settings)
+    pretrainer = model_on_meta(settings).train()
     run = PlainFormulation(pretrainer) if plain else pretrainer
     channels = pretrainer.backbone.in_channels
     images = torch.empty(batch_size, channels, *pretrainer.backbone.img_size, device="meta")
@@ -189,23 +190,18 @@ def pretraining_macs(
     return count_macs(step)
 
 
+def model_on_meta(model: Mapping[str, Any], scope: str = SCOPE) -> Any:
+    """A config's ``model`` with shapes in place of weights."""
+    with torch.device("meta"), DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(deepcopy(dict(model)))
+
+
 def is_plain(settings: Any) -> bool:
     """Whether settings are a plain backbone's."""
     return is_backbone(_kind(settings))
-
-
-def _is_type(settings: Any, parent: type | tuple[type, ...]) -> bool:
-    found = _kind(settings)
-    return isinstance(found, type) and issubclass(found, parent)
 
 
 def _kind(settings: Any) -> Any:
     """The class that settings name."""
     kind = settings.get("type") if isinstance(settings, Mapping) else None
     return MODELS.get(kind) if isinstance(kind, str) else kind
-
-
-def _on_meta(settings: Mapping[str, Any]) -> Any:
-    with torch.device("meta"):
-        module: nn.Module = MODELS.build(dict(settings))
-    return module.train()

@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from mirl_mm.models.layers import Size
 from mirl_mm.models.layers.device import meta_stands_for
-from mirl_mm.registry import MODELS, SCOPE
+from mirl_mm.registry import SCOPE
 
-from .flops import Macs, count_macs, encoder_settings
+from .flops import Macs, count_macs, encoder_settings, model_on_meta
 
 #: Heads that see whole maps: of mmseg's segmentors, mmdet's two-stage and one-stage detectors.
 _DENSE_HEADS = ("decode_head", "rpn_head", "bbox_head")
@@ -85,12 +84,6 @@ def model_parts(
     if getattr(network, "auxiliary_head", None) is not None:
         parts.append(Part("auxiliary_head", _parameters(network.auxiliary_head), Macs(0, 0)))
     return parts
-
-
-def model_on_meta(model: Mapping[str, Any], scope: str = SCOPE) -> Any:
-    """A config's ``model`` with shapes in place of weights."""
-    with torch.device("meta"), DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(deepcopy(dict(model)))
 
 
 def total_cost(parts: list[Part]) -> tuple[int, Macs]:

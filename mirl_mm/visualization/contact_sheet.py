@@ -48,7 +48,8 @@ def contact_sheet(
     columns = min(columns, len(entries))
     below = max(len(entry.scores) for entry in entries) * _LINE
     pictures = [_fit(entry.image, cell) for entry in entries]
-    heights = [max(picture.height for picture in row) for row in _rows(pictures, columns)]
+    starts = range(0, len(pictures), columns)
+    heights = [max(picture.height for picture in pictures[start : start + columns]) for start in starts]
     tops = [_MARGIN + (30 if title else 0)]
     for height in heights:
         tops.append(tops[-1] + _LINE + height + below + _GAP)
@@ -88,10 +89,6 @@ def _flow(widths: Sequence[float], width: int) -> list[tuple[float, int]]:
         corners.append((x, y))
         x += _LINE + each + 2 * _GAP
     return corners
-
-
-def _rows(pictures: Sequence[Image.Image], columns: int) -> list[Sequence[Image.Image]]:
-    return [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
 
 
 def _fit(image: np.ndarray, side: int) -> Image.Image:
