@@ -34,7 +34,7 @@ class Features(NamedTuple):
 
 def pooled_tokens(
     backbone: PlainBackbone, images: Tensor, depths: Sequence[int], pool: str = "avg", final_norm: bool = False
-) -> list[Tensor]:
+) -> Iterator[Tensor]:
     """Features after each of ``depths``.
 
     Tokens are taken as they leave a block, before any norm, so that all depths are treated alike. Nothing is scaled:
@@ -44,28 +44,19 @@ def pooled_tokens(
         backbone: The encoder.
         images: ``(B, 3, H, W)``, normalised.
         depths: Rising numbers of blocks, 0 to the encoder's depth.
-        pool: ``"avg"``: mean of the patch tokens; ``"token"``: the class token.
+        pool: ``"avg"``: mean of the patch tokens; ``"token"``: the class token; ``"none"``: all tokens.
         final_norm: Whether tokens of the full depth pass the encoder's last norm, as they do on the way to a head.
 
-    Returns:
-        ``(B, C)`` for each depth.
+    Yields:
+        ``(B, C)`` float32 for each depth, or ``(B, P + L, C)`` of all tokens, prefix tokens first.
     """
-    return [
-        global_pool_nlc(tokens.float(), pool, backbone.num_prefix_tokens)
-        for tokens in tokens_after(backbone, images, depths, final_norm)
-    ]
-
-
-def tokens_after(
-    backbone: PlainBackbone, images: Tensor, depths: Sequence[int], final_norm: bool = False
-) -> Iterator[Tensor]:
-    """``(B, P + L, C)`` tokens after each of ``depths``, prefix tokens first; arguments as in :func:`pooled_tokens`."""
     x, context = backbone.embed(images), backbone.context(images)
     done = 0
     for depth in depths:
         x = backbone.run_blocks(x, done, depth, context)
         done = depth
-        yield backbone.norm(x) if final_norm and depth == backbone.depth else x
+        tokens = backbone.norm(x) if final_norm and depth == backbone.depth else x
+        yield global_pool_nlc(tokens.float(), "" if pool == "none" else pool, backbone.num_prefix_tokens)
 
 
 def extract_features(

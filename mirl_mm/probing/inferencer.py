@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from timm.models.vision_transformer import global_pool_nlc
 from torch import nn
 
 from mirl_mm.checkpoint.own_config import building
@@ -22,7 +21,7 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 
 from .encoder import FrozenEncoder, load_encoder
-from .features import check_depths, tokens_after
+from .features import check_depths, pooled_tokens
 
 _POOLS = ("avg", "token", "none")
 
@@ -110,11 +109,8 @@ class FeatureInferencer(ImageInferencer):
         """Each image's data sample with ``features``."""
         data = self.encoder.preprocess(inputs, False)
         backbone, depths = self.encoder.backbone, list(options.depths)  # type: ignore[arg-type]  # settled
-        by_depth = {}
-        by_blocks = tokens_after(backbone, data["inputs"], depths, options.final_norm)
-        for depth, tokens in zip(depths, by_blocks, strict=True):
-            pool = "" if options.pool == "none" else options.pool
-            by_depth[depth] = global_pool_nlc(tokens, pool, backbone.num_prefix_tokens).float().cpu()
+        features = pooled_tokens(backbone, data["inputs"], depths, options.pool, options.final_norm)
+        by_depth = {depth: each.cpu() for depth, each in zip(depths, features, strict=True)}
         samples = data["data_samples"]
         for i, sample in enumerate(samples):
             sample.set_data({"features": {depth: tokens[i] for depth, tokens in by_depth.items()}})

@@ -41,8 +41,8 @@ def test_tokens_are_those_of_the_encoder(encoder):
     with torch.no_grad():
         torch.nn.init.normal_(backbone.norm.weight)
         embedded, second, last = pooled_tokens(backbone, images, [0, 2, 4])
-        normed = pooled_tokens(backbone, images, [2, 4], final_norm=True)
-        token = pooled_tokens(backbone, images, [4], "token", final_norm=True)[0]
+        normed = list(pooled_tokens(backbone, images, [2, 4], final_norm=True))
+        (token,) = pooled_tokens(backbone, images, [4], "token", final_norm=True)
         backbone.out_indices = (1, 3)
         expected = backbone.forward_tokens(images)
         torch.testing.assert_close(embedded, backbone.embed(images)[:, 1:].mean(dim=1))
@@ -63,7 +63,7 @@ def test_features_of_a_folder_in_its_order(folder, encoder):
     pixels = build_pipeline(encoder.pipeline)({"img_path": images.paths[7]})
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]))
     with torch.no_grad():
-        alone = pooled_tokens(encoder.backbone.eval(), ((pixels["inputs"] - mean) / std)[None], [0, 4])
+        alone = list(pooled_tokens(encoder.backbone.eval(), ((pixels["inputs"] - mean) / std)[None], [0, 4]))
     for depth, expected in zip((0, 4), alone, strict=True):
         torch.testing.assert_close(found.by_depth[depth][7], expected[0], atol=1e-5, rtol=1e-4)
 
