@@ -47,8 +47,13 @@ def publish(
     path = check_suffix(path)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if path.suffix == ".safetensors":
-        # Cloned where two share their numbers, as tied weights do, which safetensors has no way to write.
-        content = save(_apart(whole), {"format": "pt", **metadata})
+        taken: set[int] = set()
+        for name, tensor in whole.items():
+            place = tensor.untyped_storage().data_ptr()
+            if place in taken:  # two share their numbers, as tied weights do, which safetensors has no way to write
+                whole[name] = tensor.clone()
+            taken.add(place)
+        content = save(whole, {"format": "pt", **metadata})
     else:
         buffer = io.BytesIO()
         # Cloned: of a tensor that views another, torch would write all of the other.
@@ -58,14 +63,3 @@ def publish(
         path = path.with_name(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}")
     write_file(path, content)
     return path
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, none of which shares its memory with another."""
-    taken: set[int] = set()
-    apart = {}
-    for name, tensor in tensors.items():
-        place = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if place in taken else tensor
-        taken.add(place)
-    return apart

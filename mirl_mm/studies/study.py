@@ -153,17 +153,13 @@ def _choose(study: Study, running: Running) -> list[Step]:
     if running.seconds is not None:
         chosen = choose(study.bundles(), slots, running.seconds)
         budget = f", of a budget of {duration(running.seconds)}"
-    Console().print(_plan(study.all_steps, chosen))
-    number, seconds = sum(not step.done for step in chosen), expected_seconds(chosen, slots)
-    print(f"{number} steps to do, {duration(seconds)} expected with {slots} at a time{budget}", flush=True)
-    return chosen
-
-
-def _plan(steps: Sequence[Step], chosen: Sequence[Step]) -> Table:
     table = Table("step", "expected", "", box=box.SIMPLE)
-    for step in steps:
+    for step in study.all_steps:
         state = "done" if step.done else "to do" if step in chosen else "does not fit"
         if state == "to do" and step.spans:
             state = f"goes on at {step.progress()[0]:.0%}"
-        table.add_row(f"{step.name}", "" if step.done else duration(step.seconds), state)
-    return table
+        table.add_row(step.name, "" if step.done else duration(step.seconds), state)
+    Console().print(table)
+    number, seconds = sum(not step.done for step in chosen), expected_seconds(chosen, slots)
+    print(f"{number} steps to do, {duration(seconds)} expected with {slots} at a time{budget}", flush=True)
+    return chosen

@@ -1,9 +1,14 @@
 """Confusion matrices as pictures and as tables."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from mirl_mm.file_backend import write_file
+
+from .curves import encode_figure
 
 
 def plot_confusion(matrix: np.ndarray, names: Sequence[str]) -> Figure:
@@ -25,6 +30,14 @@ def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
     rows = [",".join(["true \\ predicted", *names])]
     rows += [",".join([name, *map(str, row)]) for name, row in zip(names, matrix.tolist(), strict=True)]
     return "\n".join([*rows, ""])
+
+
+def write_confusion(matrix: np.ndarray, names: Sequence[str], out_dir: Path) -> list[Path]:
+    """Write ``confusion.png`` and ``confusion.csv``; returns both."""
+    picture, table = out_dir / "confusion.png", out_dir / "confusion.csv"
+    write_file(picture, encode_figure(plot_confusion(matrix, names)))
+    write_file(table, confusion_csv(matrix, names))
+    return [picture, table]
 
 
 def worst_confusions(matrix: np.ndarray, number: int) -> list[tuple[int, int]]:

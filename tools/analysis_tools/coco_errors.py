@@ -18,17 +18,15 @@ from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.text_files import read_json
 from mirl_mm.detection.coco_errors import Errors, count_errors
 from mirl_mm.errors import one_line_errors
-from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
-from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
-from mirl_mm.visualization.curves import encode_figure
+from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 
 
 def parse_args() -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("annotations", help="annotation file in COCO's format")
     parser.add_argument("results", help="boxes in COCO's results format")
-    parser.add_argument("--out-dir", default="errors", help="folder for confusion.png and .csv")
+    parser.add_argument("--out-dir", type=Path, default="errors", help="folder for confusion.png and .csv")
     parser.add_argument("--score-thr", type=float, default=0.3, help="least score that counts")
     parser.add_argument("--iou-thr", type=float, default=0.5, help="least overlap of a hit")
     parser.add_argument("--top", type=int, default=10, help="confusions to print")
@@ -57,10 +55,7 @@ def main() -> None:
     console = Console()
     for table in tables(errors, names, args.top):
         console.print(table)
-    out_dir = Path(args.out_dir)
-    write_file(out_dir / "confusion.png", encode_figure(plot_confusion(errors.matrix, names)))
-    write_file(out_dir / "confusion.csv", confusion_csv(errors.matrix, names))
-    console.print(f"{out_dir / 'confusion.png'}, {out_dir / 'confusion.csv'}")
+    print(*write_confusion(errors.matrix, names, args.out_dir), sep="\n")
 
 
 if __name__ == "__main__":

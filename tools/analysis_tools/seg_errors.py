@@ -25,7 +25,7 @@ from mirl_mm.outputs import keep_apart
 from mirl_mm.segmentation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
-from mirl_mm.visualization.confusion import confusion_csv, plot_confusion, worst_confusions
+from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 from mirl_mm.visualization.curves import encode_figure
 
 
@@ -63,9 +63,7 @@ def main() -> None:
     bars = [Bar(*each) for each in zip(names, 100 * iou, notes, strict=True)]
     figure = plot_bars(bars, "IoU (%)", f"{counted(len(pairs), 'image')}, mIoU {100 * mean:.2f} %", mean=100 * mean)
     write_file(args.out_dir / "iou.png", encode_figure(figure))
-    write_file(args.out_dir / "confusion.png", encode_figure(plot_confusion(errors.matrix, names)))
-    write_file(args.out_dir / "confusion.csv", confusion_csv(errors.matrix, names))
-    console.print(*(str(args.out_dir / name) for name in ("iou.png", "confusion.png", "confusion.csv")), sep="\n")
+    print(args.out_dir / "iou.png", *write_confusion(errors.matrix, names, args.out_dir), sep="\n")
 
 
 def tables(errors: SegErrors, names: tuple[str, ...], args: argparse.Namespace) -> list[Table]:
