@@ -14,7 +14,8 @@ from torch import Tensor
 from mirl_mm.engine.peak_memory import peak_bytes
 
 Clock = Callable[[], float]
-K, T = TypeVar("K"), TypeVar("T")
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 class Variant(NamedTuple):

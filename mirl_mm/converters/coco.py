@@ -38,8 +38,11 @@ class Problems:
         self.skipped: list[str] = []
 
     @contextlib.contextmanager
-    def tolerated(self) -> Iterator[None]:
+    def tolerated(self, where: str = "") -> Iterator[None]:
         """What is converted in this context is one thing, left out as a whole.
+
+        Args:
+            where: What that is, before what is wrong with it.
 
         Raises:
             AnnotationError: With the remedy, unless such things are skipped.
@@ -47,13 +50,13 @@ class Problems:
         try:
             yield
         except (AnnotationError, TextError) as error:
-            if self.skips:
-                self.skipped.append(str(error))
-                return
             remedy = ". Correct it, or leave out all that is wrong by on_error='skip' (--on-error skip)"
             if str(error).endswith(remedy):  # from a context within this one
                 raise
-            raise AnnotationError(f"{error}{remedy}") from error
+            text = f"{where}: {error}" if where else str(error)
+            if not self.skips:
+                raise AnnotationError(f"{text}{remedy}") from error
+            self.skipped.append(text)
 
 
 class CocoBuilder:

@@ -116,8 +116,8 @@ def voc_to_coco(
                 image = _image(file, by_stem.get(stem, ()), folders[1])
                 coco.add_image(relative_name(image, root), _size(file, image))
                 for item in file.objects:
-                    with problems.tolerated():
-                        _add_object(coco, file, item, difficult, zero_based)
+                    with problems.tolerated(f"'{file.path}': {item.name}"):
+                        _add_object(coco, item, difficult, zero_based)
         path = out_dir / f"{split}.json"
         notes = () if zero_based else _notes([files[stem] for stem in stems if stem in files])
         done[split] = Converted(root, path, coco, problems.skipped, coco.write(path), notes)
@@ -235,21 +235,15 @@ def _size(file: VocFile, image: Path) -> tuple[int, int]:
     return size
 
 
-def _add_object(coco: CocoBuilder, file: VocFile, item: VocObject, difficult: str, zero_based: bool) -> None:
+def _add_object(coco: CocoBuilder, item: VocObject, difficult: str, zero_based: bool) -> None:
     if item.difficult and difficult == "drop":
         return
     if item.name not in coco.classes:
-        raise AnnotationError(f"'{file.path}': the class '{item.name}' is not among {', '.join(coco.classes)}")
+        raise AnnotationError(f"the class '{item.name}' is not among {', '.join(coco.classes)}")
     x1, y1, x2, y2 = item.box
     first = 0 if zero_based else 1
-    try:
-        coco.add_box(
-            coco.classes.index(item.name),
-            (x1 - first, y1 - first, x2, y2),
-            crowd=item.difficult and difficult == "ignore",
-        )
-    except AnnotationError as error:
-        raise AnnotationError(f"'{file.path}': {item.name}: {error}") from error
+    box = (x1 - first, y1 - first, x2, y2)
+    coco.add_box(coco.classes.index(item.name), box, crowd=item.difficult and difficult == "ignore")
 
 
 def _notes(files: Sequence[VocFile]) -> tuple[str, ...]:

@@ -69,14 +69,14 @@ def _convert(coco: CocoBuilder, split: Split, root: Path, name: str, problems: P
         with problems.tolerated():
             coco.add_image(relative_name(image, root), size_of(image))
             for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), start=1):
-                with problems.tolerated():
-                    _add_line(coco, line, f"'{path}', line {number}")
+                with problems.tolerated(f"'{path}', line {number}"):
+                    _add_line(coco, line)
     for path in split.strays(labels.values()):
         with problems.tolerated():
             raise AnnotationError(f"the image of '{path}' is missing")
 
 
-def _add_line(coco: CocoBuilder, line: str, where: str) -> None:
+def _add_line(coco: CocoBuilder, line: str) -> None:
     """Add an object to the last image."""
     fields = line.split()
     if not fields:
@@ -84,28 +84,25 @@ def _add_line(coco: CocoBuilder, line: str, where: str) -> None:
     try:
         first, *values = map(float, fields)
     except ValueError:
-        raise AnnotationError(f"{where}: not all are numbers: {line!r}") from None
+        raise AnnotationError(f"not all are numbers: {line!r}") from None
     if not first.is_integer() or not 0 <= first < len(coco.classes):
         raise AnnotationError(
-            f"{where}: class {fields[0]} is out of range: there are {len(coco.classes)}, numbered from 0 "
+            f"class {fields[0]} is out of range: there are {len(coco.classes)}, numbered from 0 "
             f"({', '.join(coco.classes[:5])}{', ...' if len(coco.classes) > 5 else ''})"
         )
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         hint = "; six numbers may be a prediction with its score: take the score off" if len(values) == 5 else ""
         raise AnnotationError(
-            f"{where}: {len(fields)} numbers: expected 5, a class and a box, or a class and at least 3 points{hint}"
+            f"{len(fields)} numbers: expected 5, a class and a box, or a class and at least 3 points{hint}"
         )
     if not all(math.isfinite(value) and -_SLACK <= value <= 1 + _SLACK for value in values):
-        raise AnnotationError(f"{where}: coordinates must be shares of the image in 0..1, not pixels: {line!r}")
+        raise AnnotationError(f"coordinates must be shares of the image in 0..1, not pixels: {line!r}")
     width, height = coco.images[-1]["width"], coco.images[-1]["height"]
-    try:
-        if len(values) > 4:
-            coco.add_polygon(int(first), [(x * width, y * height) for x, y in zip(*[iter(values)] * 2, strict=True)])
-            return
-        x, y, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
-        coco.add_box(int(first), (x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-    except AnnotationError as error:
-        raise AnnotationError(f"{where}: {error}") from error
+    if len(values) > 4:
+        coco.add_polygon(int(first), [(x * width, y * height) for x, y in zip(*[iter(values)] * 2, strict=True)])
+        return
+    x, y, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
+    coco.add_box(int(first), (x - w / 2, y - h / 2, x + w / 2, y + h / 2))
 
 
 def _notes(coco: CocoBuilder) -> tuple[str, ...]:
