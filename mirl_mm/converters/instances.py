@@ -215,12 +215,12 @@ def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset
                     f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{image}' {size}: "
                     "one of them was resized, turned or mixed up"
                 )
-            for value, *found in _regions(path, values, ignore):
+            for value, box, area, mask in _regions(path, values, ignore):
                 key = word if divisor is None else str(value // divisor)
                 if divisor is not None and value < divisor:
                     unnumbered += 1
                 elif key in labels:
-                    objects.append((labels.index(key), *found))
+                    objects.append((labels.index(key), box, area, mask))
                 elif divisor is not None:
                     others += 1
                 else:

@@ -1,8 +1,6 @@
 """Weights and models for other programs: timm, safetensors, ONNX."""
 
-from mirl_mm.checkpoint.layout_vit import to_timm
-
 from .source import Source, open_source
 from .weights import Published, export_weights
 
-__all__ = ["Published", "Source", "export_weights", "open_source", "to_timm"]
+__all__ = ["Published", "Source", "export_weights", "open_source"]

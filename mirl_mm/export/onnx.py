@@ -49,30 +49,21 @@ class Exported(NamedTuple):
     differences: dict[int, float]
 
 
-class _Features(nn.Module):
-    """A backbone that gives one tensor for each of its ``out_indices``."""
+class _Outputs(nn.Module):
+    """A backbone that gives a kind of features for each of its ``out_indices``, or a classifier that gives scores."""
 
-    def __init__(self, backbone: PlainBackbone, kind: str) -> None:
+    def __init__(self, model: PlainBackbone | ImageClassifier, kind: str) -> None:
         super().__init__()
-        self.backbone = backbone
-        self.kind = kind
+        self.model, self.kind = model, kind
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        model = self.model
+        if isinstance(model, ImageClassifier):
+            return (model.logits(images),)
         if self.kind == "map":
-            return self.backbone(images)
-        pool, prefix = _POOLS[self.kind], self.backbone.num_prefix_tokens
-        return tuple(global_pool_nlc(x, pool, prefix) for x in self.backbone.forward_tokens(images))
-
-
-class _Scores(nn.Module):
-    """A classifier that gives its scores before the softmax."""
-
-    def __init__(self, classifier: ImageClassifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return (self.classifier.logits(images),)
+            return model(images)
+        pool, prefix = _POOLS[self.kind], model.num_prefix_tokens
+        return tuple(global_pool_nlc(x, pool, prefix) for x in model.forward_tokens(images))
 
 
 def export_onnx(
@@ -114,18 +105,17 @@ def export_onnx(
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     size = {} if img_size is None else {"img_size": tuple(img_size)}
     model: PlainBackbone | ImageClassifier
-    wrapper: nn.Module
     if part == "classifier":
         model = source.classifier(**size)
-        wrapper, names = _Scores(model), ["scores"]
+        names = ["scores"]
     else:
         model = source.backbone(**size, out_indices=tuple(features))
         if kind == "class" and not model.has_class_token:
             raise ValueError(f"the backbone of {source.name} has no class token: take another kind of features")
-        wrapper, names = _Features(model, kind), [f"{kind}_{index}" for index in model.out_indices]
+        names = [f"{kind}_{index}" for index in model.out_indices]
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
     shape = (backbone.in_channels, *backbone.img_size)
-    wrapper.eval()
+    wrapper = _Outputs(model, kind).eval()
     program = _convert(wrapper, shape, names)
     facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
     program.model.metadata_props.update(facts)

@@ -21,7 +21,7 @@ class Line(NamedTuple):
     """
 
     name: str
-    points: Mapping[float, Mean]
+    points: Mapping[int, Mean]
     baseline: bool = False
 
 

@@ -20,15 +20,14 @@ from .step import Step, StepFailed
 
 
 class Study:
-    """A grid of steps.
-
-    Attributes:
-        work_dir: Where everything goes.
-        steps: By what they are of; each after those that it needs.
-    """
+    """A grid of steps, with a folder where everything goes."""
 
     work_dir: Path
-    steps: Mapping[Any, Step]
+
+    @property
+    def steps(self) -> Mapping[Any, Step]:
+        """By what they are of."""
+        raise NotImplementedError
 
     @property
     def all_steps(self) -> Sequence[Step]:
