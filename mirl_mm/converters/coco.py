@@ -107,7 +107,7 @@ class CocoBuilder:
             AnnotationError: If the box has no area or lies outside the image. One that juts out is clipped.
         """
         x1, y1, x2, y2 = self._clip(box)
-        self._add(label, (x1, y1, x2, y2), (x2 - x1) * (y2 - y1), crowd)
+        self.add_mask(label, (x1, y1, x2, y2), (x2 - x1) * (y2 - y1), None, crowd)
 
     def add_polygon(self, label: int, points: Sequence[tuple[float, float]]) -> None:
         """Add an object with the mask within a polygon; its box is the polygon's.
@@ -124,18 +124,30 @@ class CocoBuilder:
         if area == 0:
             raise AnnotationError(f"a polygon of {len(xs)} points has no area")
         flat = [round(value, 2) for point in zip(xs, ys, strict=True) for value in point]
-        self._add(label, (min(xs), min(ys), max(xs), max(ys)), area, False, segmentation=[flat])
+        self.add_mask(label, (min(xs), min(ys), max(xs), max(ys)), area, [flat])
 
-    def add_mask(self, label: int, box: Box, area: int, mask: dict[str, list[int]]) -> None:
-        """Add an object with a mask of run lengths.
+    def add_mask(self, label: int, box: Box, area: float, mask: Any, crowd: bool = False) -> None:
+        """Add an object with a mask of run lengths, as it is.
 
         Args:
             label: Number of its class, from 0.
             box: (x1, y1, x2, y2) in pixels: the mask's.
             area: Its pixels.
-            mask: COCO's uncompressed run lengths: ``size`` and ``counts``.
+            mask: COCO's uncompressed run lengths: ``size`` and ``counts``; or polygons, or None.
+            crowd: See :meth:`add_box`.
         """
-        self._add(label, box, area, False, segmentation=mask)
+        x1, y1, x2, y2 = box
+        self.annotations.append(
+            {
+                "id": len(self.annotations) + 1,
+                "image_id": self.images[-1]["id"],
+                "category_id": label + 1,
+                "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
+                "area": round(area, 2),
+                "iscrowd": int(crowd),
+                **({} if mask is None else {"segmentation": mask}),
+            }
+        )
 
     def _clip(self, box: Box) -> Box:
         width, height = self.images[-1]["width"], self.images[-1]["height"]
@@ -152,20 +164,6 @@ class CocoBuilder:
             )
         self.clipped += max(abs(a - b) for a, b in zip(box, inside, strict=True)) > 1e-3
         return inside
-
-    def _add(self, label: int, box: Box, area: float, crowd: bool, **more: Any) -> None:
-        x1, y1, x2, y2 = box
-        self.annotations.append(
-            {
-                "id": len(self.annotations) + 1,
-                "image_id": self.images[-1]["id"],
-                "category_id": label + 1,
-                "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
-                "area": round(area, 2),
-                "iscrowd": int(crowd),
-                **more,
-            }
-        )
 
     def write(self, path: str | Path) -> bool:
         """Write the file, after loading it with pycocotools if that is there.

@@ -143,7 +143,7 @@ def _recipes(
         if target != out_dir / name and (out_dir / name).is_file():
             raise OutputError(f"'{out_dir}' is the folder of the images, such as '{name}': give another one for masks")
         one = (name, (int(image["height"]), int(image["width"])), of_image[image["id"]])
-        recipes.append(Recipe(name, target, f"{source_of(path)}: {name}", one))
+        recipes.append(Recipe(target, f"{source_of(path)}: {name}", one))
     return recipes
 
 

@@ -86,10 +86,8 @@ def colours_to_masks(
     paths = find_files(source, EXTENSIONS)
     if not paths:
         raise AnnotationError(f"'{source}' holds no images ({', '.join(sorted(EXTENSIONS))})")
-    recipes = [
-        Recipe(str(path), (out_dir / path.relative_to(source)).with_suffix(".png"), source_of(path), path)
-        for path in paths
-    ]
+    targets = [(out_dir / path.relative_to(source)).with_suffix(".png") for path in paths]
+    recipes = [Recipe(target, source_of(path), path) for target, path in zip(targets, paths, strict=True)]
     paint = partial(_paint, table=table, ignore=unknown == "ignore")
     name = "colours_to_masks"
     counts, numbers = make_seg_maps(name, recipes, paint, table.classes, out_dir, zero_based, workers, paths)

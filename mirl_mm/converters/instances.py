@@ -195,14 +195,7 @@ def _image_of(stem: str, images: Mapping[str, Path]) -> tuple[str | None, str]:
 
 
 def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset[int]) -> _Read | AnnotationError:
-    """All objects of an image, or what is wrong with its masks; runs in other processes.
-
-    Args:
-        task: The image and its masks.
-        labels: What stands for a class, in the order of labels.
-        divisor: By which values are divided to tell their class; None where it stands in a mask's name or nowhere.
-        ignore: Values that are no object.
-    """
+    """All objects, or what is wrong with the masks; ``divisor`` is None where values tell no class. Runs elsewhere."""
     image, masks = task
     try:
         size = size_of(image)

@@ -45,13 +45,11 @@ class Recipe(NamedTuple):
     """What a segmentation map is made of.
 
     Attributes:
-        name: For errors.
         target: The map's file.
         source: What tells it from other recipes: see :func:`mirl_mm.outputs.source_of`.
         content: What is painted.
     """
 
-    name: str
     target: Path
     source: str
     content: Any
@@ -88,14 +86,14 @@ def make_seg_maps(
         AnnotationError: If two maps would be one file.
         OutputError: If a file would replace another one, or lie among the inputs or outside of ``out_dir``.
     """
-    taken: dict[Path, str] = {}
-    for each in recipes:
-        other = taken.setdefault(each.target, each.name)
-        if other != each.name:
-            raise AnnotationError(f"'{other}' and '{each.name}' would both become '{each.target}': rename one of them")
+    sources: dict[Path, str] = {}
+    for target, source, _ in recipes:
+        other = sources.setdefault(target, source)
+        if other != source:
+            raise AnnotationError(f"'{other}' and '{source}' would both become '{target}': rename one of them")
     text = "\n".join([*classes, ""])
     check_text(out_dir / "classes.txt", text)
-    Outputs(maker, {each.target: each.source for each in recipes}, inputs, out_dir)
+    Outputs(maker, sources, inputs, out_dir)
     make = partial(_make, maker=maker, paint=paint, number=len(classes), zero_based=zero_based)
     counts, numbers = ClassCounts(classes), []
     for labels, number in in_parallel(make, recipes, "converting", workers):

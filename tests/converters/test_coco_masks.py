@@ -129,7 +129,7 @@ def test_what_else_is_refused(file, tmp_path):
         coco_to_masks(file, tmp_path / "masks", crowd="x")
     images = [{"id": i, "file_name": name, "height": 2, "width": 2} for i, name in enumerate(["a.jpg", "a.png"])]
     path = write(tmp_path / "twice.json", [], images=images)
-    with pytest.raises(AnnotationError, match=r"'a\.jpg' and 'a\.png' would both become"):
+    with pytest.raises(AnnotationError, match=r"a\.jpg' and '.*a\.png' would both become"):
         coco_to_masks(path, tmp_path / "masks")
     path = write(tmp_path / "sizeless.json", [], images=[{"id": 1, "file_name": "a.jpg", "height": 2}])
     with pytest.raises(ValueError, match="1 of 1 images have no 'width': add it"):

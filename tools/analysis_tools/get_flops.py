@@ -34,12 +34,14 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def line(label: str, macs: Macs, images: int = 1) -> str:
+def heading(label: str, second: str = "") -> str:
+    return f"  {label:34s}{second:>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}"
+
+
+def line(label: str, macs: Macs, images: int = 1, parameters: int | None = None) -> str:
     linear, total = macs.linear / images / 1e9, macs.total / images / 1e9
-    return f"  {label:34s}{linear:10.2f} G{total:12.2f} G{2 * total:16.2f} GFLOP"
-
-
-HEADER = f"  {'multiply-adds per image':34s}{'linears':>12s}{'+ attention':>14s}{'= operations':>20s}"
+    number = "" if parameters is None else f"{parameters / 1e6:.2f} M"
+    return f"  {label:34s}{number:>13s}{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
 
 
 def main() -> None:
@@ -58,7 +60,7 @@ def main() -> None:
     print(f"Encoder {name if isinstance(name, str) else str(settings['type']).rpartition('.')[2]}, whole image")
     print(f"  image {cost.img_size[0]} x {cost.img_size[1]}, {cost.patches} patches{prefix}")
     print(f"  parameters {cost.parameters / 1e6:.2f} M, of which trained {cost.trainable / 1e6:.2f} M")
-    print(HEADER)
+    print(heading("multiply-adds per image"))
     print(line("forward", cost.macs))
     if is_pretrainer(model):
         print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
@@ -69,7 +71,7 @@ def main() -> None:
 def print_step(model: Config, shape: Size | None, batch: int) -> None:
     """A pre-trainer's training step."""
     print(f"\n{model.type}, a batch of {batch}, masked")
-    print(HEADER)
+    print(heading("multiply-adds per image"))
     for label, backward in (("forward", False), ("forward and backward", True)):
         ours = pretraining_macs(model, batch, shape, backward)
         print(line(label, ours, batch))
@@ -89,17 +91,12 @@ def print_parts(cfg: Config, shape: Size | None, device: str) -> None:
     fit_to_datasets(cfg)
     parts = model_parts(cfg.model, scope, shape, device)
     print(f"\n{cfg.model.type}, prediction")
-    print(f"  {'part':34s}{'parameters':>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}")
+    print(heading("part", "parameters"))
     parameters, macs = total_cost(parts)
     for part in parts:
         label = part.name if part.regions is None else f"{part.name}, {part.regions} regions"
-        print(part_line(label, part.parameters, part.macs))
-    print(part_line("all", parameters, macs))
-
-
-def part_line(label: str, parameters: int, macs: Macs) -> str:
-    linear, total = macs.linear / 1e9, macs.total / 1e9
-    return f"  {label:34s}{parameters / 1e6:11.2f} M{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
+        print(line(label, part.macs, parameters=part.parameters))
+    print(line("all", macs, parameters=parameters))
 
 
 if __name__ == "__main__":
