@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+
+from .errors import one_line_errors
 
 
 def print_any_name() -> None:
@@ -9,6 +12,13 @@ def print_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool: it prints names of any bytes, and what its user can mend ends it with one line."""
+    print_any_name()
+    with one_line_errors():
+        main()
 
 
 class Parser(argparse.ArgumentParser):

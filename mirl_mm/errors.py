@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .cli import print_any_name
-
 
 class CorruptImageError(RuntimeError):
     """A file that is there but can't be turned into an image, or can't be read."""
@@ -16,7 +14,7 @@ MENDABLE = (OSError, ValueError, ImportError, FloatingPointError, CorruptImageEr
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End a tool with ``error: ...`` in place of a traceback, and let it print names that are no UTF-8.
+    """End a tool with ``error: ...`` in place of a traceback.
 
     Other errors are nobody's to mend but a programmer's: their traceback is shown. Runs have a log file, which keeps
     the traceback: ``plain_errors`` of ``mirl_mm/engine/errors.py``.
@@ -24,7 +22,6 @@ def one_line_errors() -> Iterator[None]:
     Raises:
         SystemExit: With the line, in place of an error of :data:`MENDABLE`, which is its cause.
     """
-    print_any_name()
     try:
         yield
     except MENDABLE as error:

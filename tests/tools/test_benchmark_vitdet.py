@@ -75,7 +75,7 @@ def test_from_the_command_line(tmp_path):
     ],
 )
 def test_errors_are_said_plainly(run, options, message):
-    with pytest.raises(ValueError, match=message):  # which `one_line_errors` makes a line
+    with pytest.raises(ValueError, match=message):  # which `run` makes a line
         run(*options)
 
 

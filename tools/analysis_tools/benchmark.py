@@ -23,11 +23,10 @@ from mirl_mm.analysis.bench_options import add_bench_options, clock, environment
 from mirl_mm.analysis.flops import has_plain_formulation
 from mirl_mm.analysis.timing import in_turns, matmul_rate, median_step, peak_memory, time_step, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config, set_data_root
-from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 
 Choice = tuple[str, bool]  # dtype, and whether plain
@@ -164,5 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

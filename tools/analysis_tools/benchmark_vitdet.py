@@ -21,10 +21,9 @@ from mirl_mm.analysis.bench_options import add_bench_options, clock, environment
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import Clock, in_turns, tick
 from mirl_mm.analysis.training import DTYPES
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.peak_memory import peak_bytes
-from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.models.backbones import ARCHS
 
@@ -147,5 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

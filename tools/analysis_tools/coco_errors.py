@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.datasets.coco_file import read_coco
 from mirl_mm.datasets.text_files import read_json
 from mirl_mm.detection.coco_errors import Errors, count_errors
-from mirl_mm.errors import one_line_errors
 from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 
@@ -59,5 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -11,9 +11,8 @@ python tools/analysis_tools/compare_pretraining.py configs/cls/mirl_tiny24_64px.
 import argparse
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.engine.cli import add_cfg_options
-from mirl_mm.errors import one_line_errors
 from mirl_mm.studies.cli import add_running_options, running_of
 from mirl_mm.studies.label_results import collect, table, write_results
 from mirl_mm.studies.labels import RANDOM, LabelStudy
@@ -66,19 +65,18 @@ def starts_of(words: list[str]) -> dict[str, str | None]:
 
 def main() -> None:
     args = parse_args()
-    with one_line_errors():
-        study = LabelStudy(
-            args.out_dir.absolute(),
-            args.config,
-            str(Path(args.data_root).absolute()),
-            starts_of(args.starts),
-            tuple(args.shares),
-            tuple(args.seeds),
-            tuple(args.lengths),
-            args.cfg_options,
-            tuple(args.classes),
-        )
-        run_study(study, running_of(args))
+    study = LabelStudy(
+        args.out_dir.absolute(),
+        args.config,
+        str(Path(args.data_root).absolute()),
+        starts_of(args.starts),
+        tuple(args.shares),
+        tuple(args.seeds),
+        tuple(args.lengths),
+        args.cfg_options,
+        tuple(args.classes),
+    )
+    run_study(study, running_of(args))
     scores = collect(study)
     if not scores:
         raise SystemExit("nothing is done yet")
@@ -87,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

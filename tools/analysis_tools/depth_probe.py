@@ -15,8 +15,7 @@ from typing import Any
 
 from mmengine.device import get_device
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.probing.depth_plot import DepthCurve, plot_depth
@@ -146,5 +145,4 @@ def table(curve: DepthCurve) -> str:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

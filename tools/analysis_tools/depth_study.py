@@ -12,8 +12,7 @@ python tools/analysis_tools/depth_study.py --data-root FOLDER --depths 24 48 --s
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.studies.cli import add_running_options, options_of, running_of
 from mirl_mm.studies.depth import METHODS, DepthStudy
 from mirl_mm.studies.depth_results import collect, tables, write_results
@@ -34,20 +33,19 @@ def main() -> None:
     parser.add_argument("--probe-depths", nargs="+", default=["all"], help="as depth_probe.py's --depths")
     add_running_options(parser, "work_dirs/depth_study")
     args = parser.parse_args()
-    with one_line_errors():
-        study = DepthStudy(
-            args.out_dir.absolute(),
-            str(Path(args.data_root).absolute()),
-            tuple(args.methods),
-            tuple(args.depths),
-            tuple(args.seeds),
-            args.width,
-            (args.epochs, args.finetune_epochs),
-            not args.no_finetune,
-            options_of(args),
-            tuple(args.probe_depths),
-        )
-        run_study(study, running_of(args), lambda: expect(study))
+    study = DepthStudy(
+        args.out_dir.absolute(),
+        str(Path(args.data_root).absolute()),
+        tuple(args.methods),
+        tuple(args.depths),
+        tuple(args.seeds),
+        args.width,
+        (args.epochs, args.finetune_epochs),
+        not args.no_finetune,
+        options_of(args),
+        tuple(args.probe_depths),
+    )
+    run_study(study, running_of(args), lambda: expect(study))
     numbers = collect(study)
     if not numbers:
         raise SystemExit("nothing is done yet")
@@ -56,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

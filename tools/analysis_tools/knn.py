@@ -12,8 +12,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.file_backend import write_file
 from mirl_mm.probing.encoder import load_encoder, random_encoder
 from mirl_mm.probing.features import POOLS, extract_features, size_of
@@ -91,5 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -30,10 +30,9 @@ from mirl_mm.analysis.scaling import (
     images_seen,
     share,
 )
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config
-from mirl_mm.errors import one_line_errors
 from mirl_mm.registry import SCOPE
 
 GIB = 2**30
@@ -134,5 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
-from mirl_mm.errors import one_line_errors
 from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.segmentation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
@@ -90,5 +89,4 @@ def _percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -9,10 +9,9 @@ python tools/dataset_converters/coco_to_masks.py stuff_train2017.json masks/trai
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.converters import coco_to_masks, print_masks
 from mirl_mm.converters.coco_masks import CROWD
-from mirl_mm.errors import one_line_errors
 
 
 def main() -> None:
@@ -32,5 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -8,10 +8,9 @@ python tools/dataset_converters/colours_to_masks.py labels/ masks/ --classes cla
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.converters import colours_to_masks, print_masks
 from mirl_mm.converters.colours import UNKNOWN
-from mirl_mm.errors import one_line_errors
 
 
 def main() -> None:
@@ -29,5 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

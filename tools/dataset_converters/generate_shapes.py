@@ -10,8 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.shapes import CLASSES, DEFAULT_STYLE, EASY_STYLE, LAYOUTS, generate
 
 #: Options of a scene, fields of SceneStyle, with their help.
@@ -81,5 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

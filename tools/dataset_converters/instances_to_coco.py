@@ -8,10 +8,9 @@ python tools/dataset_converters/instances_to_coco.py images masks all.json --cla
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.converters import instances_to_coco, print_summary
 from mirl_mm.converters.instances import CLASS_FROM
-from mirl_mm.errors import one_line_errors
 
 
 def main() -> None:
@@ -38,5 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

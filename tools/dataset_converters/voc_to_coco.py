@@ -6,10 +6,9 @@ python tools/dataset_converters/voc_to_coco.py data/mine --annotations xml --ima
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.converters import print_summary, voc_to_coco
 from mirl_mm.converters.voc import DIFFICULT
-from mirl_mm.errors import one_line_errors
 
 
 def main() -> None:
@@ -31,5 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -6,9 +6,8 @@ python tools/dataset_converters/yolo_to_coco.py data/mine --splits train val --o
 
 from pathlib import Path
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.converters import print_summary, yolo_to_coco
-from mirl_mm.errors import one_line_errors
 
 
 def main() -> None:
@@ -25,5 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

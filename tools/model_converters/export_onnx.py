@@ -7,8 +7,7 @@ python tools/model_converters/export_onnx.py work_dirs/x/epoch_800.pth embed.onn
 Images are normalised as in training; the batch is free, height and width are fixed.
 """
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.export import open_source
 from mirl_mm.export.compare import TOLERANCE
 from mirl_mm.export.onnx import KINDS, PARTS, export_onnx
@@ -63,5 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -8,8 +8,7 @@ Files hold tensors and plain text only. What was written, and how to load it, is
 
 import json
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.export import Published, export_weights, open_source
 from mirl_mm.export.weights import PARTS
 from mirl_mm.outputs import check_not_input
@@ -64,5 +63,4 @@ def _how_to_load(written: Published) -> str:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from mirl_mm.checkpoint import Weights, read_any
 from mirl_mm.checkpoint.report import shorten
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads
 from mirl_mm.outputs import check_not_input
@@ -66,5 +65,4 @@ def count_heads(weights: Weights, given: int | None) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -13,12 +13,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mirl_mm.cli import Parser
+from mirl_mm.cli import Parser, run
 from mirl_mm.datasets import preflight
 from mirl_mm.datasets.randomness import seeded, seeded_index
 from mirl_mm.engine.cli import add_cfg_options, add_data_options, set_data
 from mirl_mm.engine.launch import load_config
-from mirl_mm.errors import one_line_errors
 from mirl_mm.inference.output_files import picture_paths
 from mirl_mm.outputs import Outputs, keep_apart
 from mirl_mm.progress import progress
@@ -119,5 +118,4 @@ def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Itera
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

@@ -17,8 +17,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.inference.commands import Command, Flag
 from mirl_mm.inference.dispatch import commands, inferencer_for
 from mirl_mm.inference.inputs import expand, given_folders
@@ -120,5 +119,4 @@ def print_some(lines: list[str], remedy: str) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)

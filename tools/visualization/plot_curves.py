@@ -8,8 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mirl_mm.cli import Parser
-from mirl_mm.errors import one_line_errors
+from mirl_mm.cli import Parser, run
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
 from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
@@ -49,5 +48,4 @@ def common_folder(logs: list[str]) -> Path:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    run(main)
