@@ -9,7 +9,6 @@ frequency balancing); --out draws it. A value outside of the classes is an error
 python tools/analysis_tools/class_frequencies.py data/ade/annotations/training --classes classes.txt --reduce-zero-label
 """
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
@@ -26,7 +25,7 @@ from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.curves import encode_figure
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("masks", nargs="+", help="folders of segmentation maps; sub-folders count")
     parser.add_argument("--classes", metavar="FILE", help="names of the classes, one on each line")
@@ -36,11 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--weights", action="store_true", help="print weights for the loss, as a config takes them")
     parser.add_argument("--out", type=Path, metavar="FILE", help="PNG file to draw the frequencies into")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     first = int(args.reduce_zero_label)
     names = read_classes(args.classes) if args.classes else [f"value {i + first}" for i in range(MOST_CLASSES)]
     rules = SegMapRules(len(names), args.reduce_zero_label, args.ignore_index)

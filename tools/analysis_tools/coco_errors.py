@@ -6,7 +6,6 @@ frequent confusions; writes confusion.png (rows are true classes, each sums to 1
 python tools/analysis_tools/coco_errors.py data/coco/annotations/instances_val2017.json RESULTS.bbox.json
 """
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +20,7 @@ from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("annotations", help="annotation file in COCO's format")
     parser.add_argument("results", help="boxes in COCO's results format")
@@ -29,7 +28,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--score-thr", type=float, default=0.3, help="least score that counts")
     parser.add_argument("--iou-thr", type=float, default=0.5, help="least overlap of a hit")
     parser.add_argument("--top", type=int, default=10, help="confusions to print")
-    return parser.parse_args()
+    args = parser.parse_args()
+    keep_apart(args.out_dir, [args.annotations])
+    truth = read_coco(args.annotations).content
+    results = read_json(args.results)
+    errors = count_errors(truth, results, args.score_thr, args.iou_thr)
+    names = [*(category["name"] for category in truth["categories"]), "(background)"]
+    console = Console()
+    for table in tables(errors, names, args.top):
+        console.print(table)
+    print(*write_confusion(errors.matrix, names, args.out_dir), sep="\n")
 
 
 def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
@@ -42,19 +50,6 @@ def tables(errors: Errors, names: list[str], top: int) -> list[Table]:
     for row, column in worst_confusions(errors.matrix, top):
         confusions.add_row(Text(names[row]), Text(names[column]), str(errors.matrix[row, column]))
     return [sizes, confusions]
-
-
-def main() -> None:
-    args = parse_args()
-    keep_apart(args.out_dir, [args.annotations])
-    truth = read_coco(args.annotations).content
-    results = read_json(args.results)
-    errors = count_errors(truth, results, args.score_thr, args.iou_thr)
-    names = [*(category["name"] for category in truth["categories"]), "(background)"]
-    console = Console()
-    for table in tables(errors, names, args.top):
-        console.print(table)
-    print(*write_confusion(errors.matrix, names, args.out_dir), sep="\n")
 
 
 if __name__ == "__main__":

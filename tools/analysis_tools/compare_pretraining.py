@@ -8,7 +8,6 @@ python tools/analysis_tools/compare_pretraining.py configs/cls/mirl_tiny24_64px.
     --starts MIRL=work_dirs/mirl/epoch_800.pth MAE=work_dirs/mae/epoch_800.pth random --out-dir work_dirs/compare
 """
 
-import argparse
 from pathlib import Path
 
 from mirl_mm.cli import Parser, run
@@ -19,7 +18,7 @@ from mirl_mm.studies.labels import RANDOM, LabelStudy
 from mirl_mm.studies.study import run_study
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("config", help="of a classifier, a detector or a segmentor, without pre-trained weights")
     parser.add_argument("--data-root", required=True, help="folder of the task's data, as tools/train.py takes it")
@@ -45,26 +44,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_running_options(parser, "work_dirs/compare_pretraining", foreseen=False)
     add_cfg_options(parser)
-    return parser.parse_args()
-
-
-def starts_of(words: list[str]) -> dict[str, str | None]:
-    """Names to checkpoints.
-
-    Raises:
-        ValueError: For a name twice, or one that is no file's.
-    """
-    starts: dict[str, str | None] = {}
-    for word in words:
-        name, _, path = word.partition("=")
-        if name in starts or "/" in name or not (path or name == RANDOM):
-            raise ValueError(f"--starts {word}: write NAME=CHECKPOINT with different names without a slash, or random")
-        starts[name] = str(Path(path).absolute()) if path else None
-    return starts
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     study = LabelStudy(
         args.out_dir.absolute(),
         args.config,
@@ -82,6 +62,21 @@ def main() -> None:
         raise SystemExit("nothing is done yet")
     print(table(study, scores))
     print(*write_results(study, scores), sep="\n")
+
+
+def starts_of(words: list[str]) -> dict[str, str | None]:
+    """Names to checkpoints.
+
+    Raises:
+        ValueError: For a name twice, or one that is no file's.
+    """
+    starts: dict[str, str | None] = {}
+    for word in words:
+        name, _, path = word.partition("=")
+        if name in starts or "/" in name or not (path or name == RANDOM):
+            raise ValueError(f"--starts {word}: write NAME=CHECKPOINT with different names without a slash, or random")
+        starts[name] = str(Path(path).absolute()) if path else None
+    return starts
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ two products. A multiply-add is two floating-point operations.
     python tools/analysis_tools/get_flops.py configs/det/mirl_vitb48_coco.py --shape 1024 1024
 """
 
-import argparse
-
 from mmengine.config import Config
 
 from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, pretraining_macs, total_cost
@@ -24,28 +22,14 @@ from mirl_mm.models.layers import Size
 from mirl_mm.registry import MODELS, SCOPE
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("config", help="config file of any task on a plain backbone")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="image size (default: the config's)")
     parser.add_argument("--batch-size", type=int, help="images of a pre-training step (default: the config's)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="whose way to compute is counted")
     add_cfg_options(parser)
-    return parser.parse_args()
-
-
-def heading(label: str, second: str = "") -> str:
-    return f"  {label:34s}{second:>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}"
-
-
-def line(label: str, macs: Macs, images: int = 1, parameters: int | None = None) -> str:
-    linear, total = macs.linear / images / 1e9, macs.total / images / 1e9
-    number = "" if parameters is None else f"{parameters / 1e6:.2f} M"
-    return f"  {label:34s}{number:>13s}{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     cfg = load_config(args.config, args.cfg_options)
     model = cfg.get("model")
     shape = None if args.shape is None else tuple(args.shape)
@@ -66,6 +50,16 @@ def main() -> None:
         print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
     elif not is_plain(model):
         print_parts(cfg, shape, args.device)
+
+
+def heading(label: str, second: str = "") -> str:
+    return f"  {label:34s}{second:>13s}{'linears':>11s}{'+ attention':>14s}{'= operations':>20s}"
+
+
+def line(label: str, macs: Macs, images: int = 1, parameters: int | None = None) -> str:
+    linear, total = macs.linear / images / 1e9, macs.total / images / 1e9
+    number = "" if parameters is None else f"{parameters / 1e6:.2f} M"
+    return f"  {label:34s}{number:>13s}{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
 
 
 def print_step(model: Config, shape: Size | None, batch: int) -> None:

@@ -20,7 +20,7 @@ from mirl_mm.probing.knn import check_knn, knn_scores, topk_accuracy
 from mirl_mm.probing.labelled_images import count_classes, labelled_splits
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of pre-training, of a classifier, or of another code base")
     parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
@@ -38,7 +38,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="run the encoder in bfloat16")
     parser.add_argument("--device", default=get_device(), help="where to compute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
-    return parser.parse_args()
+    args = parser.parse_args()
+    figures = measure(args)
+    if args.json:
+        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
+        write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
+    name = "random weights" if args.random else args.checkpoint
+    print(
+        f"{name}, after {figures['depth']} blocks: "
+        f"k-NN top-1 {figures['knn_top1']:.2f} %, top-5 {figures['knn_top5']:.2f} %"
+    )
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
@@ -74,19 +83,6 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         bank, found[0].labels, queries, classes, args.k, args.temperature, args.device, title="neighbours"
     )
     return {"depth": depth, **{f"knn_top{k}": topk_accuracy(scores, found[1].labels, k) for k in (1, 5)}}
-
-
-def main() -> None:
-    args = parse_args()
-    figures = measure(args)
-    if args.json:
-        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
-        write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
-    name = "random weights" if args.random else args.checkpoint
-    print(
-        f"{name}, after {figures['depth']} blocks: "
-        f"k-NN top-1 {figures['knn_top1']:.2f} %, top-5 {figures['knn_top5']:.2f} %"
-    )
 
 
 if __name__ == "__main__":

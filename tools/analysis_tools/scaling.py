@@ -38,7 +38,7 @@ from mirl_mm.registry import SCOPE
 GIB = 2**30
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("config", help="config of any task with a DeepViT")
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64], help="numbers of GPUs")
@@ -53,7 +53,23 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if bool(args.measured) != bool(args.bandwidth):
         parser.error("--measured and --bandwidth belong together: times are made of both")
-    return args
+    cfg = load_config(args.config, args.cfg_options)
+    times = read_measured(args.measured, args.config)
+    images, costs = arithmetic(cfg, args)
+    model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
+    parameters = count_parameters(model)
+    batches = [distribute_update(cfg, gpus, args.written_for) for gpus in args.gpus]
+    names = ["GPUs", "images x steps", "", "states", "gathered", "activations", "memory", "traffic"]
+    table = Table(*names, *(["images/s", "hours"] if args.bandwidth else []))
+    checkpointing = bool(cfg.get("activation_checkpointing"))
+    kept = {size: activation_bytes(cfg.model, size, checkpointing) for size in {batch.images for batch in batches}}
+    for batch in batches:
+        for line in rows(parameters, batch, kept[batch.images], images, times, args.bandwidth):
+            table.add_row(*map(str, line))
+    print(f"{args.config}: {parameters.all / 1e6:.1f} M parameters, updates of {batches[0].update} images")
+    print(costs)
+    Console().print(table)
+    print("GiB for each GPU, computed: float32; traffic is what it sends, and receives, for an update")
 
 
 def read_measured(paths: list[str], config: str) -> dict[int, dict[str, float]]:
@@ -109,27 +125,6 @@ def rows(
             line += [f"measure batch {batch.images}", "-"]
         lines.append(line)
     return lines
-
-
-def main() -> None:
-    args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
-    times = read_measured(args.measured, args.config)
-    images, costs = arithmetic(cfg, args)
-    model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
-    parameters = count_parameters(model)
-    batches = [distribute_update(cfg, gpus, args.written_for) for gpus in args.gpus]
-    names = ["GPUs", "images x steps", "", "states", "gathered", "activations", "memory", "traffic"]
-    table = Table(*names, *(["images/s", "hours"] if args.bandwidth else []))
-    checkpointing = bool(cfg.get("activation_checkpointing"))
-    kept = {size: activation_bytes(cfg.model, size, checkpointing) for size in {batch.images for batch in batches}}
-    for batch in batches:
-        for line in rows(parameters, batch, kept[batch.images], images, times, args.bandwidth):
-            table.add_row(*map(str, line))
-    print(f"{args.config}: {parameters.all / 1e6:.1f} M parameters, updates of {batches[0].update} images")
-    print(costs)
-    Console().print(table)
-    print("GiB for each GPU, computed: float32; traffic is what it sends, and receives, for an update")
 
 
 if __name__ == "__main__":

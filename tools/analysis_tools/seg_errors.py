@@ -28,7 +28,7 @@ from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 from mirl_mm.visualization.curves import encode_figure
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("truth", help="folder of the true masks")
     parser.add_argument("predictions", help="folder of the predictions, of the same names")
@@ -42,11 +42,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.width < 1:
         parser.error(f"--width must be at least 1, got {args.width}")
-    return args
-
-
-def main() -> None:
-    args = parse_args()
     names = read_classes(args.classes)
     rules = SegMapRules(len(names), args.reduce_zero_label, args.ignore_index)
     pairs = pair_masks(args.truth, args.predictions)

@@ -24,7 +24,7 @@ STYLE = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("out_dir", type=Path, help="folder to create")
     parser.add_argument("--num-train", type=int, default=4000, help="number of training images")
@@ -50,11 +50,7 @@ def parse_args() -> argparse.Namespace:
             help=f"{what} (default: {default})",
             **pair,
         )
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     started = time.perf_counter()
     given = {name: getattr(args, name) for name in STYLE if hasattr(args, name)}
     style = replace(

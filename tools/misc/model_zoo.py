@@ -8,7 +8,6 @@ python tools/misc/model_zoo.py
 python tools/misc/model_zoo.py --check
 """
 
-import argparse
 import json
 import re
 from collections.abc import Callable
@@ -47,14 +46,10 @@ COLUMNS: dict[str, Callable[[dict], str | None]] = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something is out of date")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     MMLogger.get_current_instance().setLevel("WARNING")
     costs: dict[str, dict[str, int]] = {}
     stale = []

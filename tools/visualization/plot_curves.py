@@ -4,7 +4,6 @@ python tools/visualization/plot_curves.py work_dirs/pretrain/mirl_vits54_in1k
 python tools/visualization/plot_curves.py work_dirs/a work_dirs/b --keys loss grad_norm --out a_and_b.png
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
 from mirl_mm.visualization.scalars import read_scalars
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("logs", nargs="+", help="work dirs, their time-stamped folders, or scalars.json files")
     parser.add_argument("--keys", nargs="+", default=[], help="what to plot (default: losses and main metrics)")
@@ -26,11 +25,6 @@ def parse_args() -> argparse.Namespace:
     args.labels = args.labels or args.logs
     if len(set(args.labels)) != len(args.logs):
         parser.error(f"{len(args.logs)} logs need as many different labels, got {args.labels}")
-    return args
-
-
-def main() -> None:
-    args = parse_args()
     runs = {label: read_scalars(log) for label, log in zip(args.labels, args.logs, strict=True)}
     if len(runs) == 1 and not args.keys:
         figure = plot_run(next(iter(runs.values())), title=args.title)
