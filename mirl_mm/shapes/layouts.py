@@ -49,16 +49,14 @@ def _file_name(index: int) -> str:
 
 def make_folders(root: Path, layouts: Sequence[str], splits: Sequence[str], classes: Sequence[str]) -> None:
     """Creates every folder that the scenes of some splits are written to, and the list of classes."""
-    for split in splits:
-        if "folder" in layouts:
-            for name in classes:
-                (root / "folder" / split / name).mkdir(parents=True)
-        if "coco" in layouts:
-            (root / "coco" / _COCO_SPLITS[split]).mkdir(parents=True)
-            (root / "coco" / "annotations").mkdir(exist_ok=True)
-        if "ade" in layouts:
-            for kind in ("images", "annotations"):
-                (root / "ade" / kind / _ADE_SPLITS[split]).mkdir(parents=True)
+    folders = {
+        "folder": [f"folder/{split}/{name}" for split in splits for name in classes],
+        "coco": ["coco/annotations", *(f"coco/{_COCO_SPLITS[split]}" for split in splits)],
+        "ade": [f"ade/{kind}/{_ADE_SPLITS[split]}" for split in splits for kind in ("images", "annotations")],
+    }
+    for layout in layouts:
+        for folder in folders[layout]:
+            (root / folder).mkdir(parents=True, exist_ok=True)
     if "ade" in layouts:
         (root / "ade" / "classes.txt").write_text("\n".join(["background", *classes, ""]))
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from mirl_mm.file_backend import write_file
 
-from .curves import encode_figure
+from .curves import save_figure
 
 
 def plot_confusion(matrix: np.ndarray, names: Sequence[str]) -> Figure:
@@ -35,7 +35,7 @@ def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
 def write_confusion(matrix: np.ndarray, names: Sequence[str], out_dir: Path) -> list[Path]:
     """Write ``confusion.png`` and ``confusion.csv``; returns both."""
     picture, table = out_dir / "confusion.png", out_dir / "confusion.csv"
-    write_file(picture, encode_figure(plot_confusion(matrix, names)))
+    save_figure(picture, plot_confusion(matrix, names))
     write_file(table, confusion_csv(matrix, names))
     return [picture, table]
 

@@ -3,11 +3,14 @@
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
+from pathlib import Path
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from mirl_mm.file_backend import write_file
 
 from .scalars import Scalars, loss_names, term_title
 
@@ -85,6 +88,11 @@ def encode_figure(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a PNG file."""
+    write_file(path, encode_figure(figure))
 
 
 def _metrics(runs: Iterable[Scalars]) -> list[str]:

@@ -18,11 +18,10 @@ from mirl_mm.converters.seg_maps import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
-from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
-from mirl_mm.visualization.curves import encode_figure
+from mirl_mm.visualization.curves import save_figure
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ def main() -> None:
             if counts.pixels[label] or args.classes
         ]
         figure = plot_bars(bars, "labelled pixels (%)", counted(counts.number, "mask"), logarithmic=True)
-        write_file(args.out, encode_figure(figure))
+        save_figure(args.out, figure)
         print(args.out)
 
 

@@ -24,7 +24,7 @@ from mirl_mm.probing.encoder import FrozenEncoder, architecture, load_encoder, r
 from mirl_mm.probing.features import POOLS, check_depths
 from mirl_mm.probing.labelled_images import labelled_splits
 from mirl_mm.probing.linear_probe import L2_GRID
-from mirl_mm.visualization.curves import encode_figure
+from mirl_mm.visualization.curves import save_figure
 
 
 def parse_args() -> argparse.Namespace:
@@ -117,7 +117,7 @@ def main() -> None:
     content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
     write_file(args.out_dir / "depth_probe.json", json.dumps(content, indent=2))
     title = args.title or f"Frozen features: {len(images[0][0]):,} training, {len(images[0][1]):,} validation images"
-    write_file(args.out_dir / "depth_probe.png", encode_figure(plot_depth(curves, borders, title)))
+    save_figure(args.out_dir / "depth_probe.png", plot_depth(curves, borders, title))
     for curve in curves:
         print(table(curve))
     print(args.out_dir / "depth_probe.json", args.out_dir / "depth_probe.png", sep="\n")

@@ -19,13 +19,12 @@ from rich.text import Text
 from mirl_mm.cli import Parser, run
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
-from mirl_mm.file_backend import write_file
 from mirl_mm.outputs import keep_apart
 from mirl_mm.segmentation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.confusion import worst_confusions, write_confusion
-from mirl_mm.visualization.curves import encode_figure
+from mirl_mm.visualization.curves import save_figure
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
     notes = ["absent" if np.isnan(value) else f"{100 * value:.1f}" for value in iou]
     bars = [Bar(*each) for each in zip(names, 100 * iou, notes, strict=True)]
     figure = plot_bars(bars, "IoU (%)", f"{counted(len(pairs), 'image')}, mIoU {100 * mean:.2f} %", mean=100 * mean)
-    write_file(args.out_dir / "iou.png", encode_figure(figure))
+    save_figure(args.out_dir / "iou.png", figure)
     print(args.out_dir / "iou.png", *write_confusion(errors.matrix, names, args.out_dir), sep="\n")
 
 

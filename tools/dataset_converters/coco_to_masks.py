@@ -25,9 +25,7 @@ def main() -> None:
     parser.add_argument("--crowd", choices=CROWD, default="ignore", help="crowds become no label, ordinary, or nothing")
     parser.add_argument("--zero-based", action="store_true", help="the first class is 0, and 255 no label")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    args = parser.parse_args()
-    made = coco_to_masks(**vars(args))
-    print_masks(made)
+    print_masks(coco_to_masks(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

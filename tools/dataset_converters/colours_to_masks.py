@@ -22,9 +22,7 @@ def main() -> None:
     parser.add_argument("--unknown", choices=UNKNOWN, default="error", help="at a colour that is not in the file")
     parser.add_argument("--zero-based", action="store_true", help="the first class is 0, and 255 no label")
     parser.add_argument("--workers", type=int, help="processes (default: one for each CPU)")
-    args = parser.parse_args()
-    made = colours_to_masks(**vars(args))
-    print_masks(made)
+    print_masks(colours_to_masks(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

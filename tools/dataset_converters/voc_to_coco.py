@@ -24,9 +24,7 @@ def main() -> None:
     parser.add_argument("--zero-based", action="store_true", help="boxes are edges counted from 0, unlike VOC's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
-    args = parser.parse_args()
-    splits = voc_to_coco(**vars(args))
-    print_summary(splits)
+    print_summary(voc_to_coco(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", default=[], help="names in order, in place of the file's")
     parser.add_argument("--on-error", choices=["stop", "skip"], default="stop", help="at what can't be converted")
     parser.add_argument("--overwrite", action="store_true", help="replace files of these names, whatever made them")
-    args = parser.parse_args()
-    splits = yolo_to_coco(**vars(args))
-    print_summary(splits)
+    print_summary(yolo_to_coco(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

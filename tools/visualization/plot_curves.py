@@ -8,9 +8,8 @@ import os
 from pathlib import Path
 
 from mirl_mm.cli import Parser, run
-from mirl_mm.file_backend import write_file
 from mirl_mm.text import short_path
-from mirl_mm.visualization.curves import encode_figure, plot_curves, plot_run
+from mirl_mm.visualization.curves import plot_curves, plot_run, save_figure
 from mirl_mm.visualization.scalars import read_scalars
 
 
@@ -31,7 +30,7 @@ def main() -> None:
     else:
         figure = plot_curves(runs, args.keys, args.title)
     out = args.out or common_folder(args.logs) / "curves.png"
-    write_file(out, encode_figure(figure))
+    save_figure(out, figure)
     print(short_path(out))
 
 
