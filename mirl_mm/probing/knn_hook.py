@@ -71,18 +71,15 @@ class KNNHook(Hook):
         self.interval = interval
         self.limits = (num_train, num_val)
         self.depths = tuple(depths)
-        self.k = k
-        self.temperature = temperature
-        self.pool = pool
-        self.batch_size = batch_size
-        self.num_workers = num_workers
+        self.voting = (k, temperature)
+        self.extracting: dict[str, Any] = {"pool": pool, "batch_size": batch_size, "workers": num_workers}
         self._images: tuple[LabelledImages, LabelledImages] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Find the images, and refuse what can't be measured before time is spent."""
         encoder = _encoder(runner)
         self._images = labelled_pair(*self.cfgs, encoder.pipeline, self.limits)
-        check_knn(self.k, self.temperature, len(self._images[0]))
+        check_knn(*self.voting, len(self._images[0]))
         self._depths = check_depths([*self.depths, encoder.backbone.depth], encoder.backbone.depth)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -95,9 +92,7 @@ class KNNHook(Hook):
         encoder = _encoder(runner)
         with gathered(unwrapped_model(runner)):
             train, val = (
-                extract_features(
-                    encoder, images, self._depths, self.pool, True, batch_size=self.batch_size, workers=self.num_workers
-                )
+                extract_features(encoder, images, self._depths, final_norm=True, **self.extracting)
                 for images in self._images
             )
         if not is_main_process():
@@ -107,7 +102,7 @@ class KNNHook(Hook):
         figures: dict[str, Any] = {}
         for depth in self._depths:
             bank, queries = train.by_depth[depth], val.by_depth[depth]
-            scores = knn_scores(bank, train.labels, queries, classes, self.k, self.temperature, device)
+            scores = knn_scores(bank, train.labels, queries, classes, *self.voting, device)
             name = "knn/top1" if depth == encoder.backbone.depth else f"knn/top1_block{depth}"
             figures[name] = topk_accuracy(scores, val.labels)
         epoch = runner.epoch + 1

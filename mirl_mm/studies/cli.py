@@ -31,15 +31,6 @@ def add_running_options(parser: argparse.ArgumentParser, out_dir: str, foreseen:
     )
 
 
-def options_of(args: argparse.Namespace) -> dict[str, str]:
-    """``--cfg-options`` as they stand on a command line.
-
-    Raises:
-        ValueError: For one without ``=``.
-    """
-    return _pairs("--cfg-options", args.cfg_options)
-
-
 def running_of(args: argparse.Namespace) -> Running:
     """How the grid is to be run.
 
@@ -50,12 +41,17 @@ def running_of(args: argparse.Namespace) -> Running:
         raise ValueError(f"--jobs {args.jobs}: there has to be at least one")
     if args.budget is not None and args.budget <= 0:
         raise ValueError(f"--budget {args.budget}: give hours, such as 0.5")
-    adopted = {name: Path(folder) for name, folder in _pairs("--adopt", args.adopt).items()}
+    adopted = {name: Path(folder) for name, folder in pairs("--adopt", args.adopt).items()}
     seconds = None if args.budget is None else 3600 * args.budget
     return Running(gpu_slots(args.jobs), seconds, args.plan, args.collect, adopted)
 
 
-def _pairs(flag: str, words: list[str]) -> dict[str, str]:
+def pairs(flag: str, words: list[str]) -> dict[str, str]:
+    """Names to values, as a command line has them.
+
+    Raises:
+        ValueError: For one without ``=``.
+    """
     for word in words:
         if "=" not in word:
             raise ValueError(f"{flag} {word}: write NAME=VALUE")

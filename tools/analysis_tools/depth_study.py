@@ -13,7 +13,7 @@ python tools/analysis_tools/depth_study.py --data-root FOLDER --depths 24 48 --s
 from pathlib import Path
 
 from mirl_mm.cli import Parser, run
-from mirl_mm.studies.cli import add_running_options, options_of, running_of
+from mirl_mm.studies.cli import add_running_options, pairs, running_of
 from mirl_mm.studies.depth import METHODS, DepthStudy
 from mirl_mm.studies.depth_results import collect, tables, write_results
 from mirl_mm.studies.expecting import expect
@@ -42,7 +42,7 @@ def main() -> None:
         args.width,
         (args.epochs, args.finetune_epochs),
         not args.no_finetune,
-        options_of(args),
+        pairs("--cfg-options", args.cfg_options),
         tuple(args.probe_depths),
     )
     run_study(study, running_of(args), lambda: expect(study))
