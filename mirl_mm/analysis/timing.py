@@ -11,8 +11,6 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mirl_mm.engine.peak_memory import peak_bytes
-
 Clock = Callable[[], float]
 K = TypeVar("K")
 T = TypeVar("T")
@@ -146,15 +144,6 @@ def median_step(steps: Sequence[StepTimes]) -> StepTimes:
 def turn_ratios(ours: Sequence[StepTimes], other: Sequence[StepTimes]) -> list[float]:
     """How many times as fast ours is, turn by turn."""
     return [b.total / a.total for a, b in zip(ours, other, strict=True)]
-
-
-def peak_memory(model: BaseModel, variant: Variant, batches: Iterator[dict[str, Any]]) -> int:
-    """Bytes that two training steps take at most.
-
-    On a GPU what PyTorch has allocated at once. On the CPU the memory of the whole process: run it in a process of its
-    own.
-    """
-    return peak_bytes(lambda: [time_step(model, variant, batches) for _ in range(2)])
 
 
 def tick(clock: Clock) -> float:

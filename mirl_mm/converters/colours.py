@@ -137,18 +137,13 @@ def read_colours(path: str | Path, unlabelled: Sequence[str] = ()) -> ColourTabl
     return ColourTable(str(path), tuple(classes), tuple((colour, labels[name]) for colour, name in meaning.items()))
 
 
-def labels_of_colours(pixels: np.ndarray, table: ColourTable) -> np.ndarray:
-    """``(H, W, 3)`` uint8 RGB -> ``(H, W)`` int16 labels; 255: no label, 256: a colour that isn't in the table."""
-    return _lookup(table)[_codes(pixels)]
-
-
 def _paint(path: Path, table: ColourTable, ignore: bool) -> tuple[np.ndarray, int]:
     """An image's labels, and how many pixels have a colour that is not in the table."""
     try:
         pixels = np.asarray(open_upright(path).convert("RGB"))
     except (CorruptImageError, FileNotFoundError) as error:
         raise AnnotationError(str(error)) from error
-    labels = labels_of_colours(pixels, table)
+    labels = _lookup(table)[_codes(pixels)]  # (H, W) int16
     unknown = labels == _NO_CLASS
     if unknown.any() and not ignore:
         raise _unknown_colours(pixels[unknown], path, table)

@@ -1,7 +1,7 @@
 """Instance masks, pictures in which each value is an object, into COCO's format."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -208,12 +208,18 @@ def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset
                     f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{image}' {size}: "
                     "one of them was resized, turned or mixed up"
                 )
-            for value, box, area, mask in _regions(path, values, ignore):
+            found = [value for value in np.unique(values).tolist() if value not in ignore]
+            if len(found) > _MOST:
+                raise AnnotationError(
+                    f"'{path}' has {len(found):,} values: a mask has one for each object, a photograph many"
+                )
+            for value in found:
                 key = word if divisor is None else str(value // divisor)
                 if divisor is not None and value < divisor:
                     unnumbered += 1
                 elif key in labels:
-                    objects.append((labels.index(key), box, area, mask))
+                    mask = values == value
+                    objects.append((labels.index(key), box_of(mask), int(mask.sum()), encode_rle(mask)))
                 elif divisor is not None:
                     others += 1
                 else:
@@ -233,13 +239,3 @@ def _values(path: Path) -> np.ndarray:
     pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
     wide = pixels.astype(np.int64)
     return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])
-
-
-def _regions(path: Path, values: np.ndarray, ignore: frozenset[int]) -> Iterator[_Object]:
-    """Objects with their values in the place of labels."""
-    found = [value for value in np.unique(values).tolist() if value not in ignore]
-    if len(found) > _MOST:
-        raise AnnotationError(f"'{path}' has {len(found):,} values: a mask has one for each object, a photograph many")
-    for value in found:
-        mask = values == value
-        yield value, box_of(mask), int(mask.sum()), encode_rle(mask)

@@ -47,7 +47,9 @@ def find_coco(request: Request) -> Found:
     tried: list[str] = []
     files: dict[str, Annotated] = {}
     unnamed: list[Annotated] = []
-    for path in _candidates(root):
+    paths = [path for pattern in ("*.json", "*/*.json", "*/annotations/*.json") for path in root.glob(pattern)]
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    for path in sorted(path for path in paths if not any(word in path.stem for word in _OTHER)):
         content = _objects(path)
         if content is None:
             continue
@@ -106,12 +108,6 @@ def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
     parents = {each.get("supercategory") for each in content["categories"]}
     kept = [each for each in content["categories"] if each["id"] in used or each["name"] not in parents]
     return tuple(each["name"] for each in kept or content["categories"])
-
-
-def _candidates(root: Path) -> list[Path]:
-    paths = [*root.glob("*.json"), *root.glob("*/*.json"), *root.glob("*/annotations/*.json")]
-    seen = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts))
-    return sorted(path for path in seen if not any(word in path.stem for word in _OTHER))
 
 
 def _objects(path: Path) -> dict[str, Any] | None:

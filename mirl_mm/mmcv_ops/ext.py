@@ -11,21 +11,11 @@ import torchvision
 from . import attention, carafe, deform_conv, focal, masked_conv, nms, psa_mask, roi_align, roi_pool  # noqa: F401
 from .precision import REGISTERED
 
-
-def get_compiler_version() -> str:
-    """What reports on the environment say in place of the compiler's version."""
-    return f"none, torchvision {torchvision.__version__} serves mmcv's ops"
-
-
-def get_compiling_cuda_version() -> str:
-    """What they say in place of CUDA's."""
-    return "none"
-
-
 OPS: dict[str, Callable[..., Any]] = {
     **REGISTERED,
-    "get_compiler_version": get_compiler_version,
-    "get_compiling_cuda_version": get_compiling_cuda_version,
+    # What reports on the environment say in place of the compiler's version and CUDA's.
+    "get_compiler_version": lambda: f"none, torchvision {torchvision.__version__} serves mmcv's ops",
+    "get_compiling_cuda_version": lambda: "none",
 }
 
 

@@ -144,11 +144,6 @@ def _paint_ids(bottom_up: list[_Object], ids: list[int], size: tuple[int, int]) 
     return top
 
 
-def _acceptable(objects: list[_Object], areas: NDArray[np.intp], style: SceneStyle) -> bool:
-    visible = all(area >= style.min_visible * thing.full_area for thing, area in zip(objects, areas, strict=True))
-    return visible and areas[0] >= style.dominance * max(areas[1:], default=0)
-
-
 def _compose(
     rng: np.random.Generator, subject_label: int, size: tuple[int, int], style: SceneStyle
 ) -> tuple[list[_Object], list[int], NDArray[np.uint8]]:
@@ -176,7 +171,8 @@ def _compose(
             bottom_up = [*order, new] if rng.random() < 0.5 else [new, *order]
             painted = _paint_ids([candidates[i] for i in bottom_up], [i + 1 for i in bottom_up], size)
             areas = np.bincount(painted.ravel(), minlength=new + 2)[1:]
-            if _acceptable(candidates, areas, style):
+            seen = [area >= style.min_visible * each.full_area for each, area in zip(candidates, areas, strict=True)]
+            if all(seen) and areas[0] >= style.dominance * max(areas[1:], default=0):
                 objects, order, ids = candidates, bottom_up, painted
                 break
     return objects, order, ids

@@ -41,18 +41,10 @@ def _wave(rng: np.random.Generator, angle: float, size: tuple[int, int], period:
     return np.sin(_along(angle, size) * np.float32(2 * math.pi / period) + np.float32(rng.uniform(0, 2 * math.pi)))
 
 
-def _flat(rng: np.random.Generator, size: tuple[int, int], period: float) -> Field:
-    return np.zeros(size, np.float32)
-
-
 def _gradient(rng: np.random.Generator, size: tuple[int, int], period: float) -> Field:
     field = _along(rng.uniform(0, 2 * math.pi), size)
     low, high = field.min(), field.max()
     return (field - low) * np.float32(2 / max(high - low, 1)) - 1
-
-
-def _stripes(rng: np.random.Generator, size: tuple[int, int], period: float) -> Field:
-    return np.clip(_wave(rng, rng.uniform(0, math.pi), size, period) * 3, -1, 1)
 
 
 def _checks(rng: np.random.Generator, size: tuple[int, int], period: float) -> Field:
@@ -81,17 +73,13 @@ def smooth_noise(rng: np.random.Generator, size: tuple[int, int], period: float,
     return np.clip(field * np.float32(1.6 / total), -1, 1)
 
 
-def _noise(rng: np.random.Generator, size: tuple[int, int], period: float) -> Field:
-    return smooth_noise(rng, size, 2 * period, octaves=3)
-
-
 _TEXTURES: tuple[Callable[[np.random.Generator, tuple[int, int], float], Field], ...] = (
-    _flat,
+    lambda rng, size, period: np.zeros(size, np.float32),  # flat
     _gradient,
-    _stripes,
+    lambda rng, size, period: np.clip(_wave(rng, rng.uniform(0, math.pi), size, period) * 3, -1, 1),  # stripes
     _checks,
     _dots,
-    _noise,
+    lambda rng, size, period: smooth_noise(rng, size, 2 * period, octaves=3),
 )
 
 

@@ -21,12 +21,13 @@ from mmengine.logging import MMLogger
 from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.flops import has_plain_formulation
-from mirl_mm.analysis.timing import in_turns, matmul_rate, median_step, peak_memory, time_step, turn_ratios
+from mirl_mm.analysis.timing import in_turns, matmul_rate, median_step, time_step, turn_ratios
 from mirl_mm.analysis.training import DTYPES, TrainingBench
 from mirl_mm.cli import Parser, run
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.cli import add_cfg_options
 from mirl_mm.engine.launch import load_config, set_data_root
+from mirl_mm.engine.peak_memory import peak_bytes
 from mirl_mm.file_backend import write_file
 
 Choice = tuple[str, bool]  # dtype, and whether plain
@@ -68,7 +69,8 @@ def set_up(args: argparse.Namespace) -> tuple[TrainingBench, int]:
 def measure_memory(args: argparse.Namespace, choice: Choice, ready: tuple[TrainingBench, int] | None = None) -> int:
     """Peak bytes of one variant's steps; on the CPU called in a process of its own, where nothing is ready."""
     bench, batch_size = ready or set_up(args)
-    return peak_memory(bench.model, bench.variant(*choice), bench.generated(batch_size))
+    variant, batches = bench.variant(*choice), bench.generated(batch_size)
+    return peak_bytes(lambda: [time_step(bench.model, variant, batches) for _ in range(2)])
 
 
 def summarise(
