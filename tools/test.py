@@ -10,7 +10,6 @@ python tools/test.py configs/det/mirl_vitb48_coco.py work_dirs/det/mirl_vitb48_c
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
@@ -51,18 +50,14 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def annotation_files(cfg: Config) -> list[Path]:
-    """Of the data sets that are tested on."""
-    datasets = inner_datasets((cfg.get("test_dataloader") or {}).get("dataset"))
-    return [Path(each.get("data_root") or "", each["ann_file"]) for each in datasets if each.get("ann_file")]
-
-
 def main() -> None:
     args = parse_args()
     cfg = config_from_args(args, ["test_dataloader"])
     file_kind(args.checkpoint)
+    datasets = inner_datasets((cfg.get("test_dataloader") or {}).get("dataset"))
+    annotations = [Path(each.get("data_root") or "", each["ann_file"]) for each in datasets if each.get("ann_file")]
     for path in (args.json, args.predictions):
-        check_not_input(path, [args.checkpoint, config_path(args.config), *annotation_files(cfg)])
+        check_not_input(path, [args.checkpoint, config_path(args.config), *annotations])
     cfg.load_from = args.checkpoint
     if args.per_class:
         set_metric_option(cfg, "--per-class", per_class=True, classwise=True)

@@ -215,6 +215,11 @@ def size_of(path: str | Path) -> tuple[int, int]:
         raise AnnotationError(str(error)) from error
 
 
+def stem_of(path: Path, folder: Path) -> str:
+    """A file's path in a folder, with slashes and without its ending."""
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
 def relative_name(path: Path, root: Path) -> str:
     """An image's path relative to the data set's folder, with slashes.
 

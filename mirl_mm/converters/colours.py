@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import ImageColor
 
 from mirl_mm.datasets.decode import open_upright
 from mirl_mm.datasets.image_folder import EXTENSIONS
@@ -146,20 +147,15 @@ def _paint(path: Path, table: ColourTable, ignore: bool) -> tuple[np.ndarray, in
     labels = _lookup(table)[_codes(pixels)]  # (H, W) int16
     unknown = labels == _NO_CLASS
     if unknown.any() and not ignore:
-        raise _unknown_colours(pixels[unknown], path, table)
+        found, counts = np.unique(pixels[unknown], axis=0, return_counts=True)
+        colours = [f"{tuple(found[i].tolist())} ({counted(counts[i], 'pixel')})" for i in np.argsort(-counts)]
+        hint = " JPEG files change colours: get the labels as PNG." if path.suffix.lower() in (".jpg", ".jpeg") else ""
+        raise AnnotationError(
+            f"'{path}' has colours that are not in '{table.path}': {shortlist(colours)}.{hint} Add them there, or take "
+            "their pixels as unlabelled by unknown='ignore' (--unknown ignore)"
+        )
     labels[unknown] = IGNORED
     return labels.astype(np.uint8), int(unknown.sum())
-
-
-def _unknown_colours(pixels: np.ndarray, path: Path, table: ColourTable) -> AnnotationError:
-    found, counts = np.unique(pixels, axis=0, return_counts=True)
-    order = np.argsort(-counts)
-    colours = [f"{tuple(found[i].tolist())} ({counted(counts[i], 'pixel')})" for i in order]
-    hint = " JPEG files change colours: get the labels as PNG." if path.suffix.lower() in (".jpg", ".jpeg") else ""
-    return AnnotationError(
-        f"'{path}' has colours that are not in '{table.path}': {shortlist(colours)}.{hint} Add them there, or take "
-        "their pixels as unlabelled by unknown='ignore' (--unknown ignore)"
-    )
 
 
 @lru_cache(maxsize=1)
@@ -179,15 +175,14 @@ def _codes(pixels: np.ndarray) -> np.ndarray:
 def _parse(line: str) -> tuple[Colour, str] | None:
     """A line's colour and name."""
     parts = [part for part in re.split(r"[\s,;]+", line) if part]
-    if len(parts) > 1 and re.fullmatch(r"#[0-9a-fA-F]{6}", parts[0]):
-        return _checked([int(parts[0][i : i + 2], 16) for i in (1, 3, 5)], parts[1:])
-    for numbers, name in ((parts[:3], parts[3:]), (parts[-3:], parts[:-3])):
-        if len(numbers) == 3 and all(number.isdecimal() for number in numbers):
-            return _checked([int(number) for number in numbers], name)
-    return None
-
-
-def _checked(colour: list[int], name: list[str]) -> tuple[Colour, str] | None:
-    if not name or max(colour) > 255:
+    numbers: Sequence[int] = ()
+    name = parts[1:]
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", parts[0] if parts else ""):
+        numbers = ImageColor.getrgb(parts[0])
+    else:
+        for digits, rest in ((parts[:3], parts[3:]), (parts[-3:], parts[:-3])):
+            if not numbers and len(digits) == 3 and all(digit.isdecimal() for digit in digits):
+                numbers, name = [int(digit) for digit in digits], rest
+    if not name or not numbers or max(numbers) > 255:
         return None
-    return (colour[0], colour[1], colour[2]), " ".join(name)
+    return (numbers[0], numbers[1], numbers[2]), " ".join(name)

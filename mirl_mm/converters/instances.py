@@ -17,7 +17,7 @@ from mirl_mm.outputs import check_json
 from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, size_of
+from .coco import AnnotationError, Box, CocoBuilder, Problems, size_of, stem_of
 from .summary import Converted
 
 CLASS_FROM = ("one", "folder", "file", "value")
@@ -147,13 +147,13 @@ def _tasks(images: Path, masks: Path, class_from: str, problems: Problems) -> li
     by_folder = class_from == "folder"
     by_stem: dict[str, Path] = {}
     for path in find_files(images, EXTENSIONS):
-        other = by_stem.setdefault(path.relative_to(images).with_suffix("").as_posix(), path)
+        other = by_stem.setdefault(stem_of(path, images), path)
         if other != path:
             raise AnnotationError(f"'{other}' and '{path}' differ in their ending alone: masks could be of either")
     of_image: dict[str, list[tuple[Path, str]]] = {stem: [] for stem in by_stem}
     for path in _mask_files(masks):
         folder, _, inner = path.relative_to(masks).as_posix().rpartition(".")[0].partition("/")
-        stem = inner if by_folder else path.relative_to(masks).with_suffix("").as_posix()
+        stem = inner if by_folder else stem_of(path, masks)
         with problems.tolerated():
             if by_folder and not inner:
                 raise AnnotationError(f"the mask '{path}' lies in no folder of a class")

@@ -13,7 +13,7 @@ from mirl_mm.outputs import check_json
 from mirl_mm.progress import progress
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, relative_name, size_of
+from .coco import AnnotationError, Box, CocoBuilder, Problems, relative_name, size_of, stem_of
 from .summary import Converted
 
 DIFFICULT = ("ignore", "keep", "drop")
@@ -95,12 +95,17 @@ def voc_to_coco(
     names = {split: _read_list(root / lists, split) for split in splits}
     for split in () if overwrite else names or ("all",):
         check_json(out_dir / f"{split}.json", f"{root.name}, {split}")
-    files = _read_all(folders[0], problems)
+    files: dict[str, VocFile] = {}
+    for path in progress(find_files(folders[0], [".xml"]), "reading XML files"):
+        with problems.tolerated():
+            files[stem_of(path, folders[0])] = read_voc(path)
     broken = tuple(problems.skipped)
     if not files:
         raise AnnotationError(f"'{folders[0]}' holds no XML file of VOC's kind: name their folder by --annotations")
     classes = classes or sorted({item.name for file in files.values() for item in file.objects})
-    by_stem = _by_stem(folders[1])
+    by_stem: dict[str, list[Path]] = {}
+    for path in find_files(folders[1], EXTENSIONS):
+        by_stem.setdefault(stem_of(path, folders[1]), []).append(path)
     done = {}
     for split, stems in (names or {"all": list(files)}).items():
         problems = Problems(on_error)
@@ -188,23 +193,6 @@ def _stem(line: str, known: Collection[str]) -> str:
     readings = [whole, unnumbered, PurePosixPath(whole).name, PurePosixPath(unnumbered).name, whole.split()[0]]
     stems = [name for reading in readings for name in (reading, _ENDING.sub("", reading))]
     return next((name for name in stems if name in known), stems[3])
-
-
-def _read_all(folder: Path, problems: Problems) -> dict[str, VocFile]:
-    """All XML files of a folder by their path in it without ending."""
-    files = {}
-    for path in progress(find_files(folder, [".xml"]), "reading XML files"):
-        with problems.tolerated():
-            files[path.relative_to(folder).with_suffix("").as_posix()] = read_voc(path)
-    return files
-
-
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    """The images of a folder by their path in it without ending."""
-    found: dict[str, list[Path]] = {}
-    for path in find_files(folder, EXTENSIONS):
-        found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
-    return found
 
 
 def _image(file: VocFile, candidates: Sequence[Path], folder: Path) -> Path:

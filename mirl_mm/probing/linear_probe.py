@@ -107,8 +107,12 @@ class _Problem:
     """
 
     def __init__(self, features: Tensor, labels: Tensor, num_classes: int, device: str | torch.device) -> None:
-        self.mean, self.std = _statistics(features)
-        self.x = torch.cat([_standardised(part, self.mean, self.std, device) for part in features.split(_CHUNK)])
+        parts = features.split(_CHUNK)
+        self.mean = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0) / len(features)
+        squares = torch.stack([(part.double() - self.mean).square().sum(dim=0) for part in parts]).sum(dim=0)
+        std = (squares / len(features)).sqrt()
+        self.std = std.where(std > 1e-6 * self.mean.abs().clamp(min=1e-6), 1.0)  # of a constant channel 1
+        self.x = torch.cat([_standardised(part, self.mean, self.std, device) for part in parts])
         self.labels = labels.to(device)
         self.num_classes = num_classes
         covariance = torch.stack([(part.t() @ part).cpu().double() for part in self.x.split(_CHUNK)]).sum(dim=0)
@@ -157,14 +161,6 @@ class _Problem:
             bias_grad += error.sum(dim=0).cpu().double()
         count = len(self.x)
         return loss / count, weight_grad / count, bias_grad / count
-
-
-def _statistics(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and std of each channel, (C,) float64; the std of a constant channel counts as 1."""
-    mean = torch.stack([part.double().sum(dim=0) for part in features.split(_CHUNK)]).sum(dim=0) / len(features)
-    squares = [(part.double() - mean).square().sum(dim=0) for part in features.split(_CHUNK)]
-    std = (torch.stack(squares).sum(dim=0) / len(features)).sqrt()
-    return mean, std.where(std > 1e-6 * mean.abs().clamp(min=1e-6), 1.0)
 
 
 def _standardised(features: Tensor, mean: Tensor, std: Tensor, device: str | torch.device) -> Tensor:

@@ -1,7 +1,7 @@
 """What came out of a depth study: each number with the log that has it, tables, curves for the plots."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,23 +66,17 @@ def collect(study: DepthStudy) -> list[Number]:
             path = step.folder / step.makes
             for encoder in json.loads(path.read_text())["encoders"]:
                 name = method if encoder["checkpoint"] else RANDOM
-                found += _probed(name, depth, seed, encoder["depths"], str(path))
+                for kind in ("knn", "linear"):
+                    values = {int(block): figures[f"{kind}_top1"] for block, figures in encoder["depths"].items()}
+                    named = [(kind, block) for block in sorted(values)]
+                    named += [(f"{kind}_last", depth)] if depth in values else []
+                    named += [(f"{kind}_best", max(sorted(values), key=values.__getitem__))]
+                    found += [Number(name, depth, seed, each, block, values[block], str(path)) for each, block in named]
             continue
         scalars, log = read_scalars(step.folder), str(log_files(step.folder)[-1])
         for figure, (kind, key) in _LOGGED[part].items():
             if points := getattr(scalars, kind).get(key):
                 found.append(Number(method, depth, seed, figure, -1, points[-1][1], log))
-    return found
-
-
-def _probed(method: str, depth: int, seed: int, figures: Mapping[str, Mapping[str, float]], path: str) -> list[Number]:
-    found = []
-    for kind in ("knn", "linear"):
-        values = {int(block): figures[block][f"{kind}_top1"] for block in sorted(figures, key=int)}
-        named = [(kind, block) for block in values]
-        named += [(f"{kind}_last", depth)] if depth in values else []
-        named += [(f"{kind}_best", max(values, key=lambda block: values[block]))]
-        found += [Number(method, depth, seed, figure, block, values[block], path) for figure, block in named]
     return found
 
 

@@ -41,7 +41,11 @@ def paint_regions(
     known = np.ones(labels.shape, dtype=bool) if known is None else known
     colours = palette[np.where(known, labels, 0)]
     drawn = np.where(known[..., None], (image * (1 - opacity) + colours * opacity).astype(np.uint8), image)
-    drawn[_borders(np.where(known, labels.astype(np.int64), -1)) & known] = 255
+    told = np.where(known, labels.astype(np.int64), -1)
+    borders = np.zeros(labels.shape, dtype=bool)  # whose lower or right neighbour is of another class
+    borders[:-1] |= told[:-1] != told[1:]
+    borders[:, :-1] |= told[:, :-1] != told[:, 1:]
+    drawn[borders & known] = 255
     return drawn
 
 
@@ -113,11 +117,3 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = (np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]
     columns = (np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]
     return labels[rows.astype(int)[:, None], columns.astype(int)]
-
-
-def _borders(labels: np.ndarray) -> np.ndarray:
-    """Pixels whose lower or right neighbour is of another class."""
-    borders = np.zeros(labels.shape, dtype=bool)
-    borders[:-1] |= labels[:-1] != labels[1:]
-    borders[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    return borders

@@ -29,15 +29,10 @@ def main() -> None:
         figure = plot_run(next(iter(runs.values())), title=args.title)
     else:
         figure = plot_curves(runs, args.keys, args.title)
-    out = args.out or common_folder(args.logs) / "curves.png"
+    folders = [os.path.abspath(log if os.path.isdir(log) else os.path.dirname(log)) for log in args.logs]
+    out = args.out or Path(os.path.commonpath(folders), "curves.png")
     save_figure(out, figure)
     print(short_path(out))
-
-
-def common_folder(logs: list[str]) -> Path:
-    """The deepest folder that all runs lie in: of one run, its own."""
-    folders = [os.path.abspath(log if os.path.isdir(log) else os.path.dirname(log)) for log in logs]
-    return Path(os.path.commonpath(folders))
 
 
 if __name__ == "__main__":
