@@ -138,20 +138,15 @@ def check_classes(classes: Sequence[str], path: str | Path, remedy: str) -> None
 def print_masks(made: MadeSegMaps) -> None:
     """Print a table of the classes, notes, and the settings of a config for this data."""
     Console().print(frequency_table(made.counts, 0 if made.zero_based else 1))
-    print(*made.notes, config_lines(made), sep="\n")
-
-
-def config_lines(made: MadeSegMaps) -> str:
-    """The settings with which our ``ADE20KDataset`` reads these masks."""
     palette = f", palette={list(made.palette)!r}" if made.palette else ""
-    return "\n".join(
-        [
-            "",
-            "In the data sets of a config:",
-            f"    data_prefix = dict(img_path=..., seg_map_path={short_path(made.out_dir)!r})",
-            f"    metainfo = dict(classes={short_path(made.out_dir / 'classes.txt')!r}{palette})",
-            f"    reduce_zero_label = {not made.zero_based}",
-        ]
+    print(
+        *made.notes,
+        "",
+        "In the data sets of a config:",
+        f"    data_prefix = dict(img_path=..., seg_map_path={short_path(made.out_dir)!r})",
+        f"    metainfo = dict(classes={short_path(made.out_dir / 'classes.txt')!r}{palette})",
+        f"    reduce_zero_label = {not made.zero_based}",
+        sep="\n",
     )
 
 

@@ -124,7 +124,12 @@ def voc_to_coco(
                     with problems.tolerated(f"'{file.path}': {item.name}"):
                         _add_object(coco, item, difficult, zero_based)
         path = out_dir / f"{split}.json"
-        notes = () if zero_based else _notes([files[stem] for stem in stems if stem in files])
+        boxes = [item.box for stem in stems if stem in files for item in files[stem].objects]
+        notes: tuple[str, ...] = ()
+        before = sum(min(box[:2]) < 1 for box in boxes)
+        if before and not zero_based:  # which they can't if pixels are numbered from 1
+            found = f"before pixel 1 begin {counted(before, 'box', 'boxes')}"
+            notes = (f"{found}: if these files count edges from 0, convert with --zero-based",)
         done[split] = Converted(root, path, coco, problems.skipped, coco.write(path), notes)
     return done
 
@@ -232,12 +237,3 @@ def _add_object(coco: CocoBuilder, item: VocObject, difficult: str, zero_based: 
     first = 0 if zero_based else 1
     box = (x1 - first, y1 - first, x2, y2)
     coco.add_box(coco.classes.index(item.name), box, crowd=item.difficult and difficult == "ignore")
-
-
-def _notes(files: Sequence[VocFile]) -> tuple[str, ...]:
-    """Whether boxes begin at 0, which they can't if pixels are numbered from 1."""
-    number = sum(min(item.box[:2]) < 1 for file in files for item in file.objects)
-    if not number:
-        return ()
-    found = f"before pixel 1 begin {counted(number, 'box', 'boxes')}"
-    return (f"{found}: if these files count edges from 0, convert with --zero-based",)

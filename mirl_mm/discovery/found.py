@@ -112,14 +112,10 @@ def nothing_found(root: Path, wanted: str, layouts: Sequence[str], tried: Sequen
     """
     parts = [f"'{root}' has no {wanted} in a layout that is known. Looked for:"]
     parts += [f"  - {layout}" for layout in layouts]
-    parts.append(f"It holds {_content(root)}.")
-    parts += tried
-    parts.append("docs/data.md shows the layouts; a config of your own can name any files.")
-    return NothingFoundError("\n".join(parts), layouts, tried)
-
-
-def _content(root: Path) -> str:
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
     files = [entry.name for entry in entries if entry.is_file()]
-    return shortlist([*folders, *files], _SHOWN) if entries else "nothing"
+    parts.append(f"It holds {shortlist([*folders, *files], _SHOWN) if entries else 'nothing'}.")
+    parts += tried
+    parts.append("docs/data.md shows the layouts; a config of your own can name any files.")
+    return NothingFoundError("\n".join(parts), layouts, tried)

@@ -48,7 +48,10 @@ def understand_values(masks: Sequence[Path], places: Sequence[Path], names: tupl
     Raises:
         NothingFoundError: If they are coloured pictures, or have a value beyond the names that are given.
     """
-    values = _values(masks)
+    looked_at = masks[:: max(len(masks) // _LOOKED_AT, 1)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda path: np.unique(read_seg_map(str(path))).tolist(), looked_at)
+        values = {value for each in found for value in each}
     source = class_file(places)
     given = f"'{source}'" if source is not None and not names else "those given"
     if source is not None and not names:
@@ -82,16 +85,6 @@ def binary_masks(masks: Mapping[str, Path], out_dir: Path) -> None:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(write, masks.items()))
-
-
-def _values(masks: Sequence[Path]) -> set[int]:
-    step = max(len(masks) // _LOOKED_AT, 1)
-
-    def look(path: Path) -> list[int]:
-        return np.unique(read_seg_map(str(path))).tolist()
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return {value for found in pool.map(look, masks[::step]) for value in found}
 
 
 def class_file(places: Sequence[Path]) -> Path | None:

@@ -98,7 +98,9 @@ def export_onnx(
         ValueError: If the checkpoint lacks the part or a detector's is not named, the model is too large for one file,
             or the numbers differ.
     """
-    check_packages()
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"ONNX export needs {', '.join(missing)}: pip install 'mirl_mm[onnx]'")
     path = check_suffix(path, (".onnx",))
     part = source.choose_part(part, PARTS)
     if kind not in KINDS:
@@ -123,17 +125,6 @@ def export_onnx(
         program.save(str(partial), external_data=False)
         inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
     return Exported(path, inputs, outputs, differences)
-
-
-def check_packages() -> None:
-    """Refuse to begin without the packages for ONNX.
-
-    Raises:
-        ImportError: If one is missing, with how to get it.
-    """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ImportError(f"ONNX export needs {', '.join(missing)}: pip install 'mirl_mm[onnx]'")
 
 
 def _convert(wrapper: nn.Module, shape: Sequence[int], names: list[str]) -> "ONNXProgram":

@@ -61,7 +61,12 @@ def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title:
     axes = figure.subplots(1, len(PANELS))
     trained = [curve for curve in curves if not curve.baseline]
     for axis, (key, panel) in zip(axes, PANELS.items(), strict=True):
-        _draw_segments(axis, borders)
+        for border in borders:
+            axis.axvline(border, color="#DDDDDD", linewidth=1, zorder=0)
+        for number, (start, stop) in enumerate(pairwise(borders), start=1):
+            centre = ((start + stop) / 2, 1.0)
+            above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axis.annotate(str(number), centre, (0, 2), ha="center", va="bottom", fontsize=8.5, color=GREY, **above)
         for curve in curves:
             style = (GREY, "") if curve.baseline else STYLES[trained.index(curve) % len(STYLES)]
             _draw(axis, curve, key, *style)
@@ -69,16 +74,6 @@ def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title:
     if title:
         figure.suptitle(title, fontsize=14, x=0.01, horizontalalignment="left")
     return figure
-
-
-def _draw_segments(axis: Axes, borders: Sequence[int]) -> None:
-    """Light lines at the borders, and each segment's number on top."""
-    for border in borders:
-        axis.axvline(border, color="#DDDDDD", linewidth=1, zorder=0)
-    for number, (start, stop) in enumerate(pairwise(borders), start=1):
-        centre = ((start + stop) / 2, 1.0)
-        above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
-        axis.annotate(str(number), centre, ha="center", va="bottom", fontsize=8.5, color=GREY, **above)
 
 
 def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> None:

@@ -11,7 +11,6 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mmengine.device import get_device
 
@@ -112,7 +111,10 @@ def main() -> None:
         figures = probe.run(encoder.to(args.device), *pair, depths)
         encoder.to("cpu")
         curves.append(DepthCurve(encoder.name, figures, encoder.backbone.depth, baseline=path is None))
-        records.append(record(encoder, path, figures) | {"images": [len(part) for part in pair]})
+        about = {"name": encoder.name, "checkpoint": path, "progress": encoder.progress}
+        about |= {"blocks": encoder.backbone.depth, "segments": encoder.segments}
+        about |= {"pipeline": [str(step) for step in encoder.pipeline], "depths": figures}
+        records.append(about | {"images": [len(part) for part in pair]})
     borders = next((segment_borders(e.backbone.depth, e.segments) for e in judged if e.segments), [])
     content = {"settings": {**asdict(settings), "data_root": args.data_root, "seed": args.seed}, "encoders": records}
     write_file(args.out_dir / "depth_probe.json", json.dumps(content, indent=2))
@@ -121,19 +123,6 @@ def main() -> None:
     for curve in curves:
         print(table(curve))
     print(args.out_dir / "depth_probe.json", args.out_dir / "depth_probe.png", sep="\n")
-
-
-def record(encoder: FrozenEncoder, path: str | None, figures: dict) -> dict[str, Any]:
-    """What is written of an encoder; ``path`` is None for random weights."""
-    return {
-        "name": encoder.name,
-        "checkpoint": path,
-        "progress": encoder.progress,
-        "blocks": encoder.backbone.depth,
-        "segments": encoder.segments,
-        "pipeline": [str(step) for step in encoder.pipeline],
-        "depths": figures,
-    }
 
 
 def table(curve: DepthCurve) -> str:

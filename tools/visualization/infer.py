@@ -71,7 +71,10 @@ def main() -> None:
     images = spread(expand(args.images), args.num_images)
     for path in (args.json, *paths["writes"]):
         check_not_input(path, [*images, args.checkpoint, args.config, *paths["reads"]])
-    kind = kind_of(args, kinds)
+    asked = (kind for kind in kinds if kind.asked_by and getattr(args, kind.asked_by) is not None)
+    if (kind := next(asked, None)) is None:  # then what the checkpoint's model is
+        inferencer = inferencer_for(args.checkpoint, args.config)
+        kind = next(each for each in kinds if each.inferencer is inferencer)
     complete(args, kind, kinds)
     outcome = kind.run(args, images)
     print_some(outcome.lines, "" if args.json else "; --json FILE writes all")
@@ -80,15 +83,6 @@ def main() -> None:
     if outcome.failed:
         reasons = "\n".join(outcome.failed)
         raise SystemExit(f"error: {counted(len(outcome.failed), 'image')} left out:\n{reasons}")
-
-
-def kind_of(args: argparse.Namespace, kinds: list[Command]) -> Command:
-    """What is asked for, else what the checkpoint's model is."""
-    for kind in kinds:
-        if kind.asked_by and getattr(args, kind.asked_by) is not None:
-            return kind
-    inferencer = inferencer_for(args.checkpoint, args.config)
-    return next(kind for kind in kinds if kind.inferencer is inferencer)
 
 
 def complete(args: argparse.Namespace, chosen: Command, kinds: list[Command]) -> None:
