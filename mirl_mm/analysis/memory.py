@@ -102,7 +102,14 @@ def training_memory(
             maps = network.neck(maps)
         total += sum(kept_bytes(partial(head, maps), known) for head in heads)
         total //= images
-        total += _region_heads(network, maps[0].shape[1], known)
+        sampled = {"bbox": 0, "mask": 0}
+        for _, kind, stage, head, side in region_heads(network):  # for one image; a cascade has several of each kind
+            settings = network.train_cfg.rcnn
+            sampler = (settings[stage] if isinstance(settings, list) else settings).sampler
+            sampled[kind] = sampler.get("num", sampled[kind])  # without one, all boxes of the stage before
+            share = sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
+            x = torch.empty(int(sampled[kind] * share), maps[0].shape[1], side, side, requires_grad=True)
+            total += kept_bytes(partial(head, x), known)
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
     return Memory(sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained), total)
 
@@ -134,16 +141,3 @@ def _block_calls(backbone: PlainBackbone, run: Callable[[], Any]) -> list[tuple[
     for handle in handles:
         handle.remove()
     return calls
-
-
-def _region_heads(network: Any, width: int, known: set[int]) -> int:
-    """Bytes kept for one image; a cascade has several heads of each kind."""
-    total, sampled = 0, {"bbox": 0, "mask": 0}
-    for _, kind, stage, head, side in region_heads(network):
-        settings = network.train_cfg.rcnn
-        sampler = (settings[stage] if isinstance(settings, list) else settings).sampler
-        sampled[kind] = sampler.get("num", sampled[kind])  # without one, all boxes of the stage before
-        share = sampler.pos_fraction if kind == "mask" else 1  # masks are learnt of objects alone
-        x = torch.empty(int(sampled[kind] * share), width, side, side, requires_grad=True)
-        total += kept_bytes(partial(head, x), known)
-    return total

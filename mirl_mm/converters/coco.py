@@ -185,19 +185,16 @@ class CocoBuilder:
         }
         with whole_file(path) as partial:
             partial.write_bytes(json_bytes(content, separators=(",", ":")))
-            return self._loads(partial)
-
-    def _loads(self, path: Path) -> bool:
-        try:
-            from pycocotools.coco import COCO  # optional: comes with mmdet
-        except ImportError:
-            return False
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco = COCO(str(path))
-        found = len(coco.getImgIds()), len(coco.getAnnIds()), len(coco.getCatIds())
-        expected = len(self.images), len(self.annotations), len(self.classes)
-        if found != expected:
-            raise AssertionError(f"pycocotools finds {found} images, annotations and classes in place of {expected}")
+            try:
+                from pycocotools.coco import COCO  # optional: comes with mmdet
+            except ImportError:
+                return False
+            with contextlib.redirect_stdout(io.StringIO()):
+                coco = COCO(str(partial))
+            found = len(coco.getImgIds()), len(coco.getAnnIds()), len(coco.getCatIds())
+            expected = len(self.images), len(self.annotations), len(self.classes)
+            if found != expected:
+                raise AssertionError(f"pycocotools finds {found} images, annotations, classes in place of {expected}")
         return True
 
 

@@ -102,21 +102,19 @@ def paint_annotations(
         return not rough, -float(coco.area(item[1]))
 
     kept = [each for each in annotations if crowd != "drop" or not each.get("iscrowd")]
-    encoded = [(each, _run_lengths(each["segmentation"], size)) for each in kept]
+    encoded = []
+    for each in kept:
+        mask = each["segmentation"]  # polygons, or run lengths of either kind
+        if isinstance(mask, list):
+            mask = coco.merge(coco.frPyObjects(mask, *size))
+        elif isinstance(mask["counts"], list):
+            mask = coco.frPyObjects(mask, *size)
+        encoded.append((each, mask))
     painted = np.full(size, ground, dtype=np.uint8)
     for each, mask in sorted(encoded, key=order):
         rough = crowd == "ignore" and each.get("iscrowd")
         painted[coco.decode(mask).astype(bool)] = IGNORED if rough else labels[each["category_id"]]
     return painted
-
-
-def _run_lengths(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Polygons or run lengths of either kind as compressed run lengths."""
-    from pycocotools import mask as coco  # optional: comes with mmdet
-
-    if isinstance(segmentation, list):
-        return coco.merge(coco.frPyObjects(segmentation, *size))
-    return coco.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
 
 
 def _recipes(

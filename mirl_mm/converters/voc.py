@@ -119,7 +119,13 @@ def voc_to_coco(
                     raise AnnotationError(f"'{folders[0] / stem}.xml', named in '{split}', is not there or broken")
                 file = files[stem]
                 image = _image(file, by_stem.get(stem, ()), folders[1])
-                coco.add_image(relative_name(image, root), _size(file, image))
+                size = size_of(image)
+                if file.size and file.size != size:
+                    raise AnnotationError(
+                        f"'{file.path}' was made for an image {file.size[1]} wide and {file.size[0]} high, but "
+                        f"'{image}' is {size[1]} wide and {size[0]} high: one of them was resized, turned or mixed up"
+                    )
+                coco.add_image(relative_name(image, root), size)
                 for item in file.objects:
                     with problems.tolerated(f"'{file.path}': {item.name}"):
                         _add_object(coco, item, difficult, zero_based)
@@ -215,17 +221,6 @@ def _image(file: VocFile, candidates: Sequence[Path], folder: Path) -> Path:
     raise AnnotationError(
         f"the image of '{file.path}' is missing: no '{file.path.stem}.jpg' (or .png ...) in '{folder}'"
     )
-
-
-def _size(file: VocFile, image: Path) -> tuple[int, int]:
-    """The image's (H, W), which the file must not contradict."""
-    size = size_of(image)
-    if file.size and file.size != size:
-        raise AnnotationError(
-            f"'{file.path}' was made for an image {file.size[1]} wide and {file.size[0]} high, but '{image}' is "
-            f"{size[1]} wide and {size[0]} high: one of them was resized, turned or mixed up"
-        )
-    return size
 
 
 def _add_object(coco: CocoBuilder, item: VocObject, difficult: str, zero_based: bool) -> None:

@@ -54,7 +54,10 @@ def yolo_to_coco(
         coco = CocoBuilder(layout.classes, f"{layout.root.name}, {name}")
         _convert(coco, layout.splits[name], layout.root, name, problems)
         path = out_dir / f"{name}.json"
-        done[name] = Converted(layout.root, path, coco, problems.skipped, coco.write(path), _notes(coco))
+        masks, number = sum("segmentation" in each for each in coco.annotations), len(coco.annotations)
+        note = f"{masks} of {number} objects have a polygon: a detector with masks can't train on the others"
+        notes = (note,) if masks not in (0, number) else ()
+        done[name] = Converted(layout.root, path, coco, problems.skipped, coco.write(path), notes)
     return done
 
 
@@ -103,12 +106,3 @@ def _add_line(coco: CocoBuilder, line: str) -> None:
         return
     x, y, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
     coco.add_box(int(first), (x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-
-
-def _notes(coco: CocoBuilder) -> tuple[str, ...]:
-    masks = sum("segmentation" in annotation for annotation in coco.annotations)
-    if masks in (0, len(coco.annotations)):
-        return ()
-    return (
-        f"{masks} of {len(coco.annotations)} objects have a polygon: a detector with masks can't train on the others",
-    )

@@ -70,7 +70,16 @@ def plot_depth(curves: Sequence[DepthCurve], borders: Sequence[int] = (), title:
         for curve in curves:
             style = (GREY, "") if curve.baseline else STYLES[trained.index(curve) % len(STYLES)]
             _draw(axis, curve, key, *style)
-        _dress(axis, panel, max(curve.depth for curve in curves), bool(borders))
+        depth = max(curve.depth for curve in curves)
+        axis.set_title(panel, loc="left", fontsize=12, pad=16 if borders else None)
+        axis.set_xlabel("depth in blocks (0: the embedding" + ("; on top: segments)" if borders else ")"))
+        axis.set_ylabel("top-1 accuracy (%)")
+        axis.set_xlim(-0.025 * depth, 1.025 * depth)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 4, 5, 10]))
+        axis.grid(axis="y", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.margins(y=0.08)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=9.5)
     if title:
         figure.suptitle(title, fontsize=14, x=0.01, horizontalalignment="left")
     return figure
@@ -92,15 +101,3 @@ def _draw(axis: Axes, curve: DepthCurve, key: str, colour: str, marker: str) -> 
     size = 5.5 if len(depths) <= 30 else 4
     axis.plot(depths, values, marker=marker, markersize=size, markerfacecolor="white", zorder=3, **line)
     axis.plot(depths[best], values[best], marker=marker, markersize=size + 4, color=colour, zorder=4)
-
-
-def _dress(axis: Axes, panel: str, depth: int, borders: bool) -> None:
-    axis.set_title(panel, loc="left", fontsize=12, pad=16 if borders else None)
-    axis.set_xlabel("depth in blocks (0: the embedding" + ("; on top: segments)" if borders else ")"))
-    axis.set_ylabel("top-1 accuracy (%)")
-    axis.set_xlim(-0.025 * depth, 1.025 * depth)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 4, 5, 10]))
-    axis.grid(axis="y", alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.margins(y=0.08)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=9.5)

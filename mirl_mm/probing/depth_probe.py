@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor
 
 from mirl_mm.file_backend import write_file
 from mirl_mm.progress import progress
@@ -95,10 +94,20 @@ class DepthProbe:
                 extract_features(encoder, images, part, pool, norm, self.batch_size, self.workers, kind, amp, title)
                 for images in (train, val)
             ]
-            classes = count_classes(train, val)
+            classes, device = count_classes(train, val), next(encoder.backbone.parameters()).device
             for depth in progress(part, f"{encoder.name}: k-NN and linear"):
-                pair = [(found.by_depth.pop(depth), found.labels) for found in features]
-                done[depth] = self._judge(*pair[0], *pair[1], classes, next(encoder.backbone.parameters()).device)
+                bank, queries = (found.by_depth.pop(depth) for found in features)
+                labels, truth = (found.labels for found in features)
+                near = knn_scores(bank, labels, queries, classes, settings.k, settings.temperature, device)
+                linear = fit_linear_probe(bank, labels, classes, settings.l2_grid, device)
+                scores = linear.scores(queries, device)
+                done[depth] = {
+                    **{f"knn_top{k}": topk_accuracy(near, truth, k) for k in (1, 5)},
+                    **{f"linear_top{k}": topk_accuracy(scores, truth, k) for k in (1, 5)},
+                    "l2": linear.l2,
+                    "gradient": linear.gradient,
+                    "iterations": linear.iterations,
+                }
                 write_file(cache, json.dumps({"encoder": encoder.name, "depths": done}, indent=2))
         return {depth: done[depth] for depth in wanted}
 
@@ -114,20 +123,6 @@ class DepthProbe:
                 f"passes over the {images:,} images: {len(parts)}"
             )
         return parts
-
-    def _judge(
-        self, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor, classes: int, device: torch.device
-    ) -> Figures:
-        near = knn_scores(bank, labels, queries, classes, self.settings.k, self.settings.temperature, device)
-        linear = fit_linear_probe(bank, labels, classes, self.settings.l2_grid, device)
-        scores = linear.scores(queries, device)
-        return {
-            **{f"knn_top{k}": topk_accuracy(near, truth, k) for k in (1, 5)},
-            **{f"linear_top{k}": topk_accuracy(scores, truth, k) for k in (1, 5)},
-            "l2": linear.l2,
-            "gradient": linear.gradient,
-            "iterations": linear.iterations,
-        }
 
     def _key(self, encoder: FrozenEncoder, train: LabelledImages, val: LabelledImages) -> str:
         """Names a curve's file: equal only where the figures would be."""

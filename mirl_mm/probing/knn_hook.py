@@ -84,10 +84,8 @@ class KNNHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Measure if it is time."""
-        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            self._measure(runner)
-
-    def _measure(self, runner: Runner) -> None:
+        if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
+            return
         assert self._images is not None
         encoder = _encoder(runner)
         with gathered(unwrapped_model(runner)):

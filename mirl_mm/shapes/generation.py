@@ -72,7 +72,13 @@ def generate(
         with _partial_folder(out_dir) as root:
             _write_all(root, request, workers)
             (root / MARKER).write_text(json.dumps(description, indent=2) + "\n")
-            _put_in_place(root, out_dir)
+            # What is replaced loses its name before it is deleted, never half-way.
+            replaced = out_dir.parent / f".{out_dir.name}.replaced"
+            shutil.rmtree(replaced, ignore_errors=True)  # left by a process that was killed
+            if out_dir.exists():  # empty, or to be overwritten
+                out_dir.rename(replaced)
+            root.rename(out_dir)
+            shutil.rmtree(replaced, ignore_errors=True)
     return out_dir
 
 
@@ -159,16 +165,6 @@ def _partial_folder(out_dir: Path) -> Iterator[Path]:
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
-
-
-def _put_in_place(root: Path, out_dir: Path) -> None:
-    """Renames the finished folder; what it replaces loses its name before it is deleted, never half-way."""
-    replaced = out_dir.parent / f".{out_dir.name}.replaced"
-    shutil.rmtree(replaced, ignore_errors=True)  # left by a process that was killed
-    if out_dir.exists():  # empty, or to be overwritten
-        out_dir.rename(replaced)
-    root.rename(out_dir)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _write_all(root: Path, request: _Request, workers: int | None) -> None:
