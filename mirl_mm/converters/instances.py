@@ -22,6 +22,7 @@ from .summary import Converted
 
 CLASS_FROM = ("one", "folder", "file", "value")
 _MASKS = (".png", ".tif", ".tiff", ".bmp", ".gif")
+_GREY = ("1", "L", "P", "I", "I;16")  # modes of a picture, or how they begin
 _MOST = 5000  # objects in a picture: more values are a photograph's, or a JPEG's that was saved as something else
 
 
@@ -202,7 +203,12 @@ def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset
         objects: list[_Object] = []
         others = unnumbered = 0
         for path, word in masks:
-            values = _values(path)
+            try:
+                picture = open_upright(path, "mask")
+            except (CorruptImageError, FileNotFoundError) as error:
+                raise AnnotationError(str(error)) from error
+            values = np.asarray(picture if picture.mode[:4] in _GREY else picture.convert("RGB")).astype(np.int64)
+            values = values if values.ndim == 2 else values @ np.array([1, 256, 256**2])
             if values.shape != size:
                 raise AnnotationError(
                     f"the mask '{path}' has {values.shape} pixels (rows, columns), its image '{image}' {size}: "
@@ -228,14 +234,3 @@ def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset
         return _Read(size, objects, others, unnumbered)
     except AnnotationError as error:
         return error
-
-
-def _values(path: Path) -> np.ndarray:
-    """``(H, W)`` whole numbers."""
-    try:
-        image = open_upright(path, "mask")
-    except (CorruptImageError, FileNotFoundError) as error:
-        raise AnnotationError(str(error)) from error
-    pixels = np.asarray(image if image.mode[:4] in ("1", "L", "P", "I", "I;16") else image.convert("RGB"))
-    wide = pixels.astype(np.int64)
-    return wide if wide.ndim == 2 else wide @ np.array([1, 256, 256**2])

@@ -44,23 +44,18 @@ def print_summary(splits: Mapping[str, Converted]) -> None:
             print(f"{name}: left out: {message}")
         if len(split.skipped) > _SHOWN:
             print(f"{name}: ... and {len(split.skipped) - _SHOWN} more")
-        for note in (*split.notes, *_thin(split.coco)):
+        for note in split.notes:
             print(f"{name}: {note}")
+        thin = [each["image_id"] for each in split.coco.annotations if min(each["bbox"][2:]) <= 1]
+        if thin:  # they mark a point rather than an object
+            first = next(image["file_name"] for image in split.coco.images if image["id"] == thin[0])
+            print(
+                f"{name}: at most one pixel wide or high: {counted(len(thin), 'box', 'boxes')}, the first of them in "
+                f"'{first}': nothing can be learnt of an object so small; look whether it is a slip"
+            )
     if not all(split.checked for split in splits.values()):
         print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
     print(config_lines(splits))
-
-
-def _thin(coco: CocoBuilder) -> list[str]:
-    """A remark on boxes that mark a point rather than an object."""
-    thin = [each for each in coco.annotations if min(each["bbox"][2:]) <= 1]
-    if not thin:
-        return []
-    names = {image["id"]: image["file_name"] for image in coco.images}
-    return [
-        f"at most one pixel wide or high: {counted(len(thin), 'box', 'boxes')}, the first of them in "
-        f"'{names[thin[0]['image_id']]}': nothing can be learnt of an object so small; look whether it is a slip"
-    ]
 
 
 def config_lines(splits: Mapping[str, Converted]) -> str:

@@ -50,8 +50,12 @@ def find_coco(request: Request) -> Found:
     paths = [path for pattern in ("*.json", "*/*.json", "*/annotations/*.json") for path in root.glob(pattern)]
     paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     for path in sorted(path for path in paths if not any(word in path.stem for word in _OTHER)):
-        content = _objects(path)
-        if content is None:
+        try:
+            content = read_annotations(str(path))
+        except ValueError:
+            continue
+        known = all("id" in each and "name" in each for each in content["categories"])
+        if not known or not content["categories"] or "file_name" not in content["images"][0]:  # something else
             continue
         split = split_of(path.stem) or split_of(path.parent.name)
         prefix = _image_folder(request, path, content, split)
@@ -108,16 +112,6 @@ def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
     parents = {each.get("supercategory") for each in content["categories"]}
     kept = [each for each in content["categories"] if each["id"] in used or each["name"] not in parents]
     return tuple(each["name"] for each in kept or content["categories"])
-
-
-def _objects(path: Path) -> dict[str, Any] | None:
-    """A file's content if it is in COCO's format; None if it is something else."""
-    try:
-        content = read_annotations(str(path))
-    except ValueError:
-        return None
-    known = all("id" in each and "name" in each for each in content["categories"])
-    return content if known and content["categories"] and "file_name" in content["images"][0] else None
 
 
 def _image_folder(request: Request, path: Path, content: Mapping[str, Any], split: str | None) -> str | None:

@@ -89,11 +89,23 @@ def labelled_pair(
         FileNotFoundError: A folder is missing.
         ValueError: No labels, or other classes in one than in the other.
     """
-    pair = [
+    ours, theirs = (
         labelled_images({"pipeline": pipeline, **cfg}, limit) for cfg, limit in zip((train, val), limits, strict=True)
+    )
+    if ours.dataset.classes == theirs.dataset.classes:  # else labels would mean something else in each
+        return ours, theirs
+    here, there = set(ours.dataset.classes or ()), set(theirs.dataset.classes or ())
+    if here == there:
+        raise ValueError(f"'{ours.dataset.root}' and '{theirs.dataset.root}' have the same classes in another order")
+    parts = [
+        f"only '{images.dataset.root}' has {shortlist([repr(name) for name in sorted(names)])}"
+        for images, names in ((ours, here - there), (theirs, there - here))
+        if names
     ]
-    _check_classes(*pair)
-    return pair[0], pair[1]
+    raise ValueError(
+        f"the classes of training and validation images differ: {'; '.join(parts)}. Give both folders the same class "
+        "folders, or name the classes wanted by classes in both data sets' configs"
+    )
 
 
 def labelled_splits(
@@ -110,22 +122,3 @@ def labelled_splits(
 def count_classes(train: LabelledImages, val: LabelledImages) -> int:
     """How many classes there are; those without an image among the chosen count, too."""
     return max(len(train.dataset.classes or ()), int(max(train.labels.max(), val.labels.max())) + 1)
-
-
-def _check_classes(train: LabelledImages, val: LabelledImages) -> None:
-    """Raise a ValueError unless both sets have the same classes: labels would mean something else in each."""
-    ours, theirs = train.dataset.classes, val.dataset.classes
-    if ours == theirs:
-        return
-    here, there = set(ours or ()), set(theirs or ())
-    if here == there:
-        raise ValueError(f"'{train.dataset.root}' and '{val.dataset.root}' have the same classes in another order")
-    parts = [
-        f"only '{images.dataset.root}' has {shortlist([repr(name) for name in sorted(names)])}"
-        for images, names in ((train, here - there), (val, there - here))
-        if names
-    ]
-    raise ValueError(
-        f"the classes of training and validation images differ: {'; '.join(parts)}. Give both folders the same class "
-        "folders, or name the classes wanted by classes in both data sets' configs"
-    )

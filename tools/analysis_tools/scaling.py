@@ -10,12 +10,10 @@ docs/scaling.md has the formulas.
     python tools/analysis_tools/scaling.py configs/pretrain/mirl_vitb48_in1k.py --measured one_gpu.json --bandwidth 50
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
@@ -55,7 +53,8 @@ def main() -> None:
         parser.error("--measured and --bandwidth belong together: times are made of both")
     cfg = load_config(args.config, args.cfg_options)
     times = read_measured(args.measured, args.config)
-    images, costs = arithmetic(cfg, args)
+    images, each = images_seen(cfg, args.images, args.written_for), flops_per_image(cfg)
+    hours = each * images / (args.tflops * 1e12) / 3600
     model = model_on_meta(cfg.model, cfg.get("default_scope", SCOPE))
     parameters = count_parameters(model)
     batches = [distribute_update(cfg, gpus, args.written_for) for gpus in args.gpus]
@@ -67,7 +66,9 @@ def main() -> None:
         for line in rows(parameters, batch, kept[batch.images], images, times, args.bandwidth):
             table.add_row(*map(str, line))
     print(f"{args.config}: {parameters.all / 1e6:.1f} M parameters, updates of {batches[0].update} images")
-    print(costs)
+    operations = f"{each / 1e9:,.1f} GFLOP, forward and backward: {each * images / 1e18:,.1f} EFLOP"
+    print(f"{images / 1e6:,.1f} million images of {operations}")
+    print(f"{hours:,.0f} GPU-hours at {args.tflops:g} TFLOP/s achieved (computed, not measured)")
     Console().print(table)
     print("GiB for each GPU, computed: float32; traffic is what it sends, and receives, for an update")
 
@@ -90,18 +91,6 @@ def seconds(parts: dict[str, float], batch: Batch, traffic: float, bandwidth: fl
     moving = traffic / (bandwidth * 1e9)
     loading = batch.steps * parts["data"]
     return loading + max(computing, moving), loading + computing + moving
-
-
-def arithmetic(cfg: Config, args: argparse.Namespace) -> tuple[int, str]:
-    """Images of the whole training, and what they cost."""
-    images = images_seen(cfg, args.images, args.written_for)
-    each = flops_per_image(cfg)
-    total = each * images
-    hours = total / (args.tflops * 1e12) / 3600
-    return images, (
-        f"{images / 1e6:,.1f} million images of {each / 1e9:,.1f} GFLOP, forward and backward: {total / 1e18:,.1f} "
-        f"EFLOP\n{hours:,.0f} GPU-hours at {args.tflops:g} TFLOP/s achieved (computed, not measured)"
-    )
 
 
 def rows(

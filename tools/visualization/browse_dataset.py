@@ -55,12 +55,18 @@ def main() -> None:
     if args.data_root:
         keep_apart(args.out_dir, [Path(args.data_root, "*")])
     set_data(cfg, args, args.out_dir / "data", [f"{args.split}_dataloader"])
-    dataset = build_dataset(cfg, args.split)
-    paths = picture_paths(args.out_dir, args.split, len(chosen(dataset, args)) * args.repeats, per_sheet)
-    images = [dataset.get_data_info(i)["img_path"] for i in chosen(dataset, args)]
-    files = Outputs("browse_dataset", dict.fromkeys(paths, ""), images)
+    name = f"{args.split}_dataloader"
+    if not cfg.get(name):
+        raise ValueError(f"the config has no {name}: choose another --split")
+    preflight({name: cfg[name]})
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mirl_mm")):
+        dataset = DATASETS.build(cfg[name].dataset)
+    number = min(args.num_images, len(dataset))
+    indices = [i * len(dataset) // number for i in range(number)]
+    paths = picture_paths(args.out_dir, args.split, len(indices) * args.repeats, per_sheet)
+    files = Outputs("browse_dataset", dict.fromkeys(paths, ""), [dataset.get_data_info(i)["img_path"] for i in indices])
     looks = looks_of(cfg, dataset)
-    pictures = list(draw_pictures(dataset, looks, args))
+    pictures = list(draw_pictures(dataset, indices, looks, args))
     title = f"{Path(args.config).stem}, {args.split}, {counted(len(dataset), 'image')}"
     for path, start in zip(paths, range(0, len(pictures), per_sheet), strict=True):
         shown = pictures[start : start + per_sheet]
@@ -69,20 +75,6 @@ def main() -> None:
         sheet = contact_sheet(entries, columns, title, args.side, legend)
         files.put(path, encode_png(sheet))
         print(path)
-
-
-def build_dataset(cfg: Config, split: str) -> Any:
-    """The data set of a split.
-
-    Raises:
-        ValueError: If the config has none.
-    """
-    name = f"{split}_dataloader"
-    if not cfg.get(name):
-        raise ValueError(f"the config has no {name}: choose another --split")
-    preflight({name: cfg[name]})
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mirl_mm")):
-        return DATASETS.build(cfg[name].dataset)
 
 
 def looks_of(cfg: Config, dataset: Any) -> Looks:
@@ -99,15 +91,9 @@ def looks_of(cfg: Config, dataset: Any) -> Looks:
     )
 
 
-def chosen(dataset: Any, args: argparse.Namespace) -> list[int]:
-    """Indices of the images that are drawn."""
-    number = min(args.num_images, len(dataset))
-    return [i * len(dataset) // number for i in range(number)]
-
-
-def draw_pictures(dataset: Any, looks: Looks, args: argparse.Namespace) -> Iterator[Picture]:
+def draw_pictures(dataset: Any, indices: list[int], looks: Looks, args: argparse.Namespace) -> Iterator[Picture]:
     """The pictures, all draws of an image side by side, with file names in their captions."""
-    for index in progress(chosen(dataset, args), "drawing"):
+    for index in progress(indices, "drawing"):
         for repeat in range(args.repeats):
             with seeded(seeded_index(args.seed, repeat, index).seed):
                 sample = dataset[index]

@@ -68,7 +68,9 @@ def main() -> None:
     }
     for place in filter(None, (args.out_dir, *paths["folder"])):
         keep_apart(place, given_folders(args.images))
-    images = spread(expand(args.images), args.num_images)
+    images = expand(args.images)
+    if 0 < args.num_images < len(images):
+        images = [images[i * len(images) // args.num_images] for i in range(args.num_images)]
     for path in (args.json, *paths["writes"]):
         check_not_input(path, [*images, args.checkpoint, args.config, *paths["reads"]])
     asked = (kind for kind in kinds if kind.asked_by and getattr(args, kind.asked_by) is not None)
@@ -97,13 +99,6 @@ def complete(args: argparse.Namespace, chosen: Command, kinds: list[Command]) ->
         elif flag not in chosen.flags:
             raise ValueError(f"{flag.name} is for {title} only: leave it out")
     args.batch_size = args.batch_size or chosen.inferencer.batch_size
-
-
-def spread(images: list, most: int) -> list:
-    """At most so many of the images, evenly over the list; all for 0."""
-    if most <= 0 or most >= len(images):
-        return images
-    return [images[i * len(images) // most] for i in range(most)]
 
 
 def print_some(lines: list[str], remedy: str) -> None:
