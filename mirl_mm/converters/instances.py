@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,22 +27,8 @@ _MOST = 5000  # objects in a picture: more values are a photograph's, or a JPEG'
 
 _Object = tuple[int, Box, int, dict[str, list[int]]]  # label, box (x1, y1, x2, y2), pixels, run lengths
 _Task = tuple[Path, list[tuple[Path, str]]]  # an image, and its masks with what their names say of the class
-
-
-class _Read(NamedTuple):
-    """What an image's masks hold.
-
-    Attributes:
-        size: (H, W).
-        objects: Of the classes that are asked for.
-        others: How many objects there are of other classes.
-        unnumbered: How many values number no object.
-    """
-
-    size: tuple[int, int]
-    objects: list[_Object]
-    others: int
-    unnumbered: int
+#: (H, W), objects of the classes that are asked for, how many there are of others, and values that number no object.
+_Read = tuple[tuple[int, int], list[_Object], int, int]
 
 
 def instances_to_coco(
@@ -105,11 +90,11 @@ def instances_to_coco(
         with problems.tolerated():
             if isinstance(result, AnnotationError):
                 raise result
-            coco.add_image(image.relative_to(images).as_posix(), result.size)
-            for each in result.objects:
+            size, objects, *left = result
+            coco.add_image(image.relative_to(images).as_posix(), size)
+            for each in objects:
                 coco.add_mask(*each)
-            others += result.others
-            unnumbered += result.unnumbered
+            others, unnumbered = others + left[0], unnumbered + left[1]
     if not coco.annotations and not problems.skipped:
         raise AnnotationError(
             f"the masks of '{masks}' hold no object"
@@ -231,6 +216,6 @@ def _read(task: _Task, labels: list[str], divisor: int | None, ignore: frozenset
                 else:
                     why = f"the class {key!r} is not among {', '.join(labels)}" if key else "its name tells no class"
                     raise AnnotationError(f"the mask '{path}': {why}")
-        return _Read(size, objects, others, unnumbered)
+        return size, objects, others, unnumbered
     except AnnotationError as error:
         return error

@@ -10,7 +10,7 @@ from mirl_mm.progress import progress
 
 from .coco import AnnotationError, CocoBuilder, Problems, relative_name, size_of
 from .summary import Converted
-from .yolo_layout import Split, find_layout, label_path
+from .yolo_layout import find_layout, label_path
 
 _SLACK = 0.01  # tools round; what lies further outside is in pixels, or wrong
 
@@ -49,34 +49,30 @@ def yolo_to_coco(
     for name in () if overwrite else layout.splits:
         check_json(out_dir / f"{name}.json", f"{layout.root.name}, {name}")
     done = {}
-    for name in layout.splits:
+    for name, split in layout.splits.items():
         problems = Problems(on_error)
         coco = CocoBuilder(layout.classes, f"{layout.root.name}, {name}")
-        _convert(coco, layout.splits[name], layout.root, name, problems)
+        labels = {image: label_path(image) for image in split.images}
+        if split.images and not any(path.is_file() for path in labels.values()):
+            raise AnnotationError(
+                f"none of the {len(labels)} images of '{name}' has a label file: put them where they are looked for, "
+                f"such as '{next(iter(labels.values()))}'"
+            )
+        for image, path in progress(list(labels.items()), f"converting {name}"):
+            with problems.tolerated():
+                coco.add_image(relative_name(image, layout.root), size_of(image))
+                for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), start=1):
+                    with problems.tolerated(f"'{path}', line {number}"):
+                        _add_line(coco, line)
+        for path in split.strays(labels.values()):
+            with problems.tolerated():
+                raise AnnotationError(f"the image of '{path}' is missing")
         path = out_dir / f"{name}.json"
         masks, number = sum("segmentation" in each for each in coco.annotations), len(coco.annotations)
         note = f"{masks} of {number} objects have a polygon: a detector with masks can't train on the others"
         notes = (note,) if masks not in (0, number) else ()
         done[name] = Converted(layout.root, path, coco, problems.skipped, coco.write(path), notes)
     return done
-
-
-def _convert(coco: CocoBuilder, split: Split, root: Path, name: str, problems: Problems) -> None:
-    labels = {image: label_path(image) for image in split.images}
-    if split.images and not any(path.is_file() for path in labels.values()):
-        raise AnnotationError(
-            f"none of the {len(labels)} images of '{name}' has a label file: put them where they are looked for, such "
-            f"as '{next(iter(labels.values()))}'"
-        )
-    for image, path in progress(list(labels.items()), f"converting {name}"):
-        with problems.tolerated():
-            coco.add_image(relative_name(image, root), size_of(image))
-            for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), start=1):
-                with problems.tolerated(f"'{path}', line {number}"):
-                    _add_line(coco, line)
-    for path in split.strays(labels.values()):
-        with problems.tolerated():
-            raise AnnotationError(f"the image of '{path}' is missing")
 
 
 def _add_line(coco: CocoBuilder, line: str) -> None:

@@ -84,11 +84,7 @@ def generate(
 
 @dataclass(frozen=True)
 class _Request:
-    """A data set to write.
-
-    Raises:
-        ValueError: If it cannot be written.
-    """
+    """A data set to write; one that cannot be written is refused."""
 
     counts: dict[str, int]
     size: tuple[int, int]
@@ -129,11 +125,7 @@ class _Request:
 
 
 def _is_done(out_dir: Path, wanted: dict[str, Any], overwrite: bool) -> bool:
-    """Whether the wanted data set is there already.
-
-    Raises:
-        FileExistsError: Something else is there that must not be replaced.
-    """
+    """Whether the wanted data set is there already; refuses to replace something else."""
     if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return False
     marker = out_dir / MARKER

@@ -65,11 +65,7 @@ def main() -> None:
 
 
 def starts_of(words: list[str]) -> dict[str, str | None]:
-    """Names to checkpoints.
-
-    Raises:
-        ValueError: For a name twice, or one that is no file's.
-    """
+    """Names to checkpoints; a name twice, or one that is no file's, is refused."""
     starts: dict[str, str | None] = {}
     for word in words:
         name, _, path = word.partition("=")

@@ -7,9 +7,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import jinja2
-import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from rich.table import Column, Table
@@ -18,6 +16,7 @@ from mirl_mm.file_backend import write_file
 from mirl_mm.probing.depth_plot import PANELS, DepthCurve, plot_depth
 from mirl_mm.studies import Step, duration, seconds_of
 from mirl_mm.visualization.curves import plot_curves
+from mirl_mm.visualization.png import encode_png
 from mirl_mm.visualization.scalars import loss_names, read_scalars, term_title
 
 from .pictures import PALETTE, detections, segmentations
@@ -54,12 +53,14 @@ def write_page(path: Path, settings: Settings, steps: Sequence[Step]) -> None:
     """Write the page of a demo whose steps are all done."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    root = f"{Path.cwd()}/"
     environment.filters |= {
         "duration": duration,
-        "png": _png,
+        "png": lambda pixels: _source(encode_png(pixels)),
         "svg": _svg,
         "source": _source,
-        "config_text": _config_text,
+        # A config, after all that it inherits, each with its path in the repository.
+        "config_text": lambda path: Config.fromfile(path, import_custom_modules=False).text.replace(root, ""),
     }
     work_dir = settings.work_dir
     page = environment.get_template("page.html").render(
@@ -109,22 +110,12 @@ def _probe(path: Path) -> tuple[Figure, str, list[int]]:
     return figure, "; ".join(peaks), encoders[0]["images"]
 
 
-def _config_text(path: Path) -> str:
-    """A config, after all that it inherits, each with its path in the repository."""
-    return Config.fromfile(path, import_custom_modules=False).text.replace(f"{Path.cwd()}/", "")
-
-
 def _svg(figure: Figure, width: float, height: float) -> str:
     """A plot as an image's source; inches at which letters have their proper size."""
     figure.set_size_inches(width, height)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return _source(buffer.getvalue(), "svg+xml")
-
-
-def _png(pixels: np.ndarray) -> str:
-    """``(H, W, 3)`` RGB as an image's source."""
-    return _source(cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
 def _source(content: bytes, kind: str = "png") -> str:

@@ -119,11 +119,7 @@ def cost(cfg: Config) -> dict[str, int]:
 
 
 def with_table(readme: str, models: list[dict]) -> str:
-    """A README with the models' table between its two marks.
-
-    Raises:
-        ValueError: If the marks are missing.
-    """
+    """A README with the models' table between its two marks, which must be there."""
     parts = re.fullmatch(f"(.*{BEGIN}\n).*({END}.*)", readme, re.DOTALL)
     if parts is None:
         raise ValueError(f"a README needs a line {BEGIN!r} and a line {END!r}: the table goes between them")

@@ -102,11 +102,7 @@ def main() -> None:
 
 
 def load() -> list[Table]:
-    """All tables, in the page's order.
-
-    Raises:
-        ValueError: For a table that is not of the form that this file's docstring tells.
-    """
+    """All tables, in the page's order; refused if they are not of the form that this file's docstring tells."""
     found = sorted(path.stem for path in FOLDER.glob("*.yml"))
     if found != sorted(TABLES):
         raise ValueError(f"docs/recipes has {found}, and tools/misc/recipes.py lists {sorted(TABLES)}")

@@ -88,11 +88,7 @@ def main() -> None:
 
 
 def complete(args: argparse.Namespace, chosen: Command, kinds: list[Command]) -> None:
-    """Refuse options of other kinds, and fill in the defaults of this one's.
-
-    Raises:
-        ValueError: For an option that this kind doesn't have.
-    """
+    """Refuse options of other kinds, and fill in the defaults of this one's."""
     for flag, title in flags_of(kinds).values():
         if getattr(args, flag.dest) is None:
             setattr(args, flag.dest, flag.default)
