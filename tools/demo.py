@@ -7,7 +7,6 @@ What was done is not done again, and what was stopped goes on, so this can be st
 python tools/demo.py
 """
 
-import argparse
 import os
 import signal
 from pathlib import Path
@@ -23,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]  # all paths below are relative to it
 WORK_DIR = Path("work_dirs/demo")
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("--work-dir", type=Path, help=f"where everything goes (default: {WORK_DIR} of the repository)")
     parser.add_argument("--jobs", type=int, default=2, help="steps at a time")
@@ -36,11 +35,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {args.jobs}")
-    return args
-
-
-def main() -> None:
-    args = parse_args()
     work_dir = args.work_dir.resolve() if args.work_dir else WORK_DIR
     os.chdir(ROOT)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends us as Ctrl-C does, and the tools with us

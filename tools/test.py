@@ -7,7 +7,6 @@ python tools/test.py configs/cls/mirl_vitb48_in1k.py work_dirs/cls/mirl_vitb48_i
 python tools/test.py configs/det/mirl_vitb48_coco.py work_dirs/det/mirl_vitb48_coco/iter_184375.pth --tta
 """
 
-import argparse
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -30,7 +29,7 @@ UNUSED = (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("checkpoint", help="weights of any origin that fit the model")
     parser.add_argument("--json", metavar="FILE", help="write the metrics to this file, too")
@@ -47,11 +46,7 @@ def parse_args() -> argparse.Namespace:
         "write results in COCO's format beside this .json file, NAME.bbox.json and NAME.segm.json; of a segmentor: "
         "write segmentation maps into this folder, one for each image",
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     cfg = config_from_args(args, ["test_dataloader"])
     file_kind(args.checkpoint)
     datasets = inner_datasets((cfg.get("test_dataloader") or {}).get("dataset"))

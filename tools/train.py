@@ -7,13 +7,15 @@ python tools/train.py configs/cls/mirl_vits54_in1k.py --resume       # after an 
 tools/dist_train.sh and tools/slurm_train.sh run it on several GPUs.
 """
 
-import argparse
-
 from mirl_mm.stopping import ends_well
 
 
-def parse_args() -> argparse.Namespace:
-    from mirl_mm.engine.cli import make_parser
+def batch_size(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+def train() -> None:
+    from mirl_mm.engine.cli import config_from_args, make_parser
     from mirl_mm.engine.trackers import TRACKERS
 
     parser = make_parser(__doc__)
@@ -48,16 +50,7 @@ def parse_args() -> argparse.Namespace:
         metavar="NAME",
         help=f"report to {', '.join(TRACKERS)}, too",
     )
-    return parser.parse_args()
-
-
-def batch_size(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
-def train() -> None:
-    args = parse_args()
-    from mirl_mm.engine.cli import config_from_args
+    args = parser.parse_args()
     from mirl_mm.engine.errors import plain_errors
     from mirl_mm.engine.training import prepare_training, run_training
 

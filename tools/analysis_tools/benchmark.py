@@ -33,24 +33,6 @@ from mirl_mm.file_backend import write_file
 Choice = tuple[str, bool]  # dtype, and whether plain
 
 
-def parse_args() -> argparse.Namespace:
-    parser = Parser(__doc__)
-    parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
-    parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="bf16: autocast")
-    parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none", help="measured in turns")
-    parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
-    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
-    parser.add_argument("--compile", action="store_true", help="as tools/train.py --compile does")
-    parser.add_argument("--matmul-size", type=int, help="of the square matrices (default: 2048, on a GPU 8192)")
-    add_bench_options(parser, iters=10, warmup=2)
-    add_cfg_options(parser)
-    args = parse_bench_options(parser)
-    if args.compare == args.dtype:
-        parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")
-    return args
-
-
 def set_up(args: argparse.Namespace) -> tuple[TrainingBench, int]:
     """The bench and the batch size."""
     MMLogger.get_current_instance().setLevel("WARNING")
@@ -147,7 +129,20 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    args = parse_args()
+    parser = Parser(__doc__)
+    parser.add_argument("config", help="config of a pre-training, e.g. configs/pretrain/mirl_vits54_in1k.py")
+    parser.add_argument("--batch-size", type=int, help="images per step (default: the config's)")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="bf16: autocast")
+    parser.add_argument("--compare", choices=["none", "plain", "fp32"], default="none", help="measured in turns")
+    parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic", help="real: the config's loader")
+    parser.add_argument("--data-root", help="folder of the data set, in place of the config's")
+    parser.add_argument("--compile", action="store_true", help="as tools/train.py --compile does")
+    parser.add_argument("--matmul-size", type=int, help="of the square matrices (default: 2048, on a GPU 8192)")
+    add_bench_options(parser, iters=10, warmup=2)
+    add_cfg_options(parser)
+    args = parse_bench_options(parser)
+    if args.compare == args.dtype:
+        parser.error("--dtype fp32 --compare fp32 compares a thing with itself: say --dtype bf16")
     other: dict[str, list[Choice]] = {"none": [], "plain": [(args.dtype, True)], "fp32": [("fp32", False)]}
     choices: list[Choice] = [(args.dtype, False), *other[args.compare]]
     on_gpu, measured = torch.cuda.is_available(), [] if args.no_memory else choices

@@ -7,7 +7,6 @@ are apart for the same crops.
     python tools/analysis_tools/benchmark_data.py --data-root data/imagenet/train
 """
 
-import argparse
 import statistics
 import time
 from collections import Counter
@@ -35,15 +34,6 @@ TRAIN_PIPELINE: list[dict[str, Any]] = [
 ]
 BATCH = 32
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def parse_args() -> argparse.Namespace:
-    parser = Parser(__doc__)
-    parser.add_argument("--data-root", required=True, help="a folder of class folders, as torchvision wants it")
-    parser.add_argument("--config", help="take train_dataloader.dataset.pipeline from this config")
-    parser.add_argument("--num-images", type=int, default=400, help="images per turn")
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each")
-    return parser.parse_args()
 
 
 def pil_transform(pipeline: list[dict[str, Any]]) -> T.Compose:
@@ -122,7 +112,12 @@ def pixel_differences(ours: ImageFolder, pil: datasets.ImageFolder, draws: list[
 
 
 def main() -> None:
-    args = parse_args()
+    parser = Parser(__doc__)
+    parser.add_argument("--data-root", required=True, help="a folder of class folders, as torchvision wants it")
+    parser.add_argument("--config", help="take train_dataloader.dataset.pipeline from this config")
+    parser.add_argument("--num-images", type=int, default=400, help="images per turn")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each")
+    args = parser.parse_args()
     torch.set_num_threads(1)  # a worker's number, too
     pipeline = TRAIN_PIPELINE if args.config is None else load_config(args.config).train_dataloader.dataset.pipeline
     to_8_bit = pil_transform(pipeline)

@@ -36,25 +36,6 @@ WAYS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    parser = Parser(__doc__)
-    parser.add_argument("--arch", choices=list(ARCHS), default="vit-b", help="encoder")
-    parser.add_argument("--size", type=int, nargs=2, default=[1024, 1024], metavar=("H", "W"), help="of the images")
-    parser.add_argument("--window-size", type=int, default=14, help="patches on a side")
-    parser.add_argument("--batch-size", type=int, default=1, help="images per step")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="bf16: autocast")
-    parser.add_argument(
-        "--ways",
-        nargs="+",
-        choices=list(WAYS),
-        metavar="WAY",
-        default=["explicit", "ours", "ours+checkpointing"],
-        help=f"to compare: {', '.join(WAYS)}",
-    )
-    add_bench_options(parser, iters=3, warmup=1)
-    return parse_bench_options(parser)
-
-
 class Bench:
     """A backbone, images, and its step in each way."""
 
@@ -135,7 +116,22 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    args = parse_args()
+    parser = Parser(__doc__)
+    parser.add_argument("--arch", choices=list(ARCHS), default="vit-b", help="encoder")
+    parser.add_argument("--size", type=int, nargs=2, default=[1024, 1024], metavar=("H", "W"), help="of the images")
+    parser.add_argument("--window-size", type=int, default=14, help="patches on a side")
+    parser.add_argument("--batch-size", type=int, default=1, help="images per step")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="bf16: autocast")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=list(WAYS),
+        metavar="WAY",
+        default=["explicit", "ours", "ours+checkpointing"],
+        help=f"to compare: {', '.join(WAYS)}",
+    )
+    add_bench_options(parser, iters=3, warmup=1)
+    args = parse_bench_options(parser)
     bench = Bench(args)
     memory = {} if args.no_memory else {way: in_child(measure_memory, args, way) for way in args.ways}
     runs = {way: partial(seconds_of, bench, way, clock(args)) for way in args.ways}

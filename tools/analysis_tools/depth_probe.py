@@ -26,41 +26,6 @@ from mirl_mm.probing.linear_probe import L2_GRID
 from mirl_mm.visualization.curves import save_figure
 
 
-def parse_args() -> argparse.Namespace:
-    parser = Parser(__doc__)
-    parser.add_argument("checkpoints", nargs="+", help="of pre-training, of a classifier, or of another code base")
-    parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
-    parser.add_argument("--labels", nargs="+", help="names of the checkpoints (default: their paths)")
-    parser.add_argument("--configs", nargs="+", help="config files, one for each, where checkpoints do not hold them")
-    parser.add_argument("--random", action="store_true", help="also random weights, for each architecture")
-    parser.add_argument("--seed", type=int, default=0, help="of random weights")
-    parser.add_argument("--depths", nargs="+", default=["all"], help="'all', 'segments' (their ends), or numbers")
-    parser.add_argument("--out-dir", type=Path, default="depth_probe", help="folder for depth_probe.json and .png")
-    parser.add_argument("--title", default="", help="of the plot (default: how many images were used)")
-    parser.add_argument("--pool", choices=POOLS, default="avg", help="mean of the patch tokens, or the class token")
-    parser.add_argument("--final-norm", action="store_true", help="the encoder's last norm at the full depth")
-    parser.add_argument("-k", type=int, default=20, help="neighbours that vote")
-    parser.add_argument("--temperature", type=float, default=0.07, help="of the votes")
-    parser.add_argument("--l2", type=float, nargs="+", default=list(L2_GRID), help="penalties to choose from")
-    parser.add_argument("--num-train", type=int, default=0, help="training images at most, evenly spread; 0: all")
-    parser.add_argument("--num-val", type=int, default=0, help="validation images at most; 0: all")
-    parser.add_argument("--batch-size", type=int, default=64, help="images at a time in the encoder")
-    parser.add_argument("--workers", type=int, default=2, help="processes that load images")
-    parser.add_argument(
-        "--dtype", choices=["float32", "float16", "bfloat16"], default="float32", help="features kept in"
-    )
-    parser.add_argument("--amp", action="store_true", help="run the encoder in bfloat16")
-    parser.add_argument("--memory", type=float, default=16, help="GiB of features held; more depths take more passes")
-    parser.add_argument("--device", default=get_device(), help="where to compute")
-    args = parser.parse_args()
-    args.labels = args.labels or args.checkpoints
-    if len(set(args.labels)) != len(args.checkpoints):
-        parser.error(f"{len(args.checkpoints)} checkpoints need as many different labels, got {args.labels}")
-    if args.configs and len(args.configs) != len(args.checkpoints):
-        parser.error(f"{len(args.checkpoints)} checkpoints need as many configs, got {len(args.configs)}")
-    return args
-
-
 def encoders(args: argparse.Namespace) -> list[FrozenEncoder]:
     """The checkpoints' encoders, then one with random weights for each architecture among them."""
     configs = args.configs or [None] * len(args.checkpoints)
@@ -95,7 +60,37 @@ def chosen_depths(given: list[str], encoder: FrozenEncoder, segments: int | None
 
 
 def main() -> None:
-    args = parse_args()
+    parser = Parser(__doc__)
+    parser.add_argument("checkpoints", nargs="+", help="of pre-training, of a classifier, or of another code base")
+    parser.add_argument("--data-root", required=True, help="folder with train/ and val/, each of class folders")
+    parser.add_argument("--labels", nargs="+", help="names of the checkpoints (default: their paths)")
+    parser.add_argument("--configs", nargs="+", help="config files, one for each, where checkpoints do not hold them")
+    parser.add_argument("--random", action="store_true", help="also random weights, for each architecture")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights")
+    parser.add_argument("--depths", nargs="+", default=["all"], help="'all', 'segments' (their ends), or numbers")
+    parser.add_argument("--out-dir", type=Path, default="depth_probe", help="folder for depth_probe.json and .png")
+    parser.add_argument("--title", default="", help="of the plot (default: how many images were used)")
+    parser.add_argument("--pool", choices=POOLS, default="avg", help="mean of the patch tokens, or the class token")
+    parser.add_argument("--final-norm", action="store_true", help="the encoder's last norm at the full depth")
+    parser.add_argument("-k", type=int, default=20, help="neighbours that vote")
+    parser.add_argument("--temperature", type=float, default=0.07, help="of the votes")
+    parser.add_argument("--l2", type=float, nargs="+", default=list(L2_GRID), help="penalties to choose from")
+    parser.add_argument("--num-train", type=int, default=0, help="training images at most, evenly spread; 0: all")
+    parser.add_argument("--num-val", type=int, default=0, help="validation images at most; 0: all")
+    parser.add_argument("--batch-size", type=int, default=64, help="images at a time in the encoder")
+    parser.add_argument("--workers", type=int, default=2, help="processes that load images")
+    parser.add_argument(
+        "--dtype", choices=["float32", "float16", "bfloat16"], default="float32", help="features kept in"
+    )
+    parser.add_argument("--amp", action="store_true", help="run the encoder in bfloat16")
+    parser.add_argument("--memory", type=float, default=16, help="GiB of features held; more depths take more passes")
+    parser.add_argument("--device", default=get_device(), help="where to compute")
+    args = parser.parse_args()
+    args.labels = args.labels or args.checkpoints
+    if len(set(args.labels)) != len(args.checkpoints):
+        parser.error(f"{len(args.checkpoints)} checkpoints need as many different labels, got {args.labels}")
+    if args.configs and len(args.configs) != len(args.checkpoints):
+        parser.error(f"{len(args.checkpoints)} checkpoints need as many configs, got {len(args.configs)}")
     settings = ProbeSettings(args.pool, args.final_norm, args.k, args.temperature, tuple(args.l2), args.dtype, args.amp)
     memory = int(args.memory * 2**30)
     probe = DepthProbe(settings, args.out_dir / "cache", args.batch_size, args.workers, memory)
@@ -121,16 +116,10 @@ def main() -> None:
     title = args.title or f"Frozen features: {len(images[0][0]):,} training, {len(images[0][1]):,} validation images"
     save_figure(args.out_dir / "depth_probe.png", plot_depth(curves, borders, title))
     for curve in curves:
-        print(table(curve))
+        print(f"{curve.name}\n{'blocks':>8}{'k-NN':>8}{'linear':>8}  top-1 in percent")
+        for depth, figures in curve.figures.items():
+            print(f"{depth:>8}{figures['knn_top1']:>8.2f}{figures['linear_top1']:>8.2f}")
     print(args.out_dir / "depth_probe.json", args.out_dir / "depth_probe.png", sep="\n")
-
-
-def table(curve: DepthCurve) -> str:
-    """A curve's figures in columns."""
-    lines = [f"{curve.name}", f"{'blocks':>8}{'k-NN':>8}{'linear':>8}  top-1 in percent"]
-    for depth, figures in curve.figures.items():
-        lines.append(f"{depth:>8}{figures['knn_top1']:>8.2f}{figures['linear_top1']:>8.2f}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

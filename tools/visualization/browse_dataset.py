@@ -27,7 +27,7 @@ from mirl_mm.visualization.png import encode_png
 from mirl_mm.visualization.samples import Looks, Picture, draw_sample, legend_of
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--out-dir", type=Path, default=Path("browse"), help="where the pictures go")
@@ -44,11 +44,6 @@ def parse_args() -> argparse.Namespace:
     for name in ("num_images", "repeats", "columns", "per_sheet", "side"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    return args
-
-
-def main() -> None:
-    args = parse_args()
     columns = args.columns or (args.repeats if args.repeats > 1 else 4)
     per_sheet = max(args.per_sheet // columns, 1) * columns
     cfg = load_config(args.config, args.cfg_options)
