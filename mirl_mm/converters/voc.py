@@ -126,9 +126,16 @@ def voc_to_coco(
                         f"'{image}' is {size[1]} wide and {size[0]} high: one of them was resized, turned or mixed up"
                     )
                 coco.add_image(relative_name(image, root), size)
+                first = 0 if zero_based else 1
                 for item in file.objects:
+                    if item.difficult and difficult == "drop":
+                        continue
                     with problems.tolerated(f"'{file.path}': {item.name}"):
-                        _add_object(coco, item, difficult, zero_based)
+                        if item.name not in coco.classes:
+                            raise AnnotationError(f"the class '{item.name}' is not among {', '.join(coco.classes)}")
+                        box = (item.box[0] - first, item.box[1] - first, item.box[2], item.box[3])
+                        ignored = item.difficult and difficult == "ignore"
+                        coco.add_box(coco.classes.index(item.name), box, ignored)
         path = out_dir / f"{split}.json"
         boxes = [item.box for stem in stems if stem in files for item in files[stem].objects]
         notes: tuple[str, ...] = ()
@@ -221,14 +228,3 @@ def _image(file: VocFile, candidates: Sequence[Path], folder: Path) -> Path:
     raise AnnotationError(
         f"the image of '{file.path}' is missing: no '{file.path.stem}.jpg' (or .png ...) in '{folder}'"
     )
-
-
-def _add_object(coco: CocoBuilder, item: VocObject, difficult: str, zero_based: bool) -> None:
-    if item.difficult and difficult == "drop":
-        return
-    if item.name not in coco.classes:
-        raise AnnotationError(f"the class '{item.name}' is not among {', '.join(coco.classes)}")
-    x1, y1, x2, y2 = item.box
-    first = 0 if zero_based else 1
-    box = (x1 - first, y1 - first, x2, y2)
-    coco.add_box(coco.classes.index(item.name), box, crowd=item.difficult and difficult == "ignore")

@@ -89,8 +89,17 @@ def found_in_coco(what: str, files: Mapping[str, Annotated], request: Request, n
     files = {name: files[name] for name in ("train", *evaluated)}
     if not evaluated:
         parts, note = held_out([None] * len(files["train"].content["images"]), request)
-        files = _divided(files["train"], parts, request.out_dir) if len(parts) > 1 else files
         notes.append(note)
+        file = files["train"]
+        images, annotations = file.content["images"], file.content.get("annotations") or []
+        for name, numbers in parts.items() if len(parts) > 1 else ():  # files of their own, each with all categories
+            chosen = [images[i] for i in numbers]
+            ids = {image["id"] for image in chosen}
+            kept = [each for each in annotations if each.get("image_id") in ids]
+            content = {**file.content, "images": chosen, "annotations": kept}
+            path = request.out_dir / f"{name}.json"
+            write_file(path, json_bytes(content, separators=(",", ":")))
+            files[name] = Annotated(path, content, file.prefix)
     splits = {}
     for name, file in files.items():
         settings = {
@@ -128,18 +137,3 @@ def _image_folder(request: Request, path: Path, content: Mapping[str, Any], spli
         if all((folder / name).is_file() for name in some):
             return request.relative(folder)
     return None
-
-
-def _divided(file: Annotated, parts: Mapping[str, Sequence[int]], out_dir: Path) -> dict[str, Annotated]:
-    """A file for each part of one's images, each with all categories."""
-    images, annotations = file.content["images"], file.content.get("annotations") or []
-    made = {}
-    for name, numbers in parts.items():
-        chosen = [images[i] for i in numbers]
-        ids = {image["id"] for image in chosen}
-        kept = [each for each in annotations if each.get("image_id") in ids]
-        content = {**file.content, "images": chosen, "annotations": kept}
-        path = out_dir / f"{name}.json"
-        write_file(path, json_bytes(content, separators=(",", ":")))
-        made[name] = Annotated(path, content, file.prefix)
-    return made

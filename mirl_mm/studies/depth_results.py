@@ -146,23 +146,6 @@ def _costs(study: DepthStudy) -> str:
     return f"\n\n{note}\n\n{markdown_table(heads, rows)}"
 
 
-def block_curves(study: DepthStudy, numbers: Sequence[Number]) -> tuple[int, list[DepthCurve]]:
-    """The deepest depth that has been probed, and accuracy against block of each method there."""
-    depth = max((each.depth for each in numbers if each.figure == "knn"), default=0)
-    curves = []
-    for method in [*study.methods, RANDOM]:
-        own = [each for each in numbers if (each.method, each.depth) == (method, depth)]
-        means = {
-            block: {f"{kind}_top1": mean(by_seed(own, figure=kind, block=block).values()) for kind in ("knn", "linear")}
-            for block in sorted({each.block for each in own if each.figure == "knn"})
-        }
-        figures = {block: {key: each.value for key, each in two.items() if each} for block, two in means.items()}
-        errors = {block: {key: each.error or 0.0 for key, each in two.items() if each} for block, two in means.items()}
-        if seeds := by_seed(own, figure="knn_last"):
-            curves.append(DepthCurve(f"{title(method)} ({len(seeds)})", figures, depth, method == RANDOM, errors))
-    return depth, curves
-
-
 def write_results(study: DepthStudy, numbers: Sequence[Number]) -> list[Path]:
     """Write the tables and plots of what there is; returns the files."""
     out, methods = study.work_dir, [*study.methods, RANDOM]
@@ -180,7 +163,18 @@ def write_results(study: DepthStudy, numbers: Sequence[Number]) -> list[Path]:
             lines.setdefault(FIGURES[figure][0], []).append(Line(title(method), points, method == RANDOM))
     if any(line.points for panel in lines.values() for line in panel):
         files[out / "depths.png"] = encode_figure(plot_lines(lines, "blocks of the encoder", "top-1 accuracy (%)"))
-    depth, curves = block_curves(study, numbers)
+    depth = max((each.depth for each in numbers if each.figure == "knn"), default=0)  # the deepest that was probed
+    curves = []
+    for method in methods:
+        own = [each for each in numbers if (each.method, each.depth) == (method, depth)]
+        means = {
+            block: {f"{kind}_top1": mean(by_seed(own, figure=kind, block=block).values()) for kind in ("knn", "linear")}
+            for block in sorted({each.block for each in own if each.figure == "knn"})
+        }
+        figures = {block: {key: each.value for key, each in two.items() if each} for block, two in means.items()}
+        errors = {block: {key: each.error or 0.0 for key, each in two.items() if each} for block, two in means.items()}
+        if seeds := by_seed(own, figure="knn_last"):
+            curves.append(DepthCurve(f"{title(method)} ({len(seeds)})", figures, depth, method == RANDOM, errors))
     if curves:
         name = f"{depth} blocks, mean over the seeds (their number) and its standard error"
         files[out / "blocks.png"] = encode_figure(plot_depth(curves, title=name))

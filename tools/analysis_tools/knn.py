@@ -6,7 +6,6 @@ python tools/analysis_tools/knn.py work_dirs/x/epoch_800.pth --data-root FOLDER
 python tools/analysis_tools/knn.py work_dirs/x/epoch_800.pth --data-root FOLDER --random   # the same without training
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -39,19 +38,6 @@ def main() -> None:
     parser.add_argument("--device", default=get_device(), help="where to compute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     args = parser.parse_args()
-    figures = measure(args)
-    if args.json:
-        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
-        write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
-    name = "random weights" if args.random else args.checkpoint
-    print(
-        f"{name}, after {figures['depth']} blocks: "
-        f"k-NN top-1 {figures['knn_top1']:.2f} %, top-5 {figures['knn_top5']:.2f} %"
-    )
-
-
-def measure(args: argparse.Namespace) -> dict[str, float]:
-    """The figures that were asked for."""
     build = random_encoder if args.random else load_encoder
     encoder = build(args.checkpoint, args.config, **({"seed": args.seed} if args.random else {}))
     depth = encoder.backbone.depth if args.depth is None else args.depth
@@ -82,7 +68,12 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     scores = knn_scores(
         bank, found[0].labels, queries, classes, args.k, args.temperature, args.device, title="neighbours"
     )
-    return {"depth": depth, **{f"knn_top{k}": topk_accuracy(scores, found[1].labels, k) for k in (1, 5)}}
+    figures = {"depth": depth, **{f"knn_top{k}": topk_accuracy(scores, found[1].labels, k) for k in (1, 5)}}
+    if args.json:
+        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
+        write_file(args.json, json.dumps({"settings": settings, **figures}, indent=2))
+    name = "random weights" if args.random else args.checkpoint
+    print(f"{name}, after {depth} blocks: k-NN top-1 {figures['knn_top1']:.2f} %, top-5 {figures['knn_top5']:.2f} %")
 
 
 if __name__ == "__main__":

@@ -63,34 +63,29 @@ def write_page(path: Path, settings: Settings, steps: Sequence[Step]) -> None:
         "config_text": lambda path: Config.fromfile(path, import_custom_modules=False).text.replace(root, ""),
     }
     work_dir = settings.work_dir
+    log = read_scalars(work_dir / "pretrain")
+    terms = [name for name in loss_names([log]) if name != "loss"]
+    last = ", ".join(f"{term_title(name)} {log.train[name][-1][1]:.3f}" for name in terms)
+    fine_tuning = []
+    for task, (title, _) in _TASKS.items():
+        runs = {f"from {name}": read_scalars(work_dir / f"{task}_{start}") for start, name in STARTS.items()}
+        ends = {name: (run.train["loss"][0][1], run.train["loss"][-1][1]) for name, run in runs.items()}
+        words = ", ".join(f"{name} {first:.2f} to {end:.2f}" for name, (first, end) in ends.items())
+        fine_tuning.append((plot_curves(runs, ["loss"], title), words))
     page = environment.get_template("page.html").render(
         settings=settings,
         rows=comparison(work_dir),
         colours={name: f"rgb{tuple(colour)}" for name, colour in zip(CLASSES, PALETTE.tolist(), strict=True)},
-        pretraining=_pretraining(work_dir / "pretrain"),
+        pretraining=(plot_curves({"": log}, terms), last),
         reconstruction=(work_dir / "reconstruction/reconstruction.png").read_bytes(),
         probe=_probe(work_dir / "depth_probe/depth_probe.json"),
         found={"Detections": detections(work_dir), "Segmentations": segmentations(work_dir)},
-        fine_tuning=[_fine_tuning(work_dir, task, title) for task, (title, _) in _TASKS.items()],
+        fine_tuning=fine_tuning,
         steps=steps,
         seconds=seconds_of(steps),
         date=time.strftime("%d %B %Y"),
     )
     write_file(path, page)
-
-
-def _pretraining(folder: Path) -> tuple[Figure, str]:
-    """The losses as a plot and in words."""
-    log = read_scalars(folder)
-    names = [name for name in loss_names([log]) if name != "loss"]
-    words = ", ".join(f"{term_title(name)} {log.train[name][-1][1]:.3f}" for name in names)
-    return plot_curves({"": log}, names), words
-
-
-def _fine_tuning(work_dir: Path, task: str, title: str) -> tuple[Figure, str]:
-    runs = {f"from {name}": read_scalars(work_dir / f"{task}_{start}") for start, name in STARTS.items()}
-    words = [f"{name} {run.train['loss'][0][1]:.2f} to {run.train['loss'][-1][1]:.2f}" for name, run in runs.items()]
-    return plot_curves(runs, ["loss"], title), ", ".join(words)
 
 
 def _probe(path: Path) -> tuple[Figure, str, list[int]]:

@@ -9,7 +9,7 @@ Files hold tensors and plain text only. What was written, and how to load it, is
 import json
 
 from mirl_mm.cli import Parser, run
-from mirl_mm.export import Published, export_weights, open_source
+from mirl_mm.export import export_weights, open_source
 from mirl_mm.export.weights import PARTS
 from mirl_mm.outputs import check_not_input
 
@@ -42,24 +42,17 @@ def main() -> None:
     print(f"{written.path}: {written.metadata['part']}, {written.tensors} tensors, {written.parameters / 1e6:.1f} M")
     print(f"numbers, {size:.1f} MB, layout {args.layout}, from {written.metadata['source']}")
     print(f"weights: {source.weights}")
-    print(_how_to_load(written))
-
-
-def _how_to_load(written: Published) -> str:
+    path = str(written.path)
     if written.difference is None:
-        return (
-            "load with --load-from, or in a config: "
-            f"init_cfg=dict(type='Pretrained', checkpoint={str(written.path)!r}, prefix='backbone.') of the backbone"
-        )
+        cfg = f"init_cfg=dict(type='Pretrained', checkpoint={path!r}, prefix='backbone.')"
+        print(f"load with --load-from, or in a config: {cfg} of the backbone")
+        return
     options = json.loads(written.metadata["timm_arguments"])
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
     same = "exactly the same" if written.difference == 0 else f"the same within {written.difference:.1e} of the largest"
-    return (
-        f"timm's model gives {same}. Load with\n"
-        "import mirl_mm.timm, timm\n"
-        f"timm.create_model({written.metadata['timm_model']!r}, checkpoint_path={str(written.path)!r}{arguments})\n"
-        f"or mirl_mm.timm.load({str(written.path)!r})"
-    )
+    print(f"timm's model gives {same}. Load with\nimport mirl_mm.timm, timm")
+    print(f"timm.create_model({written.metadata['timm_model']!r}, checkpoint_path={path!r}{arguments})")
+    print(f"or mirl_mm.timm.load({path!r})")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,14 @@ _PRINTED = 20
 _FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 
 
-def parse_args(kinds: list[Command]) -> argparse.Namespace:
+def flags_of(kinds: list[Command]) -> dict[str, tuple[Flag, str]]:
+    """Options that not all kinds have, by name, and whose they are."""
+    flags = {flag.name: flag for kind in kinds for flag in kind.flags}
+    return {name: (flag, " and ".join(k.models for k in kinds if flag in k.flags)) for name, flag in flags.items()}
+
+
+def main() -> None:
+    kinds = commands()
     parser = Parser(__doc__)
     parser.add_argument("checkpoint", help="of tools/train.py")
     parser.add_argument("images", nargs="+", help="files, folders or globs")
@@ -50,18 +57,6 @@ def parse_args(kinds: list[Command]) -> argparse.Namespace:
     for kind in kinds:
         if problem := kind.problem(args):
             parser.error(problem)
-    return args
-
-
-def flags_of(kinds: list[Command]) -> dict[str, tuple[Flag, str]]:
-    """Options that not all kinds have, by name, and whose they are."""
-    flags = {flag.name: flag for kind in kinds for flag in kind.flags}
-    return {name: (flag, " and ".join(k.models for k in kinds if flag in k.flags)) for name, flag in flags.items()}
-
-
-def main() -> None:
-    kinds = commands()
-    args = parse_args(kinds)
     paths = {
         role: [getattr(args, flag.dest) for flag, _ in flags_of(kinds).values() if flag.path == role]
         for role in ("folder", "writes", "reads")
