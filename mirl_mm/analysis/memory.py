@@ -94,7 +94,12 @@ def training_memory(
     known = storages(network)
     with torch.device("meta"), meta_stands_for(device):
         backbone = network.backbone
-        total = _backbone(backbone, images, known, checkpointing)
+        pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
+        if checkpointing:  # the inputs of all blocks, and one block's activations
+            calls = _block_calls(backbone, lambda: backbone(pixels))
+            total = sum(size for _, size in calls) + max(kept_bytes(call, known) for call, _ in calls)
+        else:
+            total = kept_bytes(lambda: backbone(pixels), known)
         size = (images, backbone.embed_dims, *backbone.grid)
         maps = tuple(torch.empty(size, requires_grad=True) for _ in backbone.out_indices)
         if network.with_neck:
@@ -112,19 +117,6 @@ def training_memory(
             total += kept_bytes(partial(head, x), known)
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
     return Memory(sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained), total)
-
-
-def _backbone(backbone: PlainBackbone, images: int, known: set[int], checkpointing: bool) -> int:
-    """Bytes kept; with checkpointing, the inputs of all blocks and one block's activations."""
-    pixels = torch.empty(images, backbone.in_channels, *backbone.img_size)
-
-    def run() -> Any:
-        return backbone(pixels)
-
-    if not checkpointing:
-        return kept_bytes(run, known)
-    calls = _block_calls(backbone, run)
-    return sum(size for _, size in calls) + max(kept_bytes(call, known) for call, _ in calls)
 
 
 def _block_calls(backbone: PlainBackbone, run: Callable[[], Any]) -> list[tuple[Callable[[], Any], int]]:

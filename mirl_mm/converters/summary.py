@@ -55,28 +55,14 @@ def print_summary(splits: Mapping[str, Converted]) -> None:
             )
     if not all(split.checked for split in splits.values()):
         print("not loaded for a check: pycocotools, which comes with mmdet, is not here")
-    print(config_lines(splits))
-
-
-def config_lines(splits: Mapping[str, Converted]) -> str:
-    """The settings with which mmdet's ``CocoDataset`` reads these files."""
     first = next(iter(splits.values()))
-    root, classes = first.root, first.coco.classes
-    lines = [
-        "",
-        "In a config:",
-        f"    data_root = {str(root)!r}",
-        f"    metainfo = dict(classes={classes!r})",
-        f"    num_classes = {len(classes)}",
-        "    data_prefix = dict(img='')",
-    ]
+    print(f"\nIn a config:\n    data_root = {str(first.root)!r}")
+    print(f"    metainfo = dict(classes={first.coco.classes!r})\n    num_classes = {len(first.coco.classes)}")
+    print("    data_prefix = dict(img='')")
     for name, split in splits.items():
-        try:
-            path = split.path.resolve().relative_to(root.resolve())
-        except ValueError:
-            path = split.path.resolve()
-        lines.append(f"    ann_file = {path.as_posix()!r}  # {name}")
-    return "\n".join(lines)
+        path, root = split.path.resolve(), first.root.resolve()
+        shown = path.relative_to(root) if path.is_relative_to(root) else path
+        print(f"    ann_file = {shown.as_posix()!r}  # {name}")
 
 
 def _split_table(splits: Mapping[str, Converted]) -> Table:

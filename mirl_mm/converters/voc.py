@@ -90,7 +90,10 @@ def voc_to_coco(
         raise ValueError(f"difficult must be one of {', '.join(DIFFICULT)}, got {difficult!r}")
     root = Path(root)
     out_dir = root / "annotations" if out_dir is None else Path(out_dir)
-    folders = [_folder(root, name, option) for name, option in ((annotations, "annotations"), (images, "images"))]
+    folders = [root / annotations, root / images]
+    for name, option in ((annotations, "annotations"), (images, "images")):
+        if not (root / name).is_dir():
+            raise FileNotFoundError(f"'{root}' has no folder '{name}': name the right one by --{option}")
     problems = Problems(on_error)
     names = {split: _read_list(root / lists, split) for split in splits}
     for split in () if overwrite else names or ("all",):
@@ -159,21 +162,15 @@ def read_voc(path: Path) -> VocFile:
         raise AnnotationError(f"'{path}' is no VOC annotation: it holds <{tree.tag}> in place of <annotation>")
     size = tree.find("size")
     sides = [int(_number(path, size, side)) for side in ("height", "width")] if size is not None else [0, 0]
-    return VocFile(
-        path,
-        PureWindowsPath((tree.findtext("filename") or "").strip()).name,  # some tools write a path, of either system
-        (sides[0], sides[1]) if all(sides) else None,
-        [_read_object(path, element) for element in tree.findall("object")],
-    )
-
-
-def _read_object(path: Path, element: ElementTree.Element) -> VocObject:
-    name = (element.findtext("name") or "").strip()
-    box = element.find("bndbox")
-    if not name or box is None:
-        raise AnnotationError(f"'{path}' has an <object> without <{'bndbox' if name else 'name'}>")
-    x1, y1, x2, y2 = (_number(path, box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
-    return VocObject(name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() == "1")
+    objects = []
+    for element in tree.findall("object"):
+        name, box = (element.findtext("name") or "").strip(), element.find("bndbox")
+        if not name or box is None:
+            raise AnnotationError(f"'{path}' has an <object> without <{'bndbox' if name else 'name'}>")
+        x1, y1, x2, y2 = (_number(path, box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+        objects.append(VocObject(name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() == "1"))
+    image = PureWindowsPath((tree.findtext("filename") or "").strip()).name  # some tools write a path, of any system
+    return VocFile(path, image, (sides[0], sides[1]) if all(sides) else None, objects)
 
 
 def _number(path: Path, element: ElementTree.Element, name: str) -> float:
@@ -182,12 +179,6 @@ def _number(path: Path, element: ElementTree.Element, name: str) -> float:
         return float(text or "")
     except ValueError:
         raise AnnotationError(f"'{path}' has no number as <{name}> in <{element.tag}>, but {text!r}") from None
-
-
-def _folder(root: Path, name: str, option: str) -> Path:
-    if not (root / name).is_dir():
-        raise FileNotFoundError(f"'{root}' has no folder '{name}': name the right one by --{option}")
-    return root / name
 
 
 def _read_list(folder: Path, split: str) -> list[str]:

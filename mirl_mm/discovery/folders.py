@@ -65,28 +65,24 @@ def find_class_folders(request: Request) -> Found:
         tried = [f"'{folders['train']}' has images outside of class folders, such as '{loose[0]}'."] if loose else []
         raise nothing_found(root, "images in class folders", CLASS_LAYOUTS, tried)
     evaluated = {name: folders[name] for name in ("val", "test") if name in folders and class_folders_of(folders[name])}
-    if "val" not in evaluated and "test" not in evaluated:
-        return _hold_out(folders["train"], classes, request)
     splits = {}
+    if not evaluated:
+        train = folders["train"]
+        images = list(list_images(str(train), EXTENSIONS))
+        labels = [classes.index(image.split(os.sep, 1)[0]) for image in images]
+        parts, note = held_out(labels, request)
+        below = train.relative_to(root).as_posix()
+        common = {"data_root": request.data_root, "split": "" if below == "." else below, "classes": classes}
+        for name, numbers in parts.items():
+            path = request.out_dir / f"{name}.txt"
+            write_file(path, "".join(f"{images[i]} {labels[i]}\n" for i in numbers))
+            settings = {**common, "list_file": str(path)}
+            splits[name] = Split(settings, len(numbers), f"'{train}', listed in '{short_path(path)}'")
+        return Found("class folders", splits, classes, notes=[note])
     for name, folder in (("train", folders["train"]), *evaluated.items()):
         settings = {"data_root": request.data_root, "split": folder.name, "list_file": None, "classes": classes}
         splits[name] = Split(settings, _count(folder), f"'{folder}'")
     return Found("class folders", splits, classes)
-
-
-def _hold_out(train: Path, classes: tuple[str, ...], request: Request) -> Found:
-    files = list(list_images(str(train), EXTENSIONS))
-    labels = [classes.index(file.split(os.sep, 1)[0]) for file in files]
-    parts, note = held_out(labels, request)
-    below = train.relative_to(request.root).as_posix()
-    common = {"data_root": request.data_root, "split": "" if below == "." else below, "classes": classes}
-    splits = {}
-    for name, numbers in parts.items():
-        path = request.out_dir / f"{name}.txt"
-        write_file(path, "".join(f"{files[i]} {labels[i]}\n" for i in numbers))
-        settings = {**common, "list_file": str(path)}
-        splits[name] = Split(settings, len(numbers), f"'{train}', listed in '{short_path(path)}'")
-    return Found("class folders", splits, classes, notes=[note])
 
 
 def class_folders_of(folder: Path) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from timm.models.vision_transformer import global_pool_nlc
@@ -18,9 +18,6 @@ from .compare import TOLERANCE, relative_difference
 from .publish import check_suffix
 from .source import Source
 from .weights import describe
-
-if TYPE_CHECKING:
-    from torch.onnx import ONNXProgram
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 PARTS = ("backbone", "classifier")
@@ -118,19 +115,9 @@ def export_onnx(
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
     shape = (backbone.in_channels, *backbone.img_size)
     wrapper = _Outputs(model, kind).eval()
-    program = _convert(wrapper, shape, names)
-    facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
-    program.model.metadata_props.update(facts)
-    with whole_file(path) as partial:
-        program.save(str(partial), external_data=False)
-        inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
-    return Exported(path, inputs, outputs, differences)
-
-
-def _convert(wrapper: nn.Module, shape: Sequence[int], names: list[str]) -> "ONNXProgram":
-    size = sum(tensor.numel() * tensor.element_size() for tensor in wrapper.state_dict().values())
-    if size >= LARGEST:
-        raise ValueError(f"the model has {size / 1e9:.1f} GB of weights, and one ONNX file holds less than 2 GB")
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in wrapper.state_dict().values())
+    if weights >= LARGEST:
+        raise ValueError(f"the model has {weights / 1e9:.1f} GB of weights, and one ONNX file holds less than 2 GB")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own parts
         program = torch.onnx.export(
@@ -143,7 +130,12 @@ def _convert(wrapper: nn.Module, shape: Sequence[int], names: list[str]) -> "ONN
             verbose=False,
         )
     assert program is not None  # for mypy: with dynamo it never is
-    return program
+    facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
+    program.model.metadata_props.update(facts)
+    with whole_file(path) as partial:
+        program.save(str(partial), external_data=False)
+        inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
+    return Exported(path, inputs, outputs, differences)
 
 
 def _compare(wrapper: nn.Module, shape: Sequence[int], path: Path, tolerance: float) -> tuple[Any, Any, dict]:

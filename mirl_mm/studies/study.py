@@ -126,11 +126,22 @@ def _run(study: Study, running: Running, expect: Callable[[], None] | None, lock
         adopt(named[name], folder, study.config_of(named[name]))
     if all(step.done for step in study.all_steps):
         return
-    chosen = list(study.all_steps)
+    slots, chosen, budget = len(running.slots), list(study.all_steps), ""
     if expect:
         _refuse(run_steps(study.measurements, running.slots, (lock,), patient=True))
         expect()
-        chosen = _choose(study, running)
+        if running.seconds is not None:
+            chosen = choose(study.bundles(), slots, running.seconds)
+            budget = f", of a budget of {duration(running.seconds)}"
+        table = Table("step", "expected", "", box=box.SIMPLE)
+        for step in study.all_steps:
+            state = "done" if step.done else "to do" if step in chosen else "does not fit"
+            if state == "to do" and step.spans:
+                state = f"goes on at {step.progress()[0]:.0%}"
+            table.add_row(step.name, "" if step.done else duration(step.seconds), state)
+        Console().print(table)
+        number, seconds = sum(not step.done for step in chosen), expected_seconds(chosen, slots)
+        print(f"{number} steps to do, {duration(seconds)} expected with {slots} at a time{budget}", flush=True)
     if running.plan:
         return
     end = None if running.seconds is None else time.monotonic() + running.seconds
@@ -144,21 +155,3 @@ def _run(study: Study, running: Running, expect: Callable[[], None] | None, lock
 def _refuse(failures: Sequence[StepFailed]) -> None:
     if failures:
         raise ValueError(f"{len(failures)} steps failed, the others are done:\n" + "\n".join(map(str, failures)))
-
-
-def _choose(study: Study, running: Running) -> list[Step]:
-    """The steps that fit; says which, and how long they take."""
-    slots, chosen, budget = len(running.slots), list(study.all_steps), ""
-    if running.seconds is not None:
-        chosen = choose(study.bundles(), slots, running.seconds)
-        budget = f", of a budget of {duration(running.seconds)}"
-    table = Table("step", "expected", "", box=box.SIMPLE)
-    for step in study.all_steps:
-        state = "done" if step.done else "to do" if step in chosen else "does not fit"
-        if state == "to do" and step.spans:
-            state = f"goes on at {step.progress()[0]:.0%}"
-        table.add_row(step.name, "" if step.done else duration(step.seconds), state)
-    Console().print(table)
-    number, seconds = sum(not step.done for step in chosen), expected_seconds(chosen, slots)
-    print(f"{number} steps to do, {duration(seconds)} expected with {slots} at a time{budget}", flush=True)
-    return chosen

@@ -47,7 +47,12 @@ def contact_sheet(
     """
     columns = min(columns, len(entries))
     below = max(len(entry.scores) for entry in entries) * _LINE
-    pictures = [_fit(entry.image, cell) for entry in entries]
+    pictures = []
+    for entry in entries:
+        picture = Image.fromarray(entry.image)
+        factor = cell / max(picture.size)
+        fitted = (max(round(picture.width * factor), 1), max(round(picture.height * factor), 1))
+        pictures.append(picture.resize(fitted, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.LANCZOS))
     starts = range(0, len(pictures), columns)
     heights = [max(picture.height for picture in pictures[start : start + columns]) for start in starts]
     tops = [_MARGIN + (30 if title else 0)]
@@ -89,11 +94,3 @@ def _flow(widths: Sequence[float], width: int) -> list[tuple[float, int]]:
         corners.append((x, y))
         x += _LINE + each + 2 * _GAP
     return corners
-
-
-def _fit(image: np.ndarray, side: int) -> Image.Image:
-    """The image, its longer side as long as a cell's."""
-    picture = Image.fromarray(image)
-    factor = side / max(picture.size)
-    size = (max(round(picture.width * factor), 1), max(round(picture.height * factor), 1))
-    return picture.resize(size, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.LANCZOS)

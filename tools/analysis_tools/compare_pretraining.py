@@ -45,11 +45,17 @@ def main() -> None:
     add_running_options(parser, "work_dirs/compare_pretraining", foreseen=False)
     add_cfg_options(parser)
     args = parser.parse_args()
+    starts: dict[str, str | None] = {}
+    for word in args.starts:
+        name, _, path = word.partition("=")
+        if name in starts or "/" in name or not (path or name == RANDOM):
+            raise ValueError(f"--starts {word}: write NAME=CHECKPOINT with different names without a slash, or random")
+        starts[name] = str(Path(path).absolute()) if path else None
     study = LabelStudy(
         args.out_dir.absolute(),
         args.config,
         str(Path(args.data_root).absolute()),
-        starts_of(args.starts),
+        starts,
         tuple(args.shares),
         tuple(args.seeds),
         tuple(args.lengths),
@@ -62,17 +68,6 @@ def main() -> None:
         raise SystemExit("nothing is done yet")
     print(table(study, scores))
     print(*write_results(study, scores), sep="\n")
-
-
-def starts_of(words: list[str]) -> dict[str, str | None]:
-    """Names to checkpoints; a name twice, or one that is no file's, is refused."""
-    starts: dict[str, str | None] = {}
-    for word in words:
-        name, _, path = word.partition("=")
-        if name in starts or "/" in name or not (path or name == RANDOM):
-            raise ValueError(f"--starts {word}: write NAME=CHECKPOINT with different names without a slash, or random")
-        starts[name] = str(Path(path).absolute()) if path else None
-    return starts
 
 
 if __name__ == "__main__":

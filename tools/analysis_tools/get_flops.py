@@ -47,7 +47,15 @@ def main() -> None:
     print(heading("multiply-adds per image"))
     print(line("forward", cost.macs))
     if is_pretrainer(model):
-        print_step(model, shape, args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1))
+        batch = args.batch_size or cfg.get("train_dataloader", {}).get("batch_size", 1)
+        print(f"\n{model.type}, a batch of {batch}, masked")
+        print(heading("multiply-adds per image"))
+        for label, backward in (("forward", False), ("forward and backward", True)):
+            ours = pretraining_macs(model, batch, shape, backward)
+            print(line(label, ours, batch))
+            if has_plain_formulation(model):
+                plain = pretraining_macs(model, batch, shape, backward, plain=True)
+                print(line("  the same, plainly", plain, batch), f"  (x {plain.total / ours.total:.3f})")
     elif not is_plain(model):
         print_parts(cfg, shape, args.device)
 
@@ -60,18 +68,6 @@ def line(label: str, macs: Macs, images: int = 1, parameters: int | None = None)
     linear, total = macs.linear / images / 1e9, macs.total / images / 1e9
     number = "" if parameters is None else f"{parameters / 1e6:.2f} M"
     return f"  {label:34s}{number:>13s}{linear:9.2f} G{total:12.2f} G{2 * total:14.2f} GFLOP"
-
-
-def print_step(model: Config, shape: Size | None, batch: int) -> None:
-    """A pre-trainer's training step."""
-    print(f"\n{model.type}, a batch of {batch}, masked")
-    print(heading("multiply-adds per image"))
-    for label, backward in (("forward", False), ("forward and backward", True)):
-        ours = pretraining_macs(model, batch, shape, backward)
-        print(line(label, ours, batch))
-        if has_plain_formulation(model):
-            plain = pretraining_macs(model, batch, shape, backward, plain=True)
-            print(line("  the same, plainly", plain, batch), f"  (x {plain.total / ours.total:.3f})")
 
 
 def print_parts(cfg: Config, shape: Size | None, device: str) -> None:

@@ -112,20 +112,18 @@ def load() -> list[Table]:
 def read(name: str) -> Table:
     """One table."""
     content = yaml.safe_load((FOLDER / f"{name}.yml").read_text())
-    configs, urls = tuple(content["configs"]), {key: address(each) for key, each in content["originals"].items()}
+    configs, urls = tuple(content["configs"]), {}  # how an original is cited, and the start of its files' addresses
+    for key, each in content["originals"].items():
+        if "repository" in each:
+            urls[key] = each["name"], f"https://github.com/{each['repository']}/blob/{each['commit']}/"
+        else:
+            urls[key] = f"{each['package']} {each['version']}", ""
     groups = {}
     for title, group in content["groups"].items():
         rows, own = (group, configs) if isinstance(group, list) else (group["rows"], tuple(group["configs"]))
         where = f"docs/recipes/{name}.yml, {title}"
         groups[title] = own, [row(f"{where}, {each.get('what')!r}", each, own, urls) for each in rows]
     return Table(name, content["title"], content["about"].strip(), configs, groups)
-
-
-def address(original: dict) -> tuple[str, str]:
-    """How an original is cited, and the start of its files' addresses."""
-    if "repository" in original:
-        return original["name"], f"https://github.com/{original['repository']}/blob/{original['commit']}/"
-    return f"{original['package']} {original['version']}", ""
 
 
 def row(where: str, entry: dict, configs: tuple[str, ...], urls: dict[str, tuple[str, str]]) -> Row:

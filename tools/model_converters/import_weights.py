@@ -44,11 +44,7 @@ def main() -> None:
 
 
 def count_heads(weights: Weights, given: int | None) -> tuple[int, str]:
-    """Heads of the encoder, and how they are known.
-
-    Raises:
-        ValueError: If nothing tells them, or what is given contradicts the file or the width.
-    """
+    """Heads of the encoder, and how they are known; what contradicts the file or the width is refused."""
     stated, usual, width = stated_heads(weights), usual_heads(weights), backbone_width(weights)
     if given is not None:
         if given < 1 or width % given or stated not in (None, given):
