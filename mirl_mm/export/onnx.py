@@ -115,12 +115,22 @@ def export_onnx(
     backbone = model.backbone if isinstance(model, ImageClassifier) else model
     shape = (backbone.in_channels, *backbone.img_size)
     wrapper = _Outputs(model, kind).eval()
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in wrapper.state_dict().values())
-    if weights >= LARGEST:
-        raise ValueError(f"the model has {weights / 1e9:.1f} GB of weights, and one ONNX file holds less than 2 GB")
+    program = _convert(wrapper, shape, names)
+    facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
+    program.model.metadata_props.update(facts)
+    with whole_file(path) as partial:
+        program.save(str(partial), external_data=False)
+        inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
+    return Exported(path, inputs, outputs, differences)
+
+
+def _convert(wrapper: nn.Module, shape: Sequence[int], names: list[str]) -> Any:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in wrapper.state_dict().values())
+    if size >= LARGEST:
+        raise ValueError(f"the model has {size / 1e9:.1f} GB of weights, and one ONNX file holds less than 2 GB")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own parts
-        program = torch.onnx.export(
+        return torch.onnx.export(
             wrapper,
             (torch.zeros(2, *shape),),  # neither 0 nor 1, which torch would take for fixed
             dynamo=True,
@@ -129,13 +139,6 @@ def export_onnx(
             dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
             verbose=False,
         )
-    assert program is not None  # for mypy: with dynamo it never is
-    facts = describe(source, model) | {"part": part, "input": "images, normalised by mean and std, RGB"}
-    program.model.metadata_props.update(facts)
-    with whole_file(path) as partial:
-        program.save(str(partial), external_data=False)
-        inputs, outputs, differences = _compare(wrapper, shape, partial, tolerance)
-    return Exported(path, inputs, outputs, differences)
 
 
 def _compare(wrapper: nn.Module, shape: Sequence[int], path: Path, tolerance: float) -> tuple[Any, Any, dict]:

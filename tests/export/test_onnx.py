@@ -68,9 +68,9 @@ def test_backbones_of_timm(kind, tmp_path):
 def test_other_kinds_of_features():
     backbone = DeepViT({"depth": 1, "embed_dims": 8, "num_heads": 2}, img_size=(32, 32)).eval()
     images = torch.randn(2, 3, 32, 32)
-    (tokens,) = onnx_side._Features(backbone, "tokens")(images)
-    (token,) = onnx_side._Features(backbone, "class")(images)
-    (mean,) = onnx_side._Features(backbone, "mean")(images)
+    (tokens,) = onnx_side._Outputs(backbone, "tokens")(images)
+    (token,) = onnx_side._Outputs(backbone, "class")(images)
+    (mean,) = onnx_side._Outputs(backbone, "mean")(images)
     assert tokens.shape == (2, 5, 8) and torch.equal(token, tokens[:, 0])
     torch.testing.assert_close(mean, backbone(images)[0].flatten(2).mean(dim=2))
 
