@@ -81,8 +81,8 @@ def test_other_numbers_leave_no_file(tmp_path, monkeypatch):
 
     def wrong(wrapper, shape, names):
         program = convert(wrapper, shape, names)
-        bias = wrapper.classifier.head.fc.bias  # replaced: changed in place, it would change in the program, too
-        wrapper.classifier.head.fc.bias = torch.nn.Parameter(bias + 0.1)
+        bias = wrapper.model.head.fc.bias  # replaced: changed in place, it would change in the program, too
+        wrapper.model.head.fc.bias = torch.nn.Parameter(bias + 0.1)
         return program
 
     monkeypatch.setattr(onnx_side, "_convert", wrong)
