@@ -76,8 +76,8 @@ def find_class_folders(request: Request) -> Found:
         for name, numbers in parts.items():
             path = request.out_dir / f"{name}.txt"
             write_file(path, "".join(f"{images[i]} {labels[i]}\n" for i in numbers))
-            settings = {**common, "list_file": str(path)}
-            splits[name] = Split(settings, len(numbers), f"'{train}', listed in '{short_path(path)}'")
+            shown = f"'{train}', listed in '{short_path(path)}'"
+            splits[name] = Split({**common, "list_file": str(path)}, len(numbers), shown)
         return Found("class folders", splits, classes, notes=[note])
     for name, folder in (("train", folders["train"]), *evaluated.items()):
         settings = {"data_root": request.data_root, "split": folder.name, "list_file": None, "classes": classes}
