@@ -5,10 +5,7 @@ from numpy.typing import NDArray
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """Encodes a mask as COCO's uncompressed run lengths, without pycocotools.
-
-    Args:
-        mask: (H, W) bool.
+    """Encodes a mask, (H, W) bool, as COCO's uncompressed run lengths, without pycocotools.
 
     Returns:
         ``size``: [H, W]; ``counts``: lengths of the runs of alternately False and True pixels down the columns, the

@@ -6,6 +6,8 @@ read, which our tools and inferencers do.
 """
 
 import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
 
-from mirl_mm.registry import import_parts
+from mirl_mm.registry import SCOPE, import_parts
 
 PREFIX = "mirl_mm::"
 #: A config's data loaders.
@@ -69,11 +72,18 @@ def find_config(name: str | Path) -> str:
     return found
 
 
-def read_config(name: str | Path) -> Config:
-    """Read a config file with all that it inherits.
+def scope_of(cfg: Mapping, default: str = SCOPE) -> AbstractContextManager:
+    """Names without prefix are those of the config's scope while this context lasts, whatever ran before."""
+    return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or default)
 
-    Args:
-        name: See :func:`config_path`.
+
+def listed(given: Any) -> list[Any]:
+    """What a config may give as one or as several: nothing, a table, a list of tables."""
+    return list(given or ()) if not isinstance(given, Mapping) else [given]
+
+
+def read_config(name: str | Path) -> Config:
+    """Read a config file, named as for :func:`config_path`, with all that it inherits.
 
     Raises:
         FileNotFoundError: If there is no such file.

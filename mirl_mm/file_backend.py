@@ -19,12 +19,8 @@ def whole_file(path: str | Path, size: int | None = None) -> Iterator[Path]:
     It is flushed to the disk first, so a kill or a full disk leaves what was there before. After an exception it is
     removed.
 
-    Args:
-        path: The file.
-        size: Bytes that it will have, if that is known.
-
     Raises:
-        NoSpaceError: If they don't fit.
+        NoSpaceError: If it, of ``size`` bytes where that is known, does not fit.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +45,7 @@ def whole_file(path: str | Path, size: int | None = None) -> Iterator[Path]:
 def write_file(path: str | Path, content: bytes | str) -> None:
     """Write a file, whole or not at all, creating its folder; see :func:`whole_file`.
 
-    Args:
-        path: The file.
-        content: Bytes, or text, which becomes UTF-8; names of files in it may be of any bytes.
+    Text becomes UTF-8; names of files in it may be of any bytes.
 
     Raises:
         NoSpaceError: If it does not fit.
@@ -78,14 +72,10 @@ class AtomicLocalBackend(LocalBackend):
 
 
 def json_bytes(content: Any, **kwargs: Any) -> bytes:
-    """JSON in UTF-8 as it reads, of any names.
+    """JSON in UTF-8 as it reads, of any names, by ``json.dumps`` and its arguments.
 
     The bytes of a file's name that are no UTF-8, which Python holds as lone surrogates, become escapes, from which
     Python reads the same name.
-
-    Args:
-        content: What to write.
-        **kwargs: Of ``json.dumps``.
     """
     return json.dumps(content, ensure_ascii=False, **kwargs).encode("utf-8", "backslashreplace")
 

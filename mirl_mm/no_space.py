@@ -11,15 +11,9 @@ class NoSpaceError(OSError):
 
 
 def explain_no_space(error: OSError, path: str | Path, size: int | None = None) -> NoSpaceError | None:
-    """The error to raise instead of a full disk's, an exhausted quota's or that of a limit on the size of files.
+    """The error to raise for a full disk's, an exhausted quota's or that of a limit on files' sizes; None for others.
 
-    Args:
-        error: What the system said.
-        path: The file, or the folder of several.
-        size: Bytes that it needs, if that is known.
-
-    Returns:
-        None if the error is another one.
+    It is about a file, of ``size`` bytes if that is known, or the folder of several.
     """
     need = "" if size is None else f" of {size_text(size)}"
     folder = Path(path)

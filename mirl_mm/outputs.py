@@ -123,10 +123,6 @@ def check_text(path: PathLike, text: str) -> None:
 def keep_apart(folder: PathLike, inputs: Iterable[PathLike]) -> None:
     """See that a folder for outputs is none of those in which inputs lie: they would be inputs of the next run.
 
-    Args:
-        folder: Where files will be written.
-        inputs: Files that are read.
-
     Raises:
         OutputError: If an input lies in it.
     """

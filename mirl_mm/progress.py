@@ -10,13 +10,7 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterable[T]:
-    """The items one by one.
-
-    Args:
-        items: What the loop is over.
-        title: Of the bar; empty: there is none.
-        total: How many items there are, where they have no length.
-    """
+    """The items one by one; without a title there is no bar, without ``total`` it is as long as they are."""
     if not title:
         return items
     total = len(items) if total is None and isinstance(items, Sized) else total

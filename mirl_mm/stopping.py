@@ -104,7 +104,7 @@ def ends_well() -> Iterator[None]:
     numbers = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     woken = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
     for number in numbers:
-        signal.signal(number, _nothing)
+        signal.signal(number, lambda *_: None)  # in place of Python's; the watcher does it
     watcher = threading.Thread(target=_watch, args=(source,), daemon=True, name="stopping")
     watcher.start()
     try:
@@ -122,10 +122,6 @@ def ends_well() -> Iterator[None]:
         os.close(source)
         os.close(sink)
         _stop.active = False
-
-
-def _nothing(*_: object) -> None:
-    """In place of Python's handlers; the watcher does it."""
 
 
 def _watch(source: int) -> None:
@@ -154,11 +150,7 @@ def _end(number: int) -> None:
 
 
 def last_line(number: int) -> str:
-    """What is said at the end: the signal, the last checkpoint, and how to go on from it.
-
-    Args:
-        number: Of the signal.
-    """
+    """What is said at the end: the signal, the last checkpoint, and how to go on from it."""
     name = _NAMES[signal.Signals(number)]
     if _stop.checkpoint is None:
         return f"stopped by {name} before there was a checkpoint; to start again, give the same command"

@@ -12,23 +12,12 @@ def short_path(path: str | os.PathLike[str]) -> str:
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:
-    """Such as ``"1 box"`` and ``"1,200 boxes"``.
-
-    Args:
-        number: How many.
-        one: The word for one.
-        several: The word for more, or for none; ``one`` with an s if not given.
-    """
+    """Such as ``"1 box"`` and ``"1,200 boxes"``; the word for several is ``one`` with an s if not given."""
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def shortlist(values: Sequence[Any], most: int = 5) -> str:
-    """The first values, and how many more there are: ``"a, b and 1,200 more"``.
-
-    Args:
-        values: What is listed.
-        most: How many are named.
-    """
+    """The first values, and how many more there are: ``"a, b and 1,200 more"``."""
     more = f" and {len(values) - most:,} more" if len(values) > most else ""
     return ", ".join(map(str, values[:most])) + more
 

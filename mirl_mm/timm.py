@@ -7,6 +7,7 @@ They are timm's own ``VisionTransformer``, so everything of timm works with them
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,50 +99,26 @@ def timm_arguments(arch: dict[str, Any]) -> dict[str, Any]:
     return {names[key]: value for key, value in arch.items()}
 
 
-def _create(arch: str, pretrained: bool, **kwargs: Any) -> VisionTransformer:
-    settings = {"patch_size": 16, "global_pool": "avg", **timm_arguments(resolve_arch(arch)), **kwargs}
-    out_indices = settings.pop("out_indices", 3)  # with features_only: the last three blocks, timm's choice for a ViT
-    return build_model_with_cfg(
-        VisionTransformer,
-        NAMES[arch],
-        pretrained,
-        pretrained_filter_fn=_filter,
-        feature_cfg={"out_indices": out_indices, "feature_cls": "getter"},
-        **settings,
-    )
+def _entry_point(arch: str, name: str) -> Callable[..., VisionTransformer]:
+    """What ``timm.create_model`` calls for a name, as if it were written out in a module of timm's."""
+
+    def create(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+        settings = {"patch_size": 16, "global_pool": "avg", **timm_arguments(resolve_arch(arch)), **kwargs}
+        out_indices = settings.pop("out_indices", 3)  # with features_only: the last three blocks, timm's choice
+        return build_model_with_cfg(
+            VisionTransformer,
+            name,
+            pretrained,
+            pretrained_filter_fn=_filter,
+            feature_cfg={"out_indices": out_indices, "feature_cls": "getter"},
+            **settings,
+        )
+
+    settings = resolve_arch(arch)
+    create.__doc__ = "{depth} blocks of width {embed_dims} with {num_heads} heads.".format_map(settings)
+    create.__name__ = create.__qualname__ = name
+    return create
 
 
-@register_model
-def mirl_vit_small_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-S with 12 heads of 32 (timm's ``vit_small`` has 6 of 64)."""
-    return _create("vit-s", pretrained, **kwargs)
-
-
-@register_model
-def mirl_vit_small_54_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-S-54: 54 blocks of width 384."""
-    return _create("vit-s-54", pretrained, **kwargs)
-
-
-@register_model
-def mirl_vit_base_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-B."""
-    return _create("vit-b", pretrained, **kwargs)
-
-
-@register_model
-def mirl_vit_base_24_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-B-24: 24 blocks of width 768."""
-    return _create("vit-b-24", pretrained, **kwargs)
-
-
-@register_model
-def mirl_vit_base_48_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-B-48: 48 blocks of width 768."""
-    return _create("vit-b-48", pretrained, **kwargs)
-
-
-@register_model
-def mirl_vit_large_patch16_224(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT-L, for comparison."""
-    return _create("vit-l", pretrained, **kwargs)
+for _arch, _name in NAMES.items():
+    globals()[_name] = register_model(_entry_point(_arch, _name))

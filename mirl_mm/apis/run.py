@@ -108,10 +108,7 @@ class Run:
         return self._loaded[1]
 
     def plot(self, *keys: str) -> Figure:
-        """Curves of the losses and of what validations measured; a notebook shows the figure.
-
-        Args:
-            *keys: Names of :attr:`history` in place of the usual measures.
+        """Curves of the losses and of what validations measured, or of some of :attr:`history`; a notebook shows them.
 
         Raises:
             ValueError: If one was not logged.

@@ -12,7 +12,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
-from mirl_mm.config import find_config
+from mirl_mm.config import find_config, listed
 from mirl_mm.engine.batch_size import AUTO, set_batch_size
 from mirl_mm.engine.cli import default_work_dir
 from mirl_mm.engine.data_folder import limit_batch, use_folder
@@ -64,13 +64,9 @@ def _flags_as_arguments() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        error.args = (re.sub(r"--([a-z]+(?:-[a-z]+)*)", _argument, str(error)),)
+        text = str(error).replace("--cfg-options", "overrides").replace("--tracker", "trackers")
+        error.args = (re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda flag: flag[1].replace("-", "_"), text),)
         raise
-
-
-def _argument(flag: re.Match) -> str:
-    name = flag[1].replace("-", "_")
-    return {"cfg_options": "overrides", "tracker": "trackers"}.get(name, name)
 
 
 @_flags_as_arguments()
@@ -164,8 +160,7 @@ def _weights(source: Run | str | Path | None) -> str | Path | None:
 
 def _keep_best(cfg: Config) -> None:
     """Keep the best checkpoint beside the last ones, if there is a validation that says which it is."""
-    metrics = cfg.get("val_evaluator") or []
-    metrics = [metrics] if isinstance(metrics, Mapping) else metrics
+    metrics = listed(cfg.get("val_evaluator"))
     best = next((_BEST[kind] for each in metrics if (kind := str(each["type"]).rpartition(".")[2]) in _BEST), None)
     hook = cfg.default_hooks.get("checkpoint")
     if best and hook and "save_best" not in hook:

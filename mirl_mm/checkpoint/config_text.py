@@ -23,7 +23,8 @@ def parse_config(text: str) -> Config:
     try:
         _check_tokens(text)
         assignments = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
-        return Config({node.targets[0].id: _value(node.value) for node in assignments})  # type: ignore[attr-defined]
+        values = {node.targets[0].id: _Tables().visit(node.value) for node in assignments}  # type: ignore[attr-defined]
+        return Config({name: ast.literal_eval(value) for name, value in values.items()})
     except Exception as error:  # of the parser, and of mmengine for names that it keeps for itself
         reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise ValueError(
@@ -53,16 +54,12 @@ def _check_tokens(text: str) -> None:
         sign = token.string == "-"
 
 
-def _value(node: ast.expr) -> Any:
-    """As ``ast.literal_eval``, and ``dict(key=value)``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
-        if any(entry.arg is None for entry in node.keywords):
-            raise ValueError("dict(**...)")
-        return {entry.arg: _value(entry.value) for entry in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
-    if isinstance(node, ast.List):
-        return [_value(item) for item in node.elts]
-    if isinstance(node, ast.Tuple):
-        return tuple(_value(item) for item in node.elts)
-    return ast.literal_eval(node)
+class _Tables(ast.NodeTransformer):
+    """``dict(key=value)`` to what ``ast.literal_eval`` takes; all else it refuses itself."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not (isinstance(node.func, ast.Name) and node.func.id == "dict") or node.args:
+            return node
+        keys: list[Any] = [None if entry.arg is None else ast.Constant(entry.arg) for entry in node.keywords]
+        return ast.Dict(keys, [entry.value for entry in node.keywords])

@@ -24,15 +24,11 @@ _PYRAMID = re.compile(r"simfp_([2-5])\.(\d+)\.(norm\.)?(weight|bias)")
 def from_detectron2_vitdet(tensors: Mapping[str, np.ndarray | Tensor]) -> dict[str, Tensor]:
     """Rename the backbone and pyramid of a detectron2 ViTDet to ``backbone.*`` and ``neck.*`` of a detector of ours.
 
+    Its names may begin with ``backbone.`` or not.
+
     They fit a :class:`mirl_mm.DeepViT` with windows, relative positions, learned positions and neither class token nor
     final norm, and a :class:`mirl_mm.models.necks.SimpleFPN`. The heads of published detectors (``proposal_generator``,
     ``roi_heads``) are dropped: other detectors have other ones.
-
-    Args:
-        tensors: detectron2's names to arrays, with or without ``backbone.`` in front.
-
-    Returns:
-        Our names to tensors.
 
     Raises:
         ValueError: For a name that the layout does not have.

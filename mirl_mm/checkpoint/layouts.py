@@ -4,7 +4,7 @@ Only names and axes change here; reading the files is somebody else's work.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,15 +16,31 @@ from .layout_vitdet import HEADS, from_detectron2_vitdet
 
 Arrays = Mapping[str, "np.ndarray | Tensor"]
 
-_ENCODER = re.compile(r"^(cls_token|pos_embed|patch_embed\.|blocks\.|norm\.)")
-_DECODER = re.compile(r"^(mask_token|decoder_blocks|decoder_norm|decoder_pred)(\d+)(\..+)?$")
-_DECODER_PARTS = {
-    "mask_token": "mask_token",
-    "decoder_blocks": "blocks",
-    "decoder_norm": "norm",
-    "decoder_pred": "pred",
-}
-_WEIGHT_NORM = {"weight_g": "g", "weight_v": "v"}
+#: Names, as regular expressions that are tried in turn, and what they become; None: nothing of ours.
+_Rules = tuple[tuple[str, Callable[[re.Match[str]], str] | None], ...]
+
+_ENCODER: _Rules = ((r"(?:cls_token|pos_embed|patch_embed\.|blocks\.|norm\.).*", lambda m: f"backbone.{m[0]}"),)
+#: Of the authors' MIRL. Numbered members become list entries; ``decoder_embed0_1`` is the embedding of the tokens
+#: before the first block, ``decoder_embedG`` that of segment G + 1. Decoder positions are fixed.
+_MIRL: _Rules = (
+    (r"decoder_pos_embed\d+", None),
+    *_ENCODER,
+    (r"norm_low\.(.+)", lambda m: f"norms.0.{m[1]}"),
+    (r"norm(\d+)\.(.+)", lambda m: f"norms.{int(m[1]) + 1}.{m[2]}"),
+    (r"decoder_embed0_1\.(.+)", lambda m: f"embeds.0.{m[1]}"),
+    (r"decoder_embed(\d+)\.(.+)", lambda m: f"embeds.{int(m[1]) + 1}.{m[2]}"),
+    (r"decoder_(blocks|norm|pred)(\d+)\.weight_([gv])", lambda m: f"decoders.{m[2]}.{m[1]}.{m[3]}"),
+    (r"decoder_(blocks|norm|pred)(\d+)(\..+)", lambda m: f"decoders.{m[2]}.{m[1]}{m[3]}"),
+    (r"mask_token(\d+)", lambda m: f"decoders.{m[1]}.mask_token"),
+)
+#: Of MAE. Decoder positions are fixed.
+_MAE: _Rules = (
+    (r"decoder_pos_embed", None),
+    *_ENCODER,
+    (r"decoder_embed\.(.+)", lambda m: f"embed.{m[1]}"),
+    (r"mask_token", lambda m: "decoder.mask_token"),
+    (r"decoder_((?:blocks|norm|pred)\..+)", lambda m: f"decoder.{m[1]}"),
+)
 _EARLIER = re.compile(r"(^|\.)parametrizations\.weight\.original([01])$")
 
 
@@ -44,61 +60,31 @@ def _torch_axes(name: str, tensor: Tensor) -> Tensor:
 def from_authors_mirl(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' MIRL pre-training weights, with PyTorch's axes, to :class:`mirl_mm.MIRL`'s keys.
 
-    Numbered members (``decoder_pred3``) become list entries; ``decoder_embed0_1`` is the embedding of the tokens before
-    the first block, ``decoder_embedG`` that of segment G + 1. Decoder positions are fixed and are dropped.
-
     Raises:
         ValueError: For a name that the layout does not have.
     """
-    return dict(_rename_mirl(tensors))
-
-
-def _rename_mirl(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    for name, tensor in tensors.items():
-        if re.fullmatch(r"decoder_pos_embed\d+", name):
-            continue
-        if _ENCODER.match(name):
-            yield f"backbone.{name}", tensor
-        elif name.startswith("norm_low."):
-            yield f"norms.0.{name.removeprefix('norm_low.')}", tensor
-        elif match := re.fullmatch(r"norm(\d+)\.(.+)", name):
-            yield f"norms.{int(match[1]) + 1}.{match[2]}", tensor
-        elif match := re.fullmatch(r"decoder_embed0_1\.(.+)", name):
-            yield f"embeds.0.{match[1]}", tensor
-        elif match := re.fullmatch(r"decoder_embed(\d+)\.(.+)", name):
-            yield f"embeds.{int(match[1]) + 1}.{match[2]}", tensor
-        elif match := _DECODER.match(name):
-            part, rest = _DECODER_PARTS[match[1]], match[3] or ""
-            leaf = rest.removeprefix(".")
-            if leaf in _WEIGHT_NORM:
-                rest = f".{_WEIGHT_NORM[leaf]}"
-            yield f"decoders.{match[2]}.{part}{rest}", tensor[None] if leaf == "weight_g" else tensor
-        else:
-            raise ValueError(f"{name!r} is no name of the authors' MIRL pre-training weights")
+    renamed = _renamed(tensors, _MIRL, "the authors' MIRL pre-training weights")
+    return {name: tensor[None] if name.endswith(".g") else tensor for name, tensor in renamed.items()}
 
 
 def from_mae(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename facebookresearch/mae pre-training weights to :class:`mirl_mm.MAE`'s keys.
 
-    Decoder positions are fixed and are dropped.
-
     Raises:
         ValueError: For a name that the layout does not have.
     """
+    return _renamed(tensors, _MAE, "MAE pre-training weights")
+
+
+def _renamed(tensors: Mapping[str, Tensor], rules: _Rules, whose: str) -> dict[str, Tensor]:
     renamed = {}
     for name, tensor in tensors.items():
-        if name == "decoder_pos_embed":
-            continue
-        if _ENCODER.match(name):
-            renamed[f"backbone.{name}"] = tensor
-        elif name.startswith("decoder_embed."):
-            renamed[name.replace("decoder_embed.", "embed.")] = tensor
-        elif name == "mask_token":
-            renamed["decoder.mask_token"] = tensor
-        elif match := re.fullmatch(r"decoder_(blocks|norm|pred)\.(.+)", name):
-            renamed[f"decoder.{match[1]}.{match[2]}"] = tensor
-        else:
-            raise ValueError(f"{name!r} is no name of MAE pre-training weights")
+        found = next(((match, ours) for theirs, ours in rules if (match := re.fullmatch(theirs, name))), None)
+        if found is None:
+            raise ValueError(f"{name!r} is no name of {whose}")
+        match, ours = found
+        if ours is not None:
+            renamed[ours(match)] = tensor
     return renamed
 
 

@@ -56,10 +56,6 @@ def own_config(weights: Weights, path: str | Path) -> ConfigDict:
     Looked at are ``model``, ``tta_model``, ``tta_pipeline`` and the pipelines of test and validation, at every depth;
     nothing else of a checkpoint's config is ever built or imported. ``init_cfg`` is taken out: the weights are there.
 
-    Args:
-        weights: The checkpoint.
-        path: Its file, for messages.
-
     Raises:
         ValueError: If it holds no config, or one that asks for anything else.
         ImportError: If it needs mmdet or mmseg, and they are missing.
@@ -80,12 +76,7 @@ def own_config(weights: Weights, path: str | Path) -> ConfigDict:
 def config_for(
     weights: Weights, path: str | Path, config: str | Path | Mapping | Config | None = None
 ) -> tuple[Any, Callable[[], AbstractContextManager]]:
-    """The config of a checkpoint's model, and what has to be around all that is built from it.
-
-    Args:
-        weights: The checkpoint.
-        path: Its file, for messages.
-        config: Its user's, or that one's file; None: the checkpoint's own.
+    """The config of a checkpoint's model, its user's or its own, and what has to be around all that is built from it.
 
     Raises:
         FileNotFoundError: If there is no such config file.
@@ -204,10 +195,6 @@ for _name in ("get_object_from_string", "import_module"):
 @contextmanager
 def building(path: str | Path, state: dict[str, Tensor]) -> Iterator[None]:
     """While a model is built from the config of a checkpoint: nothing is imported, and no more is made than it holds.
-
-    Args:
-        path: The checkpoint, for messages.
-        state: Its weights, which bound the model's.
 
     Raises:
         ValueError: With the file's name, for whatever goes wrong.

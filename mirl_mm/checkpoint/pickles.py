@@ -144,9 +144,6 @@ class _Unpickler(pickle.Unpickler):
 def read_pickle(path: str | Path) -> dict[str, Any]:
     """Read what ``paddle.save`` wrote, or a file of detectron2's model zoo.
 
-    Args:
-        path: The file.
-
     Returns:
         The file's dict. Arrays are read-only NumPy arrays, their axes the file's; the ``(name, array)`` pairs of
         PaddlePaddle's parameters have become their array; ``args`` is a dict of plain values.

@@ -55,10 +55,8 @@ class LoadReport:
         if self.new:
             kinds = {"adapters" if name.endswith(ADAPTERS) else "relative positions" for name in self.new}
             lines.append(f"{len(self.new)} {' and '.join(sorted(kinds))} begin at zero, as the file has none")
-        if self.missing:
-            lines.append(f"{len(self.missing)} missing: {shorten(self.missing)}")
-        if self.unexpected:
-            lines.append(f"{len(self.unexpected)} unexpected: {shorten(self.unexpected)}")
+        for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected")):
+            lines += [f"{len(names)} {what}: {shorten(names)}"] * bool(names)
         if self.mismatched:
             lines.append(f"{len(self.mismatched)} of another shape: {self.shapes()}")
         return "; ".join(lines)

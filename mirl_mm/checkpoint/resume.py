@@ -61,10 +61,6 @@ def read_whole(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     arrays and mmengine's log. (mmengine itself would then read the file again without restriction, which runs whatever
     the file names; and it would run a config kept under ``meta["config"]``, which is taken out here.)
 
-    Args:
-        path: The file.
-        map_location: Where tensors go; see ``torch.load``.
-
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, names anything else, or is no checkpoint of a training.

@@ -20,10 +20,10 @@ _LEAVES = {
     *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "GLOBAL"),
 }
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_FROM_MARK = {"TUPLE", "LIST", "DICT", "FROZENSET"}
-_FILL_ONE = {"APPEND": 1, "SETITEM": 2, "BUILD": 1}
-_FILL_MANY = {"APPENDS", "SETITEMS", "ADDITEMS"}
+#: Of these instructions, how many objects they take; None: those down to the mark.
+_MAKES: dict[str, int | None] = dict(TUPLE1=1, TUPLE2=2, TUPLE3=3, TUPLE=None, LIST=None, DICT=None, FROZENSET=None)
+_FILLS: dict[str, int | None] = dict(APPEND=1, SETITEM=2, BUILD=1, APPENDS=None, SETITEMS=None, ADDITEMS=None)
+_DROPS: dict[str, int | None] = {"POP": 1, "POP_MARK": None}
 _CALLS = {"REDUCE": 2, "NEWOBJ": 2, "NEWOBJ_EX": 3}
 
 
@@ -63,11 +63,7 @@ class _Node:
 
 
 def scan(stream: BinaryIO, length: int) -> Contents:
-    """Go through the instructions of a pickle up to its end.
-
-    Args:
-        stream: Where the pickle begins.
-        length: Bytes that there are; what they may stand for depends on it.
+    """Go through the instructions of a pickle, of that many bytes, up to its end.
 
     Raises:
         ValueError: For nesting or a size that no weights have, for loops, and for instructions that they don't need.
@@ -79,23 +75,13 @@ def scan(stream: BinaryIO, length: int) -> Contents:
     found = Contents(set(), {})
     limit, spent = _TIMES * length + _ALWAYS, 0
 
-    def popped(number: int) -> list[_Node]:
-        if number > len(stack) - (marks[-1] if marks else 0):
+    def popped(number: int | None) -> list[_Node]:
+        start = marks.pop() if number is None else len(stack) - number
+        if start < (marks[-1] if marks else 0):
             raise ValueError("damaged")
-        parts = stack[len(stack) - number :]
-        del stack[len(stack) - number :]
-        return parts
-
-    def to_mark() -> list[_Node]:
-        start = marks.pop()
         parts = stack[start:]
         del stack[start:]
         return parts
-
-    def fill(parts: list[_Node]) -> None:
-        if stack[-1].fetched:
-            raise ValueError("a table or list that refers to itself")
-        stack[-1].take(parts)
 
     argument: Any
     for code, argument, _ in pickletools.genops(stream):
@@ -113,16 +99,17 @@ def scan(stream: BinaryIO, length: int) -> Contents:
                 argument = _renamed(*argument.split(" ", 1))
                 found.names.add(argument)
             stack.append(_Node([], argument))
-        elif name in _TUPLES:
-            stack.append(_Node(popped(_TUPLES[name])))
         elif name == "MARK":
             marks.append(len(stack))
-        elif name in _FROM_MARK:
-            stack.append(_Node(to_mark()))
-        elif name in _FILL_MANY:
-            fill(to_mark())
-        elif name in _FILL_ONE:
-            fill(popped(_FILL_ONE[name]))
+        elif name in _MAKES:
+            stack.append(_Node(popped(_MAKES[name])))
+        elif name in _DROPS:
+            popped(_DROPS[name])
+        elif name in _FILLS:
+            parts = popped(_FILLS[name])
+            if stack[-1].fetched:
+                raise ValueError("a table or list that refers to itself")
+            stack[-1].take(parts)
         elif name in _CALLS:
             parts = popped(_CALLS[name])
             if parts[0].value == "builtins.bytearray" and any(type(part.value) is int for part in parts[1].parts):
@@ -144,10 +131,6 @@ def scan(stream: BinaryIO, length: int) -> Contents:
         elif name == "DUP":
             stack[-1].fetched = True
             stack.append(stack[-1])
-        elif name == "POP":
-            popped(1)
-        elif name == "POP_MARK":
-            to_mark()
         elif name not in ("PROTO", "FRAME", "STOP"):
             raise ValueError(f"the instruction {name}, which weights don't need")
         if spent > limit:

@@ -48,8 +48,9 @@ def _check(path: Path, size: int, modified: int, inode: int) -> None:
         raise ValueError(f"{str(path)!r} ({size} bytes) was not written by torch.save: it is packed. {_REMEDY}")
     if not any(entry.CRC for entry in entries if not entry.filename.endswith(".data/serialization_id")):
         return  # written with torch.serialization.set_crc32_options(False)
+    bar = Progress(console=Console(stderr=True), transient=True, disable=size < _LARGE)
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive, _bar(size) as bar:
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive, bar:
             task = bar.add_task(f"checking {path.name}", total=size)
             for entry in entries:
                 with archive.open(entry) as part:
@@ -59,10 +60,6 @@ def _check(path: Path, size: int, modified: int, inode: int) -> None:
         raise ValueError(
             f"{str(path)!r} ({size} bytes) is damaged: its checksums do not agree ({error}). {_REMEDY}"
         ) from error
-
-
-def _bar(size: int) -> Progress:
-    return Progress(console=Console(stderr=True), transient=True, disable=size < _LARGE)
 
 
 def records(path: str | Path) -> dict[str, int]:

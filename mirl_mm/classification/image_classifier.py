@@ -9,11 +9,11 @@ from timm.data import Mixup
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 
-from mirl_mm.datasets.class_names import compare_classes, counted_classes
+from mirl_mm.datasets.class_names import compare_classes
 from mirl_mm.models.backbones import FromPretrained, PlainBackbone
 from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
-from mirl_mm.text import shortlist
+from mirl_mm.text import counted, shortlist
 
 from .heads import LinearClsHead
 
@@ -201,9 +201,9 @@ def _classes(
             compare_classes(name, classes, *first)
         if len(classes) not in (1, num_classes):
             raise ValueError(
-                f"{name}: '{root}' has {counted_classes(classes)} ({shortlist(classes, 3)}), but the model's head has "
-                f"{num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in the config), or "
-                "give the right folder by --data-root"
+                f"{name}: '{root}' has {counted(len(classes), 'class', 'classes')} ({shortlist(classes, 3)}), but the "
+                f"model's head has {num_classes}: set model.head.num_classes={len(classes)} (by --cfg-options or in "
+                "the config), or give the right folder by --data-root"
             )
     elif len(labels) and labels.max() >= num_classes:
         raise ValueError(

@@ -16,9 +16,6 @@ _SET_SPLIT = "Set split in the data set's config to one of its folders, or to ''
 def preflight(cfg: Mapping) -> None:
     """Checks the folders of a config's data sets, within moments, before anything is built.
 
-    Args:
-        cfg: A runner's config; only its data loaders are looked at.
-
     Raises:
         FileNotFoundError: A folder or file is missing; the message starts with the data loader's name.
         ValueError: A folder without images.
@@ -43,12 +40,7 @@ def check_dataset_cfg(cfg: Mapping | None) -> None:
 
 
 def check_root(data_root: str, split: str = "", remedy: str = _SET_SPLIT) -> str:
-    """The folder of a data set's split.
-
-    Args:
-        data_root: The data set's folder.
-        split: A sub-folder of it.
-        remedy: What to do about a missing sub-folder.
+    """The folder of a data set's split; ``remedy`` says what to do where it is missing.
 
     Raises:
         FileNotFoundError: There is none; says which part of the path is missing.
@@ -67,14 +59,7 @@ def check_root(data_root: str, split: str = "", remedy: str = _SET_SPLIT) -> str
 
 
 def check_part(data_root: str, part: str, what: str, setting: str, ending: str = "") -> None:
-    """See that a file or folder of a data set is there.
-
-    Args:
-        data_root: The data set's folder.
-        part: The file or folder, absolute or relative to ``data_root``.
-        what: What it is, for the message.
-        setting: Of the data set's config, which names it.
-        ending: Of the file's name; empty: it is a folder.
+    """See that a file of that ending, or without one a folder, is there: absolute, or relative to ``data_root``.
 
     Raises:
         FileNotFoundError: Says what is missing, and what the nearest folder above it holds instead.
@@ -126,11 +111,10 @@ def no_images(root: str, extensions: tuple[str, ...]) -> ValueError:
     """The error that a folder has no image, naming what it has instead."""
     found = endings_of(name for _, names in walk(root) for name in names)
     wanted = ", ".join(extensions)
-    if not found:
-        return ValueError(
-            f"folder '{root}' holds no files. Put images ({wanted}) into it, or correct data_root and split"
+    what = f"files. Put images ({wanted}) into it"
+    if found:
+        what = (
+            f"file that ends in {wanted}; the endings found are {found}. Name the right ones by extensions in the data "
+            "set's config"
         )
-    return ValueError(
-        f"folder '{root}' holds no file that ends in {wanted}; the endings found are {found}. Name the right ones by "
-        "extensions in the data set's config, or correct data_root and split"
-    )
+    return ValueError(f"folder '{root}' holds no {what}, or correct data_root and split")

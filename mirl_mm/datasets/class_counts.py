@@ -95,13 +95,7 @@ def find_masks(folders: Sequence[str | Path], suffix: str = ".png") -> list[str]
 def count_classes(
     paths: Sequence[str], classes: Sequence[str], rules: SegMapRules, workers: int | None = None
 ) -> ClassCounts:
-    """Count the classes of masks, in several processes.
-
-    Args:
-        paths: The masks.
-        classes: Names, in the order of labels.
-        rules: What the masks' values mean.
-        workers: Processes. Default: one for each CPU.
+    """Count the classes of masks, in several processes; default: one for each CPU.
 
     Raises:
         ValueError: For a value that is no class, naming file and value, or a picture that is no mask.

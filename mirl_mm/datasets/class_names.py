@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mirl_mm.text import shortlist
+from mirl_mm.text import counted, shortlist
 
 
 def compare_classes(name: str, classes: Sequence[str], other: str, theirs: Sequence[str]) -> None:
@@ -16,9 +16,9 @@ def compare_classes(name: str, classes: Sequence[str], other: str, theirs: Seque
     if not what:
         what = [f"their order differs, {differing_labels(classes, theirs)[0]}"]
     raise ValueError(
-        f"{name} has {counted_classes(classes)}, and {other} has {len(theirs)}: {'; '.join(what)}. Labels count the "
-        "class folders by name, so all must have the same; rename or add folders, or name the classes in their order "
-        "by classes in the data set's config"
+        f"{name} has {counted(len(classes), 'class', 'classes')}, and {other} has {len(theirs)}: {'; '.join(what)}. "
+        "Labels count the class folders by name, so all must have the same; rename or add folders, or name the classes "
+        "in their order by classes in the data set's config"
     )
 
 
@@ -36,8 +36,3 @@ def differing_labels(classes: Sequence[str], theirs: Sequence[str]) -> list[str]
     """What labels mean in as many classes, where they mean two things."""
     pairs = enumerate(zip(classes, theirs, strict=True))
     return [f"label {label} is '{here}' here and '{there}' there" for label, (here, there) in pairs if here != there]
-
-
-def counted_classes(classes: Sequence[str]) -> str:
-    """Such as ``"1 class"`` and ``"80 classes"``."""
-    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"

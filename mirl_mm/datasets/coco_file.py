@@ -32,11 +32,7 @@ class CocoFile(NamedTuple):
 
 
 def read_coco(path: str, boxes: bool = True) -> CocoFile:
-    """Read an annotation file, and bring it into COCO's form.
-
-    Args:
-        path: The file.
-        boxes: Whether annotations need ``bbox`` and ``area``.
+    """Read an annotation file, and bring it into COCO's form, with ``bbox`` and ``area`` if ``boxes``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -71,15 +67,10 @@ def read_annotations(path: str) -> dict[str, Any]:
 def in_cocos_form(content: Mapping[str, Any], path: str, boxes: bool = True) -> CocoFile:
     """Bring the content of a file into COCO's form; it is not changed itself.
 
-    - An annotation without ``iscrowd`` is no crowd.
+    - Annotations need ``bbox`` and ``area`` if ``boxes``; one without ``iscrowd`` is no crowd.
     - Annotations are numbered anew unless all ids are positive integers: pycocotools takes 0 for "not matched".
     - A polygon may be a flat list of numbers, or a list of points. Parts of fewer than 3 points, or of an odd number of
       coordinates, are left out; of a mask of which nothing is left, there is no ``segmentation``.
-
-    Args:
-        content: Of :func:`read_annotations`.
-        path: The file's, for messages.
-        boxes: Whether annotations need ``bbox`` and ``area``.
 
     Raises:
         ValueError: For a key that is missing, or a value of another kind; names file, key, the first id and the value.

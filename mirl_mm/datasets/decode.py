@@ -137,11 +137,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def open_upright(path: str | os.PathLike[str], what: str = "image") -> Image.Image:
-    """A file's picture, read and :func:`upright`.
-
-    Args:
-        path: The file.
-        what: What it is, for messages.
+    """A file's picture, read and :func:`upright`; ``what`` is its name in messages.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -56,11 +56,9 @@ def labels_of_folders(root: str, files: FileList, classes: Sequence[str]) -> np.
 
 
 def read_classes(classes: str | Sequence[str], data_root: str = "") -> tuple[str, ...]:
-    """The class names that a data set's ``metainfo`` gives.
+    """The class names that a data set's ``metainfo`` gives: themselves, or a text file with a name on each line.
 
-    Args:
-        classes: The names, or a text file with a name on each line, relative to the working folder or to ``data_root``.
-        data_root: The data set's folder.
+    The file is relative to the working folder or to ``data_root``.
 
     Raises:
         ValueError: If there is no such file, no class, or a name twice.

@@ -54,15 +54,11 @@ class FileList(Sequence[str]):
 
 
 def list_images(root: str, extensions: Collection[str]) -> FileList:
-    """All files below a folder that end in one of the extensions, whatever their case.
+    """All files below an existing folder that end in one of the extensions (in lower case), whatever their case.
 
     Folders in order of their path, files of each in order of their name, as torchvision's ``ImageFolder`` has them.
     Linked folders are followed; names that start with a dot are left out (copies that macOS and Jupyter leave behind).
     What takes a while is reported.
-
-    Args:
-        root: An existing folder.
-        extensions: In lower case, with the dot.
 
     Returns:
         Paths relative to ``root``.

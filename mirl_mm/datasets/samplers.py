@@ -57,17 +57,13 @@ class EndlessSampler(Sampler[SeededIndex]):
     def __iter__(self) -> Iterator[SeededIndex]:
         first_epoch, offset = divmod(self.rank + self.skipped * self.world_size, self.size)
         for epoch in count(first_epoch):
-            yield from (
-                seeded_index(self.seed, epoch, index) for index in self._order(epoch)[offset :: self.world_size]
-            )
+            order = torch.arange(self.size)
+            if self.shuffle:
+                order = torch.randperm(self.size, generator=torch.Generator().manual_seed(self.seed + epoch))
+            yield from (seeded_index(self.seed, epoch, index) for index in order[offset :: self.world_size].tolist())
             # where this process's stride lands in the next epoch (beyond its end if it is shorter than the stride)
             offset += -(-max(self.size - offset, 0) // self.world_size) * self.world_size - self.size
 
     def __len__(self) -> int:
         """One epoch's samples over all processes."""
         return self.size
-
-    def _order(self, epoch: int) -> list[int]:
-        if not self.shuffle:
-            return list(range(self.size))
-        return torch.randperm(self.size, generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()

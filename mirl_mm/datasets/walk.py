@@ -37,12 +37,9 @@ def read_folder(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
-    """A folder and all below it, level by level, with the names of their files.
+    """An existing folder and all below it, level by level, with the names of their files.
 
     Linked folders are followed, but not back into a folder that they lie in. One that vanishes meanwhile is left out.
-
-    Args:
-        root: An existing folder.
 
     Yields:
         The folder's path relative to ``root`` (empty for ``root``), and :func:`read_folder`'s files.
@@ -81,12 +78,7 @@ def _look(root: str, place: _Place) -> tuple[tuple[int, int], list[str] | None, 
 
 
 def find_files(root: str | os.PathLike[str], endings: Collection[str] = ()) -> list[Path]:
-    """The files of a folder and of all below it, sorted by path.
-
-    Args:
-        root: An existing folder.
-        endings: How names end, in lower case; the names' case plays no part. Default: all files.
-    """
+    """The files of a folder and of all below it, sorted by path; of some lower-case endings, in whatever case."""
     wanted = tuple(endings)
     found = [
         Path(root, folder, name)

@@ -1,13 +1,12 @@
 """Turn an instance segmentation config into a detection config, for data without masks."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from mirl_mm.config import LOADERS
-from mirl_mm.engine.dataset_facts import inner_datasets
+from mirl_mm.config import listed
+from mirl_mm.engine.dataset_facts import data_sets
 
 
 def leave_out_masks(cfg: Config) -> None:
@@ -21,16 +20,12 @@ def leave_out_masks(cfg: Config) -> None:
     heads.pop("mask_head")
     heads.pop("mask_roi_extractor", None)
     pipelines = [cfg.get(name) for name in ("train_pipeline", "test_pipeline", "tta_pipeline")]
-    for loader in filter(cfg.get, LOADERS):
-        pipelines += [dataset.get("pipeline") for dataset in inner_datasets(cfg[loader].dataset)]
+    pipelines += [dataset.get("pipeline") for _, dataset in data_sets(cfg)]
     for pipeline in pipelines:
         _leave_out(pipeline)
-    for name in ("val_evaluator", "test_evaluator"):
-        metrics: Any = cfg.get(name) or []
-        listed: Any = [metrics] if isinstance(metrics, Mapping) else metrics
-        for metric in listed:
-            if "segm" in (metric.get("metric") or ()):
-                metric["metric"] = ["bbox"]
+    for metric in listed(cfg.get("val_evaluator")) + listed(cfg.get("test_evaluator")):
+        if "segm" in (metric.get("metric") or ()):
+            metric["metric"] = ["bbox"]
     print_log("the objects have no masks: the mask head is left out, boxes are learnt", logger="current")
 
 

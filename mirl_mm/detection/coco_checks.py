@@ -13,12 +13,7 @@ _SPOT_CHECKS = 64
 
 
 def check_paths(data_root: str, ann_file: str, folder: str) -> None:
-    """See that annotation file and image folder are there.
-
-    Args:
-        data_root: The data set's folder.
-        ann_file: The annotation file, absolute or relative to ``data_root``.
-        folder: The images' folder, likewise.
+    """See that annotation file and image folder, absolute or relative to ``data_root``, are there.
 
     Raises:
         FileNotFoundError: Says which part is missing, and what is there instead.

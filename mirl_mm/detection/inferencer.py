@@ -118,7 +118,7 @@ class DetectInferencer(MMLabInferencer):
 
     def as_dict(self, found: tuple[Any, Detections], plain: bool, options: DetectOptions) -> dict:
         """The objects."""
-        return found[1].as_plain() if plain else found[1].as_dict()
+        return found[1].as_dict(plain)
 
     def as_sample(self, found: tuple[Any, Detections]) -> Any:
         """A data sample of mmdet's, with masks if there are any."""

@@ -36,27 +36,18 @@ class Detections:
     names: tuple[str, ...]
     masks: list[Rle] | None
 
-    def as_dict(self) -> dict:
-        """With arrays; masks ``(N, H, W)`` bool."""
-        found = {
+    def as_dict(self, plain: bool = False) -> dict:
+        """With arrays, masks ``(N, H, W)`` bool; ``plain`` with lists, as JSON takes them, masks run-length encoded."""
+        found: dict = {
             "img_path": self.img_path,
-            "boxes": self.boxes,
-            "scores": self.scores,
-            "labels": self.labels,
+            "boxes": [[round(value, 2) for value in box] for box in self.boxes.tolist()] if plain else self.boxes,
+            "scores": [round(score, 5) for score in self.scores.tolist()] if plain else self.scores,
+            "labels": self.labels.tolist() if plain else self.labels,
             "names": list(self.names),
         }
-        return found if self.masks is None else {**found, "masks": decode_masks(self.masks, self.size)}
-
-    def as_plain(self) -> dict:
-        """With lists, as JSON takes them; masks run-length encoded."""
-        found = {
-            "img_path": self.img_path,
-            "boxes": [[round(value, 2) for value in box] for box in self.boxes.tolist()],
-            "scores": [round(score, 5) for score in self.scores.tolist()],
-            "labels": self.labels.tolist(),
-            "names": list(self.names),
-        }
-        return found if self.masks is None else {**found, "masks": self.masks}
+        if self.masks is not None:
+            found["masks"] = self.masks if plain else decode_masks(self.masks, self.size)
+        return found
 
 
 def encode_masks(masks: np.ndarray) -> list[Rle]:
@@ -121,11 +112,7 @@ class CocoIds(NamedTuple):
 
 
 def coco_results(found: Sequence[Mapping[str, Any]], ids: CocoIds) -> list[dict]:
-    """Predictions in COCO's results format, one entry per object.
-
-    Args:
-        found: From :meth:`Detections.as_plain`.
-        ids: Of the annotation file with which they are to be compared.
+    """Plain predictions (:meth:`Detections.as_dict`) in COCO's results format, by the ids of its annotation file.
 
     Raises:
         ValueError: For an image or class that the annotation file doesn't have.

@@ -7,9 +7,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mirl_mm.config import listed
 from mirl_mm.datasets.coco_file import read_annotations
 from mirl_mm.discovery import Found, class_names
-from mirl_mm.engine.dataset_facts import inner_datasets
+from mirl_mm.engine.dataset_facts import data_sets
 from mirl_mm.engine.tasks import Setting, Task, each, given
 from mirl_mm.models.layers import Size
 from mirl_mm.models.necks import SimpleFPN
@@ -37,7 +38,7 @@ class Detection(Task):
 
     def fit_metrics(self, cfg: Config, loader: str) -> None:
         """A ``CocoMetric`` without ``ann_file`` gets that of its data set."""
-        dataset = next(inner_datasets((cfg.get(loader) or {}).get("dataset")), None)
+        _, dataset = next(data_sets(cfg, [loader]), (None, None))
         if dataset and dataset.get("ann_file"):
             for metric in _coco_metrics(cfg, loader):
                 if metric.get("ann_file") is None:
@@ -45,7 +46,7 @@ class Detection(Task):
 
     def forget_folder(self, cfg: Config, loader: str) -> None:
         """A ``CocoMetric`` loses an annotation file in the old folder."""
-        roots = [dataset.get("data_root") for dataset in inner_datasets(cfg[loader].dataset)]
+        roots = [dataset.get("data_root") for _, dataset in data_sets(cfg, [loader])]
         for metric in _coco_metrics(cfg, loader):
             if any(root and str(metric.get("ann_file") or "").startswith(root) for root in roots):
                 metric["ann_file"] = None
@@ -98,7 +99,6 @@ def _strides(stride: Size, neck: Mapping) -> list[int | float] | None:
 
 
 def _coco_metrics(cfg: Config, loader: str) -> Iterator[Any]:
-    metrics: Any = cfg.get(loader.replace("_dataloader", "_evaluator")) or []
-    for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
+    for metric in listed(cfg.get(loader.replace("_dataloader", "_evaluator"))):
         if str(metric.get("type")).rpartition(".")[2] == "CocoMetric":
             yield metric

@@ -47,11 +47,7 @@ def checkpoint_activations(model: nn.Module) -> None:
 
 
 def plain_backbone(model: nn.Module, what: str) -> PlainBackbone:
-    """The plain backbone of a model, or the model itself if it is one.
-
-    Args:
-        model: A teacher of the backbone, if there is one, comes after it.
-        what: The setting for which it is looked for, for the message.
+    """The plain backbone of a model, before its teacher if there is one, or the model itself if it is one.
 
     Raises:
         ValueError: If there is none.
@@ -69,13 +65,12 @@ def is_checkpointed(backbone: PlainBackbone) -> bool:
     return any(isinstance(block.forward, CheckpointedForward) for block in backbone.blocks)
 
 
-def checkpoint_runner(runner: Runner) -> None:
-    """Do what the config of a runner says in ``activation_checkpointing``: True, or nothing.
+def checkpoint_runner(runner: Runner, wanted: bool) -> None:
+    """:func:`checkpoint_activations` for the model of a runner, or nothing.
 
     Raises:
-        ValueError: For another value, or if the model has no plain backbone.
+        ValueError: If the model has no plain backbone.
     """
-    wanted = check_activation_checkpointing(runner.cfg.get("activation_checkpointing"))
     runner.cfg.activation_checkpointing = None  # in which mmengine would look for names of modules
     if wanted:
         checkpoint_activations(unwrapped_model(runner))

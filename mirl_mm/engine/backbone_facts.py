@@ -5,9 +5,8 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import DefaultScope
 
-from mirl_mm import registry
+from mirl_mm.config import scope_of
 from mirl_mm.models.backbones import is_backbone
 
 from .overrides import find_type
@@ -17,19 +16,15 @@ from .tasks import tasks
 def fit_to_backbone(cfg: Config) -> None:
     """Set what of a model's neck and heads follows from its backbone, as its task says, where the config has it.
 
-    So a config that names another encoder or patch size has to name nothing else. What changes is printed.
-
-    Args:
-        cfg: The config; changed in place. Models with a backbone that does not
-            say its ``map_facts``, or necks of a kind that isn't known here, stay
-            as they are.
+    So a config that names another encoder or patch size has to name nothing else. What changes is printed. Models
+    whose backbone does not say its ``map_facts``, or necks of a kind that isn't known here, stay as they are.
 
     Raises:
         ValueError: For settings of which no backbone can be made.
     """
     model: Any = cfg.get("model") or {}
     backbone: Any = model.get("backbone") or {}
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+    with scope_of(cfg):
         kinds = [find_type((part or {}).get("type")) for part in (backbone, model.get("neck"))]
     kind: Any = kinds[0]
     if not (is_backbone(kind) and hasattr(kind, "map_facts")):

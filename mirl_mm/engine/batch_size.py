@@ -17,15 +17,15 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.logging import print_log
 
 import mirl_mm
+from mirl_mm.config import listed
 from mirl_mm.file_backend import write_file
 
 from .launch import drop_validation, prepare
+from .training_length import STEPS
 
 GIB = 2**30
 #: What asks for as many images as fit.
 AUTO = "auto"
-#: Parameters of schedules that are steps; shares, below 1, stay.
-_STEPS = ("warmup", "begin", "milestones", "T_max", "step_size")
 #: In the work dir: images of a step, steps of an update; a resumed run needs the same.
 KEPT = "batch_size"
 
@@ -102,11 +102,10 @@ def _steps(cfg: Config) -> Iterator[tuple[Any, str]]:
     loop: Any = cfg.get("train_cfg") or {}
     if loop.get("max_iters"):
         yield from ((loop, key) for key in ("max_iters", "val_interval", "val_begin") if loop.get(key))
-    schedules: Any = cfg.get("param_scheduler") or []
     hooks: Any = [*(cfg.get("default_hooks") or {}).values(), *(cfg.get("custom_hooks") or [])]
-    for each in [schedules] if isinstance(schedules, Mapping) else schedules:
+    for each in listed(cfg.get("param_scheduler")):
         if not each.get("by_epoch", True):
-            yield from ((each, key) for key in (*_STEPS, "end") if each.get(key))
+            yield from ((each, key) for key in STEPS if each.get(key))
     for hook in hooks:
         if isinstance(hook, Mapping) and hook.get("by_epoch") is False and (hook.get("interval") or -1) > 0:
             yield hook, "interval"
@@ -157,16 +156,12 @@ def trial_config(cfg: Config, work_dir: Path) -> Config:
     trial.optim_wrapper.accumulative_counts = 1
     trial.work_dir, trial.launcher, trial.runner_type = str(work_dir), "none", "Runner"
     trial.load_from, trial.resume, trial.log_level = None, False, "WARNING"
-    trial.param_scheduler, trial.custom_hooks = None, [each for each in cfg.get("custom_hooks") or [] if _holds(each)]
+    trial.param_scheduler = None
+    trial.custom_hooks = [hook for hook in cfg.get("custom_hooks") or [] if "EMA" in str(hook.get("type"))]  # a model
     trial.compile = None  # each size would be compiled anew
     trial.visualizer = {"type": "Visualizer", "vis_backends": []}
     (trial.model.get("backbone") or {}).pop("init_cfg", None)
     return trial
-
-
-def _holds(hook: Mapping[str, Any]) -> bool:
-    """Whether a hook takes a model's memory."""
-    return "EMA" in str(hook.get("type"))
 
 
 def _environment() -> dict[str, str]:

@@ -31,12 +31,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def config_from_args(args: argparse.Namespace, loaders: Sequence[str] = LOADERS) -> Config:
-    """The config that the common options ask for.
-
-    Args:
-        args: Of a parser of :func:`make_parser`.
-        loaders: Names of the data loaders that will be used.
-    """
+    """The config that the options of :func:`make_parser` ask for, with the data of the loaders that will be used."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
@@ -66,14 +61,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def set_data(cfg: Config, args: argparse.Namespace, out_dir: Path, loaders: Sequence[str] = LOADERS) -> None:
-    """Do what :func:`add_data_options` was asked for.
-
-    Args:
-        cfg: The config; changed in place.
-        args: Of the parser.
-        out_dir: For lists and converted annotations of a folder of another layout than the config's.
-        loaders: Names of the data loaders that will be used.
-    """
+    """Do what :func:`add_data_options` was asked for; lists and converted annotations go to ``out_dir``."""
     if args.data_root:
         use_folder(cfg, args.data_root, out_dir, loaders, args.classes or ())
     elif args.classes:

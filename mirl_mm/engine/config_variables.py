@@ -25,11 +25,7 @@ def settings() -> set[str]:
 
 
 def check_variable(cfg: Config, key: str) -> None:
-    """Refuse to override a variable that only the config file has read: nothing would change.
-
-    Args:
-        cfg: The config, as it was read.
-        key: Of the override, dotted.
+    """Refuse to override by a dotted key a variable that only the config file has read: nothing would change.
 
     Raises:
         ValueError: With the keys that hold the variable's value, which count.

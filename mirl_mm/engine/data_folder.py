@@ -1,23 +1,21 @@
 """Another folder of data for a config: its own layout if the folder has it, else whatever is found there."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import DefaultScope
 
-from mirl_mm.config import LOADERS
+from mirl_mm.config import LOADERS, scope_of
 from mirl_mm.datasets import preflight
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.discovery import FINDERS, Found, Request, class_folders_of
-from mirl_mm.registry import DATASETS, SCOPE
+from mirl_mm.registry import DATASETS
 from mirl_mm.text import shortlist
 
-from .dataset_facts import dataset_classes, inner_datasets, set_classes
-from .launch import drop_validation, prepare, set_data_root
+from .dataset_facts import data_sets, dataset_classes, set_classes
+from .launch import count_images, drop_validation, set_data_root
 from .tasks import Task, tasks
 
 #: Splits in the order in which each loader takes them.
@@ -53,21 +51,16 @@ def use_folder(
         NothingFoundError: If the folder has nothing that the task could learn from.
         ValueError: If a loader's data sets are in several folders; for a share out of range.
     """
-    kind = _kind(cfg)
-    if kind is None or not Path(data_root).is_dir():
-        set_data_root(cfg, data_root)
-        found = None
-    else:
+    kind, found = _kind(cfg) if Path(data_root).is_dir() else None, None
+    if kind is not None and not _fits(cfg, data_root, loaders):
         names = _given(classes, data_root) or (dataset_classes(cfg) if _task(kind).unnamed else ()) or ()
-        request = Request(data_root, Path(out_dir).absolute(), val_share, seed, tuple(names))
-        found = None if _fits(cfg, data_root, loaders) else FINDERS[kind](request)
-        if found is not None:
-            print_log("\n".join(found.lines(data_root)), logger="current")
-            set_data_root(cfg, data_root)
-            _apply(cfg, found)
-        else:
-            set_data_root(cfg, data_root)
-            found = _facts(cfg, kind, loaders)
+        found = FINDERS[kind](Request(data_root, Path(out_dir).absolute(), val_share, seed, tuple(names)))
+        print_log("\n".join(found.lines(data_root)), logger="current")
+    set_data_root(cfg, data_root)
+    if found is not None:
+        _apply(cfg, found)
+    elif kind is not None:
+        found = _facts(cfg, kind, loaders)
     if classes:
         set_classes(cfg, classes)
     elif found is not None and found.classes and not _keeps(cfg, kind, found.classes):
@@ -80,10 +73,7 @@ def use_folder(
 
 def limit_batch(cfg: Config) -> None:
     """Make a batch no larger than there are images to train with, and even, as mixup takes pairs; says so."""
-    loader = cfg.train_dataloader
-    prepare(cfg, ["train_dataloader"])
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", SCOPE)):
-        images = len(DATASETS.build(loader.dataset))
+    loader, images = cfg.train_dataloader, count_images(cfg)
     if loader.get("drop_last") and loader.batch_size > images:
         batch = images - images % 2 if images > 1 else 1
         print_log(f"batch_size = {batch} (was {loader.batch_size}), as there are {images} images", logger="current")
@@ -94,12 +84,11 @@ def _kind(cfg: Config) -> str | None:
     """What the config's data sets learn from; None if they are of other types, or lists say what is to be taken."""
     learnt = {name: task.learns_from for task in tasks() for name in task.data_sets}
     kinds = set()
-    for loader in filter(cfg.get, LOADERS):
-        for dataset in inner_datasets(cfg[loader].dataset):
-            name = str(dataset.get("type")).rpartition(".")[2]
-            labelled = "classes" if dataset.get("labelled") else "images"
-            listed = bool(dataset.get("list_file"))
-            kinds.add(learnt.get(name) or (labelled if name == "ImageFolder" and not listed else None))
+    for _, dataset in data_sets(cfg):
+        name = str(dataset.get("type")).rpartition(".")[2]
+        labelled = "classes" if dataset.get("labelled") else "images"
+        listed = bool(dataset.get("list_file"))
+        kinds.add(learnt.get(name) or (labelled if name == "ImageFolder" and not listed else None))
     return kinds.pop() if len(kinds) == 1 else None
 
 
@@ -121,13 +110,13 @@ def _fits(cfg: Config, data_root: str, loaders: Sequence[str]) -> bool:
 
 def _facts(cfg: Config, kind: str | None, loaders: Sequence[str]) -> Found | None:
     """Classes, and whether there are masks, of a folder with the config's own layout; read in moments."""
-    held = next((name for name in ("val_dataloader", "test_dataloader", "train_dataloader") if name in loaders), None)
-    dataset = next(inner_datasets((cfg.get(held) or {}).get("dataset")), None) if held else None
+    held = [name for name in ("val_dataloader", "test_dataloader", "train_dataloader") if name in loaders]
+    _, dataset = next(data_sets(cfg, held[:1]), (None, None))
     if dataset is None:
         return None
     root = Path(dataset["data_root"])
     if kind == "classes":
-        train = next(inner_datasets((cfg.get("train_dataloader") or {}).get("dataset")), dataset)
+        _, train = next(data_sets(cfg, ["train_dataloader"]), (None, dataset))
         folders = [root / (each.get("split") or "") for each in (train, dataset)]
         classes = next((found for folder in folders if folder.is_dir() and (found := class_folders_of(folder))), ())
         return Found(kind, {}, classes if len(classes) > 1 else None)
@@ -141,7 +130,7 @@ def _apply(cfg: Config, found: Found) -> None:
         if split is None:
             drop_validation(cfg)
             continue
-        for dataset in inner_datasets(cfg[loader].dataset):
+        for _, dataset in data_sets(cfg, [loader]):
             dataset.update(copy.deepcopy(dict(split.settings)))
 
 
@@ -162,8 +151,7 @@ def _keeps(cfg: Config, kind: str | None, found: Sequence[str]) -> bool:
 
 def _default_classes(cfg: Config) -> tuple[str, ...]:
     """Those of the data set's type, such as COCO's 80."""
-    loader = next(filter(cfg.get, LOADERS))
-    dataset: Mapping[str, Any] = next(inner_datasets(cfg[loader].dataset))
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", SCOPE)):
+    _, dataset = next(data_sets(cfg))
+    with scope_of(cfg):
         kind = DATASETS.get(dataset["type"])
     return tuple(getattr(kind, "METAINFO", {}).get("classes", ()))

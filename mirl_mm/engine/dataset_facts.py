@@ -4,7 +4,7 @@ mmdet and mmseg want the number of classes in every head and a data set's annota
 them is forgotten easily.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from mmengine.config import Config
@@ -28,11 +28,10 @@ def fit_to_datasets(cfg: Config) -> None:
         ValueError: If the data sets have different classes, or a segmentor's loss weights of another number of classes.
     """
     classes = dataset_classes(cfg)
-    for loader in LOADERS:
-        for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
-            holder = _holder_of_classes(dataset)
-            if holder.get("classes") is not None:
-                holder["classes"] = classes
+    for _, dataset in data_sets(cfg):
+        holder = _holder_of_classes(dataset)
+        if holder.get("classes") is not None:
+            holder["classes"] = classes
     if classes is not None and isinstance(cfg.get("model"), Mapping):
         _set_num_classes(cfg.model, len(classes), "model", {name for task in tasks() for name in task.class_agnostic})
         for task in tasks():
@@ -49,52 +48,54 @@ def dataset_classes(cfg: Config) -> tuple[str, ...] | None:
         ValueError: If they differ.
     """
     first: tuple[str, tuple[str, ...]] | None = None
-    for loader in LOADERS:
-        for dataset in inner_datasets((cfg.get(loader) or {}).get("dataset")):
-            classes = _holder_of_classes(dataset).get("classes")
-            if classes is None:
-                continue
-            try:
-                names = read_classes(classes, dataset.get("data_root") or "")
-            except ValueError as error:
-                raise ValueError(f"{loader}: {error}") from error
-            if first is not None and names != first[1]:
-                raise ValueError(
-                    f"{loader} has the classes {shortlist(names)}, {first[0]} has {shortlist(first[1])}: all must have "
-                    "the same classes, in the same order"
-                )
-            first = first or (loader, names)
+    for loader, dataset in data_sets(cfg):
+        classes = _holder_of_classes(dataset).get("classes")
+        if classes is None:
+            continue
+        try:
+            names = read_classes(classes, dataset.get("data_root") or "")
+        except ValueError as error:
+            raise ValueError(f"{loader}: {error}") from error
+        if first is not None and names != first[1]:
+            raise ValueError(
+                f"{loader} has the classes {shortlist(names)}, {first[0]} has {shortlist(first[1])}: all must have the "
+                "same classes, in the same order"
+            )
+        first = first or (loader, names)
     return None if first is None else first[1]
 
 
 def set_classes(cfg: Config, classes: Sequence[str]) -> None:
     """Name the classes of every data set of a config, in wrappers, too; colours of other classes are dropped.
 
-    Args:
-        cfg: The config.
-        classes: The names in the order of the labels, or one text file, ``.txt``, with a name on each line.
+    They are names in the order of the labels, or one text file, ``.txt``, with a name on each line.
 
     Raises:
         ValueError: If a data set has no labels.
     """
     is_file = len(classes) == 1 and classes[0].endswith(".txt")
     given = classes[0] if is_file else tuple(classes)
-    for loader in filter(cfg.get, LOADERS):
-        for dataset in inner_datasets(cfg[loader].dataset):
-            if dataset.get("labelled") is False:
-                raise ValueError(f"--classes: the data set of {loader} has no labels (labelled=False)")
-            holder = _holder_of_classes(dataset)
-            if holder is dataset:
-                holder["classes"] = given
-            else:
-                kept = {key: value for key, value in holder.items() if key != "palette"}
-                dataset["metainfo"] = {**kept, "classes": given}
+    for loader, dataset in data_sets(cfg):
+        if dataset.get("labelled") is False:
+            raise ValueError(f"--classes: the data set of {loader} has no labels (labelled=False)")
+        holder = _holder_of_classes(dataset)
+        if holder is dataset:
+            holder["classes"] = given
+        else:
+            kept = {key: value for key, value in holder.items() if key != "palette"}
+            dataset["metainfo"] = {**kept, "classes": given}
 
 
 def _holder_of_classes(dataset: Mapping) -> Any:
     """The dict that has a data set's ``classes``, if any has."""
     is_folder = str(dataset.get("type")).rpartition(".")[2] == "ImageFolder"
     return dataset if is_folder else dataset.get("metainfo") or {}
+
+
+def data_sets(cfg: Mapping, loaders: Iterable[str] = LOADERS) -> Iterator[tuple[str, Any]]:
+    """The config of each data set of these loaders, also inside of wrappers, with its loader's name."""
+    for loader in loaders:
+        yield from ((loader, each) for each in inner_datasets((cfg.get(loader) or {}).get("dataset")))
 
 
 def inner_datasets(cfg: Any) -> Iterator[Any]:

@@ -20,10 +20,6 @@ def space_warning(runner: Runner, hook: Any) -> str | None:
 
     Counted are those that are kept, one more, as a new one is written before an old one goes, and the best, of which
     there are two for a moment, too. What is there already from before an interruption counts as room.
-
-    Args:
-        runner: With model and optimiser.
-        hook: Its checkpoint hook.
     """
     folder = Path(str(hook.out_dir))
     if not folder.is_dir():  # storage of another kind

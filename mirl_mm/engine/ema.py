@@ -36,11 +36,7 @@ class WarmupEMA(ExponentialMovingAverage):
     _steps: int | None = None
 
     def update_parameters(self, model: nn.Module) -> None:
-        """As mmengine's, with one operation for all parameters.
-
-        Args:
-            model: Whose parameters are averaged.
-        """
+        """As mmengine's, with one operation for all parameters."""
         steps = int(self.steps) if self._steps is None else self._steps
         current = model.state_dict() if self.update_buffers else dict(model.named_parameters())
         pairs = [(average.data, current[name].data) for name, average in self.avg_parameters.items()]
@@ -99,9 +95,7 @@ class ModelEMAHook(EMAHook):
         """Refuse a test that would leave out the average."""
         _check_loop(runner.test_loop, "test_cfg", EMATestLoop)
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Move the average, if the weights moved."""
         if runner.optim_wrapper.should_update():
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
@@ -178,13 +172,9 @@ class _EMALoop:
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """Evaluate a batch."""
         super().run_iter(idx, data_batch)  # type: ignore[misc]
-        average: Any = self._average()
-        if average is not None:
-            self.evaluator.process_average(average.val_step(data_batch), data_batch)
-
-    def _average(self) -> nn.Module | None:
-        hook = next((hook for hook in self.runner.hooks if isinstance(hook, ModelEMAHook)), None)
-        return hook.ema_model.module if hook is not None and hook.has_average else None
+        hook: Any = next((hook for hook in self.runner.hooks if isinstance(hook, ModelEMAHook)), None)
+        if hook is not None and hook.has_average:
+            self.evaluator.process_average(hook.ema_model.module.val_step(data_batch), data_batch)
 
 
 @LOOPS.register_module()

@@ -3,9 +3,8 @@
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
-from mirl_mm import registry
+from mirl_mm.config import scope_of
 from mirl_mm.models.backbones import is_backbone
 
 from .overrides import find_type, parameters_of
@@ -18,16 +17,13 @@ def settle_freezing(cfg: Config) -> None:
     their plain backbone ``frozen`` instead, which is the same: no gradient, no state of the optimiser,
     evaluation mode.
 
-    Args:
-        cfg: The config; changed in place.
-
     Raises:
         ValueError: If such a model's backbone is none that can be ``frozen``, or if one with adapters would be.
     """
     model: Any = cfg.get("model") or {}
     if "freeze_backbone" not in model:
         return
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+    with scope_of(cfg):
         kind, backbone = (find_type((part or {}).get("type")) for part in (model, model.get("backbone")))
     if model.freeze_backbone and (model.get("backbone") or {}).get("lora"):
         raise ValueError(

@@ -14,13 +14,13 @@ from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
 
 from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.config import LOADERS, read_config
+from mirl_mm.config import LOADERS, read_config, scope_of
 from mirl_mm.datasets import preflight
-from mirl_mm.registry import RUNNERS, SCOPE, import_parts
+from mirl_mm.registry import DATASETS, RUNNERS, SCOPE, import_parts
 
 from .activation_checkpointing import check_activation_checkpointing, checkpoint_runner
 from .backbone_facts import fit_to_backbone
-from .dataset_facts import fit_to_datasets, inner_datasets
+from .dataset_facts import data_sets, fit_to_datasets
 from .freezing import settle_freezing
 from .hooks.after_update import AfterUpdateHook
 from .overrides import check_options
@@ -30,11 +30,7 @@ from .tasks import tasks
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and apply overrides.
-
-    Args:
-        path: The config file, or ``mirl_mm::`` and its place in this package's ``configs``.
-        options: Dotted keys to values, as ``--cfg-options`` gives them.
+    """Read a config file, named as for :func:`~mirl_mm.config.config_path`, and apply overrides of dotted keys.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -59,11 +55,7 @@ def drop_retired_hooks(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
-    """Build the runner after checking the data and completing the config.
-
-    Args:
-        cfg: The config.
-        loaders: Names of the data loaders that the run will use; only their folders are checked.
+    """Build the runner after checking the data of the loaders that it will use, and completing the config.
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
@@ -78,12 +70,12 @@ def make_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
     """What :func:`build_runner` does with a config after :func:`prepare`; from here on the work dir is written to."""
     scale_lr(cfg)
     compiling = check_compile(cfg.get("compile"))
-    check_activation_checkpointing(cfg.get("activation_checkpointing"))
+    checkpointing = check_activation_checkpointing(cfg.get("activation_checkpointing"))
     kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
     runner = kind.from_cfg(cfg)
     if "train_dataloader" in loaders:
         check_epoch(runner)
-        checkpoint_runner(runner)
+        checkpoint_runner(runner, checkpointing)
         runner.register_hook(AfterUpdateHook())
         if compiling is not None:
             compile_runner(runner, **compiling)
@@ -91,11 +83,7 @@ def make_runner(cfg: Config, loaders: Sequence[str]) -> Runner:
 
 
 def prepare(cfg: Config, loaders: Sequence[str]) -> None:
-    """Check the data and complete the config by what the data and the machine are; done again it changes nothing.
-
-    Args:
-        cfg: The config.
-        loaders: Names of the data loaders whose folders are checked.
+    """Check these loaders' data, and complete the config by what data and machine are; done again it changes nothing.
 
     Raises:
         FileNotFoundError: If a data folder is missing (and other errors of :func:`mirl_mm.datasets.preflight`).
@@ -107,9 +95,32 @@ def prepare(cfg: Config, loaders: Sequence[str]) -> None:
 
 
 def join_processes(cfg: Config) -> None:
-    """Join the other processes of a run that was launched as several, if it has not been done."""
-    if cfg.get("launcher", "none") != "none" and not is_distributed():
-        start_processes(cfg)
+    """Join the other processes of a run that was launched as several, if it has not been done.
+
+    On machines without a GPU, too, which mmengine does not expect.
+
+    Raises:
+        RuntimeError: For a launcher that needs GPUs where torch sees none.
+    """
+    if cfg.get("launcher", "none") == "none" or is_distributed():
+        return
+    if torch.cuda.is_available():
+        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
+        return
+    if cfg.launcher != "pytorch":
+        raise RuntimeError(f"launcher {cfg.launcher!r} needs GPUs, and torch sees none: use --launcher pytorch")
+    torch.distributed.init_process_group("gloo")
+    if cfg.get("sync_bn"):
+        print_log("sync_bn is left out: torch synchronises batch norm between GPUs only", logger="current")
+        cfg.sync_bn = None
+    cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+
+
+def count_images(cfg: Config) -> int:
+    """Images that there are to train with. Builds the data set, as some may be left out; joins the processes."""
+    prepare(cfg, ["train_dataloader"])
+    with scope_of(cfg):
+        return len(DATASETS.build(cfg.train_dataloader.dataset))
 
 
 def check_epoch(runner: Runner) -> None:
@@ -124,20 +135,6 @@ def check_epoch(runner: Runner) -> None:
             f"{len(loader.dataset)} images are fewer than a batch of {loader.batch_size * runner.world_size}: "
             "take a smaller one by --batch-size, or set train_dataloader.drop_last=False"
         )
-
-
-def start_processes(cfg: Config) -> None:
-    """Join the other processes of a distributed run, also on machines without a GPU, which mmengine does not expect."""
-    if torch.cuda.is_available():
-        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
-        return
-    if cfg.launcher != "pytorch":
-        raise RuntimeError(f"launcher {cfg.launcher!r} needs GPUs, and torch sees none: use --launcher pytorch")
-    torch.distributed.init_process_group("gloo")
-    if cfg.get("sync_bn"):
-        print_log("sync_bn is left out: torch synchronises batch norm between GPUs only", logger="current")
-        cfg.sync_bn = None
-    cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 
 def finish_processes() -> None:
@@ -160,7 +157,7 @@ def set_data_root(cfg: Config, data_root: str) -> None:
         ValueError: If a data loader has data sets in several folders.
     """
     for name in filter(cfg.get, LOADERS):
-        datasets: list[Any] = list(inner_datasets(cfg[name].dataset))
+        datasets = [dataset for _, dataset in data_sets(cfg, [name])]
         roots = sorted({dataset.get("data_root") or "" for dataset in datasets})
         if len(roots) > 1:
             raise ValueError(
@@ -185,7 +182,7 @@ def set_tta(cfg: Config) -> None:
             f"--tta: the config has no {' and no '.join(missing)}: configs of configs/det and configs/seg have them, "
             "docs/inference.md says how to write them"
         )
-    for dataset in inner_datasets(cfg.test_dataloader.dataset):
+    for _, dataset in data_sets(cfg, ["test_dataloader"]):
         dataset["pipeline"] = cfg.tta_pipeline
     cfg.model = {**cfg.tta_model, "module": cfg.model}
 

@@ -7,12 +7,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 
 
 def on_main_process(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in the main process (rank 0) alone; all processes get what it returns, or raise what it raises.
-
-    Args:
-        function: What is done once, such as looking at a folder that is about to change.
-        *args: Its arguments.
-    """
+    """Call a function in the main process (rank 0) alone; all processes get its result, or raise its error."""
     answer: list[Any] = [None]
     if is_main_process():
         try:

@@ -12,6 +12,7 @@ from mmengine.runner import LogProcessor, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from mirl_mm import registry
+from mirl_mm.config import listed, scope_of
 
 from .config_variables import check_variable
 
@@ -50,19 +51,16 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: With the key and the nearest ones that exist, or those that count.
     """
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+    with scope_of(cfg):
         for key in options:
             check_variable(cfg, key)
             _check(cfg, key)
 
 
 def set_metric_option(cfg: Config, flag: str, **options: Any) -> set[str]:
-    """Set an option of the metrics that know it among ``test_evaluator``.
+    """Set an option of the metrics that know it among ``test_evaluator``; ``flag`` is the command line's name for it.
 
-    Args:
-        cfg: The config.
-        flag: The command line's name for it, for the message.
-        **options: What different metrics call it, and its value for each. The first that a metric has is set.
+    Different metrics may call it otherwise, and take another value: the first of ``options`` that one has is set.
 
     Returns:
         The options that were set.
@@ -70,9 +68,8 @@ def set_metric_option(cfg: Config, flag: str, **options: Any) -> set[str]:
     Raises:
         ValueError: If no metric of the config has any of them.
     """
-    metrics = cfg.get("test_evaluator") or []
-    metrics = [metrics] if isinstance(metrics, Mapping) else metrics
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
+    metrics = listed(cfg.get("test_evaluator"))
+    with scope_of(cfg):
         kinds = [(metric, find_type(metric["type"])) for metric in metrics]
     done: set[str] = set()
     for metric, kind in kinds:
@@ -99,9 +96,10 @@ def _check(cfg: Config, key: str) -> None:
         if known is None or part == "_delete_":
             return
         if not isinstance(node, (Mapping, list, tuple)):
+            needed = "depth=..., embed_dims=..., num_heads=..." if place.endswith("arch") else f"{part}=..."
             raise ValueError(
                 f"--cfg-options {key}: {place} is {node!r}, which has no parts: set all of it, such as "
-                f"{place}={_example(place, parts[depth:])}"
+                f'{place}="dict({needed})"'
             )
         if part not in known:
             raise ValueError(
@@ -122,13 +120,6 @@ def _help(part: str, known: Sequence[str], node: Any) -> str:
     if len(known) <= _SHOWN:
         return f"it has {', '.join(known) or 'no keys'}"
     return "nothing in it is called alike: tools/misc/print_config.py shows the config"
-
-
-def _example(place: str, rest: Sequence[str]) -> str:
-    """A value in whose place the rest of a key would stand; of a preset's settings, all must be given."""
-    if place.endswith("arch"):
-        return '"dict(depth=..., embed_dims=..., num_heads=...)"'
-    return f'"dict({rest[0]}=...)"'
 
 
 def _known_keys(node: Any, place: str) -> list[str] | None:

@@ -18,9 +18,6 @@ DAMAGED = ".damaged"
 def find_resumed(work_dir: str | Path) -> str | None:
     """The newest whole checkpoint of a work dir, None if it has none; damaged ones are moved aside, with a warning.
 
-    Args:
-        work_dir: Of the run.
-
     Raises:
         ValueError: If there are checkpoints, and none of them is whole.
     """

@@ -32,11 +32,7 @@ def lock_work_dir(work_dir: str | Path, make: bool = True) -> None:
     process of this machine it is known whether it lives; that of another machine is believed.
 
     With several processes, rank 0 takes the lock, and all of them fail if it can't. A process that has the lock
-    already keeps it.
-
-    Args:
-        work_dir: The folder.
-        make: Make it, if it is not there; otherwise there is nothing to lock then.
+    already keeps it. A folder that is not there is made, or left alone unless ``make``.
 
     Raises:
         RuntimeError: If another run is in the work dir, with its process, machine and start.
@@ -70,7 +66,9 @@ def _lock(folder: Path, make: bool) -> None:
         if not is_locked and other and _lives(other):
             raise RuntimeError(_refusal(folder, other, f"stop it, remove {path} if it is dead"))
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_ourselves()).encode(), 0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        ours = {"pid": os.getpid(), "host": platform.node(), "began": _began(os.getpid()), "since": since}
+        os.pwrite(descriptor, json.dumps(ours).encode(), 0)
     except BaseException:
         os.close(descriptor)
         raise
@@ -81,11 +79,6 @@ def _refusal(folder: Path, other: dict[str, Any], remedy: str) -> str:
     who = f"process {other.get('pid', '?')} on {other.get('host', 'another machine')}"
     since = f", since {other['since']}" if "since" in other else ""
     return f"'{folder}' is in use by another run ({who}{since}): {remedy}, or give another --work-dir"
-
-
-def _ourselves() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"pid": pid, "host": platform.node(), "began": _began(pid), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
 def _read(descriptor: int) -> dict[str, Any]:

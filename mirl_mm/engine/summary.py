@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mirl_mm.config import FOLDER, PREFIX
 from mirl_mm.text import counted, short_path
 
-from .dataset_facts import inner_datasets
+from .dataset_facts import data_sets
 from .hooks.unwrapped import unwrapped_model
 from .resuming import DAMAGED
 
@@ -21,8 +21,7 @@ _ALL = 0.99
 def training_summary(runner: Runner) -> str:
     """Settings of a training that is about to start, as they were resolved: a line for each kind.
 
-    Args:
-        runner: Its training loop is built, by which nothing else is.
+    The runner's training loop is built, by which nothing else is.
     """
     cfg = runner.cfg
     lines = {
@@ -45,7 +44,7 @@ def _name(file: str | None) -> str:
 def _data(runner: Runner) -> str:
     train = runner.train_loop.dataloader.dataset
     classes = (getattr(train, "metainfo", None) or {}).get("classes")
-    root = next(inner_datasets(runner.cfg.train_dataloader.dataset)).get("data_root") or "."
+    root = next(data_sets(runner.cfg))[1].get("data_root") or "."
     parts = [f"{counted(len(train), 'image')} of '{root}'"]
     if classes:
         parts.append(counted(len(classes), "class", "classes"))

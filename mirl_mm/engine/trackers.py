@@ -27,11 +27,7 @@ TRACKERS = {
 
 
 def add_trackers(cfg: Config, names: str | Sequence[str]) -> None:
-    """Let a training report to trackers, too.
-
-    Args:
-        cfg: The config; changed in place. A tracker that it has already stays as it is.
-        names: Of :data:`TRACKERS`; one may stand alone.
+    """Let a training report to some of :data:`TRACKERS`, too; one that the config has already stays as it is.
 
     Raises:
         ValueError: For an unknown name.

@@ -36,25 +36,10 @@ def prepare_training(
     load_from: str | Path | None = None,
     resume: bool | str | Path = False,
 ) -> None:
-    """Put into a config, with its ``work_dir`` set, how a training is to go.
+    """Put into a config, with its ``work_dir`` set, how a training is to go, as the options of ``tools/train.py`` say.
 
-    The processes are joined, if there are several, and the work dir, if there is one, is locked.
-
-    Args:
-        cfg: The config; changed in place.
-        epochs: Length of the training. See :func:`~mirl_mm.engine.training_length.set_length`, also for the next two.
-        iters: The same in iterations.
-        given: What was set in ``cfg`` by name, dotted keys to values, and does not follow the length.
-        batch_size: Images of a step in each process, or ``"auto"``: as many as fit the memory, see
-            :func:`~mirl_mm.engine.batch_size.fit_batch_size`.
-        validate: Whether there is a validation.
-        amp: bfloat16 mixed precision, whatever the config says.
-        compile: Compile what is trained: :func:`~mirl_mm.engine.runtime.compile_training`.
-        fsdp: Shard the model over the processes (FSDP).
-        trackers: Names of :data:`~mirl_mm.engine.trackers.TRACKERS` to report to.
-        pretrained: Checkpoint from whose weights the backbone starts.
-        load_from: Checkpoint from whose weights the whole model starts.
-        resume: A checkpoint to go on from; True for the last one in the work dir, from the start if there is none.
+    The processes are joined, if there are several, and the work dir, if there is one, is locked. What was set in
+    ``cfg`` by name, dotted keys to values, is ``given``, and does not follow the length.
 
     Raises:
         FileNotFoundError: If a checkpoint is missing.

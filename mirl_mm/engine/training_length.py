@@ -7,17 +7,16 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS, DefaultScope
 
-from mirl_mm import registry
+from mirl_mm.config import listed
 
-from .launch import prepare
+from .launch import count_images
 
 #: What a warm-up may take of a shorter run in any case, and what an interval that does not fit into it becomes, as in
 #: ``configs/det/custom_coco.py``.
 TENTH = 0.1
 #: Parameters of mmengine's schedules, and of ours, that are steps.
-_STEPS = ("warmup", "begin", "end", "milestones", "T_max", "step_size")
+STEPS = ("warmup", "begin", "end", "milestones", "T_max", "step_size")
 #: What of a config :func:`set_length` changes.
 _CHANGED = ("train_cfg", "param_scheduler", "default_hooks", "custom_hooks")
 
@@ -50,8 +49,7 @@ def set_length(
     if epochs is None and iters is None:
         return
     given = given or {}
-    flag = "--iters" if epochs is None else "--epochs"
-    unit = _check(cfg, epochs, iters, given)
+    flag, unit = _check(cfg, epochs, iters, given)
     key = f"max_{unit}"
     old, new, note = cfg.train_cfg[key], iters or epochs or 0, ""
     if epochs is not None and unit == "iters":
@@ -67,21 +65,16 @@ def set_length(
 
 
 def iterations(cfg: Config, epochs: int) -> tuple[int, str]:
-    """Steps that ``epochs`` of the training images are, in whole updates of the weights; and how this was computed.
-
-    Builds the data set, as images that have nothing to learn from may be left out, and joins the other processes.
-    """
-    prepare(cfg, ["train_dataloader"])
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", registry.SCOPE)):
-        images = len(DATASETS.build(cfg.train_dataloader.dataset))
+    """Steps that ``epochs`` of the training images are, in whole updates of the weights; and how this was computed."""
+    images = count_images(cfg)
     batch = cfg.train_dataloader.batch_size * get_world_size()
     update = _accumulated(cfg)
     steps = math.ceil(epochs * images / (batch * update)) * update
     return steps, f"of {images} images in batches of {batch}, "
 
 
-def _check(cfg: Config, epochs: int | None, iters: int | None, given: Mapping[str, Any]) -> str:
-    """Refuse what can't be; returns what the loop counts, ``epochs`` or ``iters``."""
+def _check(cfg: Config, epochs: int | None, iters: int | None, given: Mapping[str, Any]) -> tuple[str, str]:
+    """Refuse what can't be; returns what was asked for, and what the loop counts, ``epochs`` or ``iters``."""
     if epochs is not None and iters is not None:
         raise ValueError(f"--epochs {epochs} and --iters {iters}: give one of them")
     flag, value = ("--iters", iters) if epochs is None else ("--epochs", epochs)
@@ -97,16 +90,14 @@ def _check(cfg: Config, epochs: int | None, iters: int | None, given: Mapping[st
     named = {f"train_cfg.{name}" for name in (whole if isinstance(whole, Mapping) else ())} | set(given)
     if twice := named & {"train_cfg.max_epochs", "train_cfg.max_iters"}:
         raise ValueError(f"{flag} {value} and {twice.pop()} of --cfg-options: give one of them")
-    return unit
+    return flag, unit
 
 
 def _fit_schedule(cfg: Config, old: int, new: int, unit: str) -> Iterator[str]:
-    schedules: Any = cfg.get("param_scheduler") or []
-    listed: list[Any] = [schedules] if isinstance(schedules, Mapping) else list(schedules)
-    for schedule in listed:
+    for schedule in listed(cfg.get("param_scheduler")):
         if schedule.get("by_epoch", True) != (unit == "epochs"):
             continue  # counts what the loop does not
-        for name in filter(schedule.get, _STEPS):
+        for name in filter(schedule.get, STEPS):
             before = schedule[name]
             if name == "warmup":
                 after = schedule[name] = _share(before, old, new)

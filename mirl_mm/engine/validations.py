@@ -34,18 +34,16 @@ class Validations:
         self._metrics: dict[str, dict[str, float]] = {}
 
     def begin(self, runner: Runner, resumed_in: str | Path | None) -> None:
-        """Start a record, or go on with that of a resumed run, whose last validation is caught up on if it is missing.
+        """Start a record, or go on with that in the folder of the checkpoint from which a run is resumed.
+
+        Its last validation is caught up on if it is missing.
 
         What the step's validation told to hooks that keep a state is told again, if the checkpoint is from before it.
-
-        Args:
-            runner: At the start of its training.
-            resumed_in: Folder of the checkpoint from which it was resumed, if it was.
         """
         step = current_step(runner)
         known = on_main_process(_read, Path(resumed_in) / RECORD) if resumed_in is not None else {}
         self._metrics = {key: metrics for key, metrics in known.items() if int(key) <= step}
-        self._write()
+        self.finish()
         if not is_due(runner, step) or runner.message_hub.runtime_info.get(_KEY) == step:
             return
         metrics = self._metrics.get(str(step))
@@ -71,9 +69,6 @@ class Validations:
 
     def finish(self) -> None:
         """Write the record, when all that follows from a validation is done."""
-        self._write()
-
-    def _write(self) -> None:
         if is_main_process() and (self._metrics or self.path.exists()):
             write_file(self.path, json.dumps(self._metrics))
 

@@ -20,7 +20,7 @@ from mirl_mm.visualization.png import encode_png
 from .commands import Command
 from .inputs import Images, expand, given_folders
 from .model import TrainedModel, config_and_checkpoint
-from .output_files import image_paths, outputs_of_all, outputs_of_images, picture_paths
+from .output_files import checked_outputs, image_paths, picture_paths
 from .pipeline import chunks, image_pipeline, passed, pipeline_steps
 
 Image = np.ndarray | str
@@ -192,17 +192,12 @@ class ImageInferencer(TrainedModel):
     def picture_paths(self, images: Sequence[Image], out_dir: str | Path, options: Any) -> list[Path]:
         """The files of pictures."""
         sheets = self.sheets(options)
-        return (
-            image_paths(out_dir, images)
-            if sheets is None
-            else picture_paths(out_dir, sheets[0], len(images), sheets[1])
-        )
+        return picture_paths(out_dir, sheets[0], len(images), sheets[1]) if sheets else image_paths(out_dir, images)
 
     def picture_files(self, images: Sequence[Image], out_dir: str | Path, options: Any) -> Outputs:
         """The files of pictures, checked."""
-        if self.sheets(options) is None:
-            return outputs_of_images(type(self).__name__, images, out_dir)
-        return outputs_of_all(type(self).__name__, self.picture_paths(images, out_dir, options), images)
+        paths = self.picture_paths(images, out_dir, options)
+        return checked_outputs(type(self).__name__, paths, images, each=self.sheets(options) is None)
 
     def preprocess(self, images: list[Image], batch_size: int, options: Any) -> Iterator[dict]:
         """Batches; what is random in the pipeline depends on the options' ``seed`` and the image's number only."""

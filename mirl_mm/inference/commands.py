@@ -99,12 +99,7 @@ class Command:
         write_json(args.json, predictions)
 
     def run(self, args: argparse.Namespace, images: Sequence[str]) -> Outcome:
-        """Run the inferencer on all images that it can read.
-
-        Args:
-            args: The arguments, completed by defaults.
-            images: Files.
-        """
+        """Run the inferencer on all images that it can read, with arguments that defaults have completed."""
         self.check(args, images)
         infer = self.inferencer(
             args.config or args.checkpoint,

@@ -29,10 +29,6 @@ def commands() -> list[Command]:
 def inferencer_for(checkpoint: str | Path, config: str | Path | None = None) -> type[ImageInferencer]:
     """The class for a checkpoint's model: it reconstructs, labels images, finds objects or labels pixels.
 
-    Args:
-        checkpoint: Of ``tools/train.py``.
-        config: Its config file, where it holds none.
-
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: For a checkpoint without config, or of a model that does none of this.

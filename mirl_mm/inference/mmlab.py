@@ -74,14 +74,8 @@ class MMLabInferencer(ImageInferencer):
                     f"the test pipeline must begin with LoadImageFromFile, not {steps[0] if steps else 'nothing'}"
                 )
             self._load, *rest = Compose(_without_annotations(steps)).transforms
-
-        def run(image: Image) -> dict:
-            results = self.loaded(image)
-            for step in rest:
-                results = step(results)
-            return results
-
-        return run
+        others = Compose(rest)
+        return lambda image: others(self.loaded(image))
 
     def loaded(self, image: Image) -> dict:
         """What the pipeline's first step gives: ``img``, ``(H, W, 3)`` uint8 BGR, ``img_path``, ``ori_shape`` ...

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
 from mirl_mm.checkpoint.own_config import config_for
+from mirl_mm.config import scope_of
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS, SCOPE
 
@@ -54,7 +54,7 @@ class TrainedModel:
     @classmethod
     def within_scope(cls, cfg: Config | ConfigDict) -> AbstractContextManager:
         """Names without prefix are those of the config's scope while this context lasts, whatever ran before."""
-        return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or cls.default_scope)
+        return scope_of(cfg, cls.default_scope)
 
     @classmethod
     def model_class(cls, cfg: Config | ConfigDict) -> Any:
@@ -90,16 +90,10 @@ class TrainedModel:
         with self.guard(), self.within_scope(cfg):
             self.adjust_config(cfg)
             model = MODELS.build(cfg.model)
-        load_into(
-            model,
-            weights,
-            Exact(
-                lambda report: (
-                    f"checkpoint {path!r} does not fit {type(model).__name__}: {report}. It was written for another "
-                    "model: give the config with which it was trained, or none if the checkpoint has it"
-                )
-            ),
-        )
+        refusal = f"checkpoint {path!r} does not fit {type(model).__name__}"
+        remedy = "give the config with which it was trained, or none if the checkpoint has it"
+        policy = Exact(lambda report: f"{refusal}: {report}. It was written for another model: {remedy}")
+        load_into(model, weights, policy)
         return model.to(device).eval()
 
 

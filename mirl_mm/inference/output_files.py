@@ -1,6 +1,6 @@
 """The files into which pictures and masks go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +8,16 @@ import numpy as np
 from mirl_mm.outputs import Outputs, source_of
 
 
-def outputs_of_images(maker: str, images: Sequence[np.ndarray | str], out_dir: str | Path) -> Outputs:
-    """A PNG file for each image, which may be written: see :func:`image_paths`.
+def checked_outputs(
+    maker: str, paths: Sequence[Path], images: Sequence[np.ndarray | str], each: bool = True
+) -> Outputs:
+    """PNG files that may be written, one for each image, or of all together, which the same run of others replaces.
 
     Raises:
         OutputError: If one may not.
     """
-    sources = dict(zip(image_paths(out_dir, images), map(source_of, images), strict=True))
-    return Outputs(maker, sources, [each for each in images if isinstance(each, str)])
-
-
-def outputs_of_all(maker: str, paths: Sequence[Path], images: Sequence[np.ndarray | str]) -> Outputs:
-    """PNG files of all images together, which may be written; the same run of others replaces them.
-
-    Raises:
-        OutputError: If one may not.
-    """
-    return Outputs(maker, dict.fromkeys(paths, ""), [each for each in images if isinstance(each, str)])
+    sources: Iterable[str] = map(source_of, images) if each else [""] * len(paths)
+    return Outputs(maker, dict(zip(paths, sources, strict=True)), [image for image in images if isinstance(image, str)])
 
 
 def image_paths(out_dir: str | Path, inputs: Sequence[np.ndarray | str]) -> list[Path]:

@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import Compose
 
 from mirl_mm.datasets.transforms import LoadImage, build_pipeline
 from mirl_mm.datasets.transforms.pipeline import Step
@@ -34,17 +35,14 @@ def image_pipeline(steps: Sequence[dict | Step]) -> Callable[[np.ndarray | str],
         ValueError: If it doesn't begin with ``LoadImage``.
     """
     load, *rest = build_pipeline(steps).transforms
+    others = Compose(rest)
     if not isinstance(load, LoadImage):
         raise ValueError(f"the test pipeline must begin with LoadImage, not {load}")
 
     def run(image: np.ndarray | str) -> dict:
         if isinstance(image, str):
-            results = load({"img_path": image})
-        else:
-            results = {"img": torch.tensor(image).permute(2, 0, 1), "ori_shape": image.shape[:2]}
-        for step in rest:
-            results = step(results)
-        return results
+            return others(load({"img_path": image}))
+        return others({"img": torch.tensor(image).permute(2, 0, 1), "ori_shape": image.shape[:2]})
 
     return run
 

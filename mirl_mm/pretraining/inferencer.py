@@ -116,9 +116,10 @@ class ReconstructInferencer(ImageInferencer):
         Raises:
             ValueError: If no tensor belongs to a decoder.
         """
+        roots = sorted({name.split(".")[0] for name in weights.state})[:5]
         if not any(re.match(r"decoders?\.", name) for name in weights.state):
             raise ValueError(
-                f"checkpoint {path!r} has no decoder (its tensors begin with {', '.join(_roots(weights))}): nothing "
+                f"checkpoint {path!r} has no decoder (its tensors begin with {', '.join(roots)}): nothing "
                 "in it can reconstruct. Give the pre-training checkpoint that tools/train.py wrote with a config of "
                 "configs/pretrain, not an extracted backbone or a fine-tuned model"
             )
@@ -173,10 +174,6 @@ class ReconstructInferencer(ImageInferencer):
             return data
 
         return with_noise
-
-
-def _roots(weights: Weights) -> list[str]:
-    return sorted({name.split(".")[0] for name in weights.state})[:5]
 
 
 def _numbers(result: Reconstruction) -> dict[str, float]:

@@ -19,12 +19,7 @@ _GAP, _GROUP_GAP, _MARGIN = 4, 16, 12
 
 
 def reconstruction_grid(result: Reconstruction, labels: Sequence[str] = (), title: str = "") -> np.ndarray:
-    """One row per image: original, masked, and the predictions, each group's loss over them.
-
-    Args:
-        result: From :func:`~mirl_mm.pretraining.reconstruction.reconstruct`.
-        labels: One per image, such as its file name.
-        title: Goes on top.
+    """One row per image: label, original, masked, and the predictions, each group's loss over them; a title on top.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB.

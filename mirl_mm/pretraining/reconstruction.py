@@ -1,7 +1,8 @@
 """Reconstructions: a pre-trainer's predictions as images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -48,24 +49,16 @@ class Reconstruction:
 
     def to(self, device: str | torch.device) -> "Reconstruction":
         """With all tensors on a device."""
-        return replace(
-            self,
-            images={title: images.to(device) for title, images in self.images.items()},
-            mask=self.mask.to(device),
-            losses={name: values.to(device) for name, values in self.losses.items()},
-        )
+        return self._each(lambda tensor: tensor.to(device))
 
     def split(self) -> list["Reconstruction"]:
         """One for each image."""
-        return [
-            replace(
-                self,
-                images={title: images[i : i + 1] for title, images in self.images.items()},
-                mask=self.mask[i : i + 1],
-                losses={name: values[i : i + 1] for name, values in self.losses.items()},
-            )
-            for i in range(len(self))
-        ]
+        return [self._each(itemgetter(slice(i, i + 1))) for i in range(len(self))]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Reconstruction":
+        images = {title: change(images) for title, images in self.images.items()}
+        losses = {name: change(values) for name, values in self.losses.items()}
+        return replace(self, images=images, mask=change(self.mask), losses=losses)
 
     @staticmethod
     def join(parts: Sequence["Reconstruction"]) -> "Reconstruction":

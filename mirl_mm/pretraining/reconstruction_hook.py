@@ -58,15 +58,12 @@ class ReconstructionHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Draw if it is time."""
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            self._draw(runner)
+            model = _pretrainer(runner)
+            with gathered(model):
+                if is_main_process():
+                    self._draw(model, runner)
 
-    def _draw(self, runner: Runner) -> None:
-        model = _pretrainer(runner)
-        with gathered(model):
-            if is_main_process():
-                self._draw_with(model, runner)
-
-    def _draw_with(self, model: MaskedPretrainer, runner: Runner) -> None:
+    def _draw(self, model: MaskedPretrainer, runner: Runner) -> None:
         if self._batch is None:
             self._batch = self._load(runner, model.num_patches)
         data = model.data_preprocessor(self._batch, False)

@@ -22,12 +22,7 @@ def draw_mask(sample: Mapping[str, Any], image: np.ndarray, looks: Looks, side: 
 
 
 def paint_mask(image: np.ndarray, noise: Tensor, looks: Looks) -> np.ndarray:
-    """The image beside itself with the masked patches grey.
-
-    Args:
-        image: ``(H, W, 3)`` uint8.
-        noise: ``(L,)``, as the pipeline draws it.
-        looks: For patches and the mask ratio.
+    """An image ``(H, W, 3)`` uint8 beside itself, with the patches grey that ``noise`` ``(L,)`` masks.
 
     Raises:
         ValueError: If there is not a number for each patch.

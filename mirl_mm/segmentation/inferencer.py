@@ -16,8 +16,8 @@ from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.inference.base import Image
 from mirl_mm.inference.commands import Command, Flag
 from mirl_mm.inference.mmlab import TTA, MMLabInferencer, pixels_of
-from mirl_mm.inference.output_files import outputs_of_images
-from mirl_mm.outputs import OutputError
+from mirl_mm.inference.output_files import checked_outputs, image_paths
+from mirl_mm.outputs import OutputError, Outputs
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.text import shortlist
 from mirl_mm.visualization.palette import class_palette
@@ -171,18 +171,21 @@ class SegmentInferencer(MMLabInferencer):
         """As all inferencers, also for masks, which must have a folder of their own."""
         super().check_outputs(images, out_dir, options)
         if options.mask_dir is not None:
-            outputs_of_images(_MASK_MAKER, images, options.mask_dir)
+            self._mask_outputs(images, options)
             if out_dir is not None and os.path.realpath(out_dir) == os.path.realpath(options.mask_dir):
                 raise OutputError(
                     f"'{options.mask_dir}' is for pictures and for masks, which have the same names: give two"
                 )
+
+    def _mask_outputs(self, images: Sequence[Image], options: SegmentOptions) -> Outputs:
+        return checked_outputs(_MASK_MAKER, image_paths(options.mask_dir or "", images), images)
 
     def preprocess(self, images: list[Image], batch_size: int, options: SegmentOptions) -> Iterator[dict]:
         """Batches of images, through the test pipeline or as they are, with paths of their masks and true labels."""
         truths = [None] * len(images) if options.truth is None else find_truth(images, options.truth)
         paths: list[str | None] = [None] * len(images)
         if options.mask_dir is not None:
-            self._mask_files = outputs_of_images(_MASK_MAKER, images, options.mask_dir)
+            self._mask_files = self._mask_outputs(images, options)
             paths = [str(path) for path in self._mask_files.sources]
 
         def run(index: int) -> dict:
@@ -210,7 +213,7 @@ class SegmentInferencer(MMLabInferencer):
 
     def as_dict(self, found: Segmentation, plain: bool, options: SegmentOptions) -> dict:
         """The classes; unless ``plain``, the mask, too."""
-        return found.as_plain() if plain else found.as_dict()
+        return found.as_dict(plain)
 
     def as_sample(self, found: Segmentation) -> Any:
         """A data sample of mmseg's."""

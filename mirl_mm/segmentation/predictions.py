@@ -84,34 +84,21 @@ class Segmentation:
         """``(H, W)`` uint8, 255 where there is no label."""
         return None if self.truth_png is None else np.asarray(Image.open(io.BytesIO(self.truth_png)))
 
-    def as_dict(self) -> dict:
-        """With arrays."""
-        found = {
+    def as_dict(self, plain: bool = False) -> dict:
+        """With arrays; ``plain`` with lists, as JSON takes them, and without the mask."""
+        found: dict = {
             "img_path": self.img_path,
-            "mask": self.mask,
-            "labels": self.labels,
+            **({} if plain else {"mask": self.mask}),
+            "labels": self.labels.tolist() if plain else self.labels,
             "names": list(self.names),
-            "colours": self.colours,
-            "shares": self.shares,
+            "colours": self.colours.tolist() if plain else self.colours,
+            "shares": [round(share, 6) for share in self.shares.tolist()] if plain else self.shares,
         }
-        return {**found, **self._more()}
-
-    def as_plain(self) -> dict:
-        """With lists, as JSON takes them, and without the mask."""
-        found = {
-            "img_path": self.img_path,
-            "labels": self.labels.tolist(),
-            "names": list(self.names),
-            "colours": self.colours.tolist(),
-            "shares": [round(share, 6) for share in self.shares.tolist()],
-        }
-        return {**found, **self._more()}
-
-    def _more(self) -> dict:
-        more: dict = {} if self.mask_path is None else {"mask_path": self.mask_path}
+        if self.mask_path is not None:
+            found["mask_path"] = self.mask_path
         if self.iou is not None:
-            more |= {"iou": self.iou, "mean_iou": mean_iou(self.iou)}
-        return more
+            found |= {"iou": self.iou, "mean_iou": mean_iou(self.iou)}
+        return found
 
 
 def mean_iou(iou: dict[int, float]) -> float | None:
@@ -125,13 +112,7 @@ def _image_iou(truth: np.ndarray, mask: np.ndarray) -> dict[int, float]:
 
 
 def encode_mask(mask: np.ndarray, palette: np.ndarray, first: int = 0) -> bytes:
-    """Labels as a PNG file that shows them in colours.
-
-    Args:
-        mask: ``(H, W)`` uint8.
-        palette: ``(C, 3)`` uint8 RGB.
-        first: Value of the first class.
-    """
+    """Labels ``(H, W)`` uint8 as a PNG file that shows them in colours; ``first`` is the value of the first class."""
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[first : first + len(palette)] = palette
     image = Image.fromarray(mask + np.uint8(first)).convert("P")
@@ -143,10 +124,6 @@ def encode_mask(mask: np.ndarray, palette: np.ndarray, first: int = 0) -> bytes:
 
 def find_truth(inputs: Sequence[np.ndarray | str], truth: Truth) -> list[str | np.ndarray]:
     """Each image's mask.
-
-    Args:
-        inputs: Arrays or paths.
-        truth: Masks, or the folder with a ``<image's name>.png`` for each.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -170,13 +147,7 @@ def find_truth(inputs: Sequence[np.ndarray | str], truth: Truth) -> list[str | n
 
 
 def read_truth(truth: str | np.ndarray, rules: SegMapRules, size: tuple[int, int], image: str) -> np.ndarray:
-    """``(H, W)`` uint8 labels, 255 where there is none.
-
-    Args:
-        truth: A mask's file, or labels.
-        rules: What the file's values mean.
-        size: (H, W) of the image.
-        image: What the image is called in messages.
+    """``(H, W)`` uint8 labels, 255 where there is none, of a file or an array, for an image of that size and name.
 
     Raises:
         ValueError: For a value that is no class, or another size than the image's.

@@ -98,11 +98,7 @@ def class_accuracy(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def pair_masks(truth: str | Path, predicted: str | Path) -> list[tuple[str, str]]:
-    """True masks and predictions of the same names; sub-folders count, each on its own side.
-
-    Args:
-        truth: Folder of the true masks, which may have more than are predicted.
-        predicted: Folder of the predictions.
+    """True masks, of which there may be more, and predictions of the same names, in two folders and all below them.
 
     Raises:
         FileNotFoundError: If a folder is missing, or the true mask of a prediction.
@@ -123,13 +119,7 @@ def pair_masks(truth: str | Path, predicted: str | Path) -> list[tuple[str, str]
 def count_files(
     pairs: Sequence[tuple[str, str]], rules: SegMapRules, width: int = 3, workers: int | None = None
 ) -> SegErrors:
-    """Compare files of masks, in several processes.
-
-    Args:
-        pairs: Paths of true masks and predictions, at least one.
-        rules: What the values of both mean.
-        width: See :func:`count_seg_errors`.
-        workers: Processes. Default: one for each CPU.
+    """Compare files of masks, in several processes; see :func:`count_seg_errors`. Default: one for each CPU.
 
     Raises:
         ValueError: For a value that is no class, naming file and value, or sizes that differ.

@@ -17,12 +17,7 @@ _THREADS = 8
 
 
 def check_folders(data_root: str, images: str, masks: str | None) -> None:
-    """See that the folders are there.
-
-    Args:
-        data_root: The data set's folder.
-        images: The images' folder, absolute or relative to ``data_root``.
-        masks: The masks' folder, likewise; None if there are none.
+    """See that the folders, absolute or relative to ``data_root``, are there; None: there are no masks.
 
     Raises:
         FileNotFoundError: Says which one is missing, and what is there instead.
@@ -60,18 +55,7 @@ def list_images(folder: str, suffix: str) -> list[tuple[str, str]]:
 def describe_left_out(
     images: Sequence[str], masks: Sequence[str], image_folder: str, mask_folder: str | None, mask_suffix: str
 ) -> list[str]:
-    """What lies in the folders and is not taken: images of other endings, masks of no image.
-
-    Args:
-        images: Paths that are taken.
-        masks: The path of each image's mask.
-        image_folder: Where images lie.
-        mask_folder: Where masks lie; None if there are none.
-        mask_suffix: How their names end.
-
-    Returns:
-        A warning for each kind.
-    """
+    """Warnings of what lies in the folders and is not taken: images of other endings, masks of no image."""
     taken, warnings = {os.path.normpath(path) for path in (*images, *masks)}, []
     same = mask_folder is not None and os.path.realpath(mask_folder) == os.path.realpath(image_folder)
     others = [] if same else sorted(_files(image_folder, EXTENSIONS) - taken)
@@ -90,12 +74,7 @@ def describe_left_out(
 
 
 def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
-    """See that there are images, and that those of a list are there.
-
-    Args:
-        images: Paths.
-        folder: Where they lie.
-        suffix: How their names end.
+    """See that there are images of that ending in a folder, and that those of a list are there.
 
     Raises:
         ValueError: If there is none; tells which endings there are.
@@ -116,12 +95,7 @@ def check_files(images: Sequence[str], folder: str, suffix: str) -> None:
 
 
 def check_seg_maps_exist(images: Sequence[str], masks: Sequence[str], folder: str) -> None:
-    """See that each image has its mask.
-
-    Args:
-        images: Paths.
-        masks: The path of each image's mask.
-        folder: Where masks lie.
+    """See that each image has its mask in a folder.
 
     Raises:
         FileNotFoundError: If a mask is missing; names the first image without one.
@@ -145,13 +119,7 @@ def _files(folder: str, endings: Sequence[str] = ()) -> set[str]:
 def look_at_seg_maps(
     images: Sequence[str], masks: Sequence[str], rules: SegMapRules, number: int = LOOKED_AT
 ) -> str | None:
-    """Check masks, evenly spread over the data set, several at a time.
-
-    Args:
-        images: Paths.
-        masks: The path of each image's mask.
-        rules: What values mean.
-        number: Masks to look at; no more than this many are read.
+    """Check at most ``number`` masks, evenly spread over the data set, several at a time.
 
     Returns:
         A warning of masks without a single label, if there are any.

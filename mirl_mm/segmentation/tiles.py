@@ -22,11 +22,7 @@ class Block(NamedTuple):
 
 
 def check_tiles(tile: Sequence[int], overlap: int | None) -> tuple[Size, int]:
-    """Tiles that can be laid.
-
-    Args:
-        tile: (H, W) in pixels.
-        overlap: Of neighbouring tiles, in pixels. Default: a quarter of the shorter side.
+    """Tiles (H, W) that can be laid, and their overlap in pixels; by default a quarter of the shorter side.
 
     Raises:
         ValueError: If a side is not positive, or tiles overlap by more than half of it.
@@ -62,6 +58,7 @@ def blended_tiles(
     height, width = (min(side, whole) for side, whole in zip(tile, image.shape[-2:], strict=True))
     tops, row_weights = _lay(image.shape[-2], height, overlap)
     lefts, column_weights = _lay(image.shape[-1], width, overlap)
+    widest = max((top + height - following for top, following in pairwise(tops[:-1])), default=0)
     below, above = torch.empty(0), 0  # what a row of tiles leaves to the next, over the image's width, and its rows
     for r, top in enumerate(tops[:-1]):
         kept = top + height - tops[r + 1] if r + 2 < len(tops) else 0
@@ -76,7 +73,7 @@ def blended_tiles(
                 scores[:, :above] += below[:, :above, left:right]
             if kept:
                 if not len(below):
-                    below = scores.new_empty(scores.shape[0], _most(tops, height), image.shape[-1])
+                    below = scores.new_empty(scores.shape[0], widest, image.shape[-1])
                 below[:, :kept, left:right] = scores[:, height - kept :]
             yield Block(slice(top, tops[r + 1]), slice(left, right), scores[:, : tops[r + 1] - top])
         above = kept
@@ -121,11 +118,6 @@ def _lay(length: int, tile: int, overlap: int) -> tuple[list[int], Tensor]:
         total[start : start + tile] += weight
     weights = torch.stack([weight / total[start : start + tile] for start in starts])
     return [*starts, length], weights
-
-
-def _most(starts: list[int], tile: int) -> int:
-    """The widest overlap; the last of ``starts`` is the length."""
-    return max(start + tile - following for start, following in pairwise(starts[:-1]))
 
 
 def _batches(

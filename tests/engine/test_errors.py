@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mirl_mm.datasets import CorruptImageError
 from mirl_mm.engine.errors import plain_errors
-from mirl_mm.engine.launch import start_processes
+from mirl_mm.engine.launch import join_processes
 from tests.conftest import forget_runs
 
 
@@ -58,7 +58,7 @@ def test_what_this_package_says_is_one_line_without_a_log_file_too(monkeypatch):
     forget_runs()
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SystemExit, match=r"^error: launcher 'slurm' needs GPUs.* --launcher pytorch$"), plain_errors():
-        start_processes(Config({"launcher": "slurm"}))
+        join_processes(Config({"launcher": "slurm"}))
     with pytest.raises(RuntimeError, match="of torch's"), plain_errors():
         raise RuntimeError("of torch's, with a traceback that is kept nowhere")
 

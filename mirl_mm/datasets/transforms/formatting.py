@@ -1,6 +1,7 @@
 """The last steps: what the model gets."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -38,6 +39,7 @@ class MaskNoise:
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class PackInputs:
     """Ends a pipeline: ``inputs`` (3, H, W) uint8, ``noise`` (L,) where there is one, and ``data_samples``.
 
@@ -47,8 +49,7 @@ class PackInputs:
         meta_keys: What goes into the data sample, of what is known.
     """
 
-    def __init__(self, meta_keys: Sequence[str] = ("img_path", "ori_shape", "gt_label", "skipped")) -> None:
-        self.meta_keys = tuple(meta_keys)
+    meta_keys: Sequence[str] = ("img_path", "ori_shape", "gt_label", "skipped")
 
     def __call__(self, results: dict) -> dict:
         """Returns a new dict of what the model and the hooks use."""
@@ -57,6 +58,3 @@ class PackInputs:
         if "noise" in results:
             packed["noise"] = results["noise"]
         return packed
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(meta_keys={self.meta_keys})"

@@ -1,11 +1,14 @@
 """The first step: from a path to pixels."""
 
+from dataclasses import dataclass
+
 from mirl_mm.registry import TRANSFORMS
 
 from ..decode import load_image
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class LoadImage:
     """Sets ``img``, (3, H, W) uint8 RGB, and ``ori_shape``, its (H, W), from ``img_path``.
 
@@ -16,8 +19,7 @@ class LoadImage:
         CorruptImageError: On a file that can't be decoded.
     """
 
-    def __init__(self, exif: bool = False) -> None:
-        self.exif = exif
+    exif: bool = False
 
     def __call__(self, results: dict) -> dict:
         """Adds the image and its size."""
@@ -25,6 +27,3 @@ class LoadImage:
         results["img"] = image
         results["ori_shape"] = tuple(image.shape[1:])
         return results
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(exif={self.exif})"

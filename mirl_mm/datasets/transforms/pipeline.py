@@ -10,9 +10,5 @@ Step = Callable[[dict], dict]
 
 
 def build_pipeline(steps: Sequence[dict | Step]) -> Compose:
-    """Composes a pipeline; names are looked up in this package first, whatever mmengine's default scope is.
-
-    Args:
-        steps: Each a transform's config or a transform.
-    """
+    """Composes transforms and their configs; names are ours first, whatever mmengine's default scope is."""
     return Compose([TRANSFORMS.build({"_scope_": SCOPE, **step}) if isinstance(step, dict) else step for step in steps])

@@ -8,13 +8,10 @@ from shapely.geometry.base import BaseGeometry
 
 
 def outlines(mask: NDArray[np.integer]) -> list[NDArray[np.float64]]:
-    """Polygons along the edges of a bitmap's pixels.
+    """Polygons along the edges of the pixels of a bitmap ``(H, W)`` that are not 0.
 
     Pixel (row, column) is the square from (column, row) to (column + 1, row + 1), as in COCO's boxes. What has holes is
     cut in two through one of them until none is left, since a list of polygons can't say what is a hole.
-
-    Args:
-        mask: ``(H, W)``, 0 outside of the object.
 
     Returns:
         For each polygon ``(2 N,)``: x0, y0, x1, y1, ... They may touch, and never overlap; none for an empty mask.

@@ -11,7 +11,6 @@ from mmdet.registry import MODELS
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mirl_mm.registry import HOOKS
@@ -39,14 +38,10 @@ class SharedNormCheckHook(Hook):
 
 
 def shared_batch_norms(model: Mapping[str, Any], place: str = "model") -> Iterator[tuple[str, list[str]]]:
-    """Heads of a model's config with batch norms that more than one level passes.
+    """Heads of a model's config, or of what wraps it, with batch norms that more than one level passes.
 
     Each dense head is built on the meta device, where it costs nothing, and is given maps of two levels; whatever it
     shares, it is seen, by whichever name.
-
-    Args:
-        model: Config of a detector, or of what wraps one.
-        place: Its place, for the result.
 
     Yields:
         A head's place in the config, and the names of its norms.
@@ -70,14 +65,7 @@ def _passed_twice(cfg: Mapping[str, Any]) -> list[str]:
         return []
     passes: Counter[str] = Counter()
     for name, module in norms.items():
-        module.register_forward_pre_hook(_counter(passes, name))
+        module.register_forward_pre_hook(lambda *_, name=name: passes.update([name]))
     sides = [2 ** (levels - level) for level in range(levels)]
     head(tuple(torch.empty(1, head.in_channels, side, side, device="meta") for side in sides))
     return [name for name, count in passes.items() if count > 1]
-
-
-def _counter(passes: "Counter[str]", name: str) -> Any:
-    def count(module: nn.Module, inputs: Any) -> None:
-        passes[name] += 1
-
-    return count

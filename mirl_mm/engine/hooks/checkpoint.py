@@ -21,27 +21,6 @@ from ..validations import Validations
 from .loss_info import LossInfoHook
 
 
-class _LaterRemoval:
-    """A file backend whose removals are noted and done at the end."""
-
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-        self._noted: list[tuple[Any, str]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def remove(self, path: str) -> None:
-        self._noted.append((self._backend.remove, path))
-
-    def rmtree(self, path: str) -> None:
-        self._noted.append((self._backend.rmtree, path))
-
-    def finish(self) -> None:
-        for remove, path in self._noted:
-            remove(path)
-
-
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, safe against a kill at any instant, by default as often as there is a validation.
@@ -196,11 +175,12 @@ class AtomicCheckpointHook(CheckpointHook):
         return outdated
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        backend = self.file_backend
-        self.file_backend = later = _LaterRemoval(backend)
+        outdated: list[str] = []
+        self.file_backend.remove = outdated.append  # they go when the new one is there
         try:
             with self._telling_what_is_safe():
                 super()._save_best_checkpoint(runner, metrics)
         finally:
-            self.file_backend = backend
-        later.finish()
+            del self.file_backend.remove
+        for path in outdated:
+            self.file_backend.remove(path)

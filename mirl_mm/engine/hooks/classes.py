@@ -6,9 +6,9 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
-from mirl_mm.datasets.class_names import check_order, compare_classes, counted_classes, differing_labels
+from mirl_mm.datasets.class_names import check_order, compare_classes, differing_labels
 from mirl_mm.registry import HOOKS
-from mirl_mm.text import shortlist
+from mirl_mm.text import counted, shortlist
 
 from .unwrapped import unwrapped_model
 
@@ -54,11 +54,7 @@ class ClassCheckHook(Hook):
             )
 
     def before_load_checkpoint(self, runner: Runner, meta: Mapping[str, Any]) -> None:
-        """Compare the data set that is tested, or trained on further, with the classes kept in the checkpoint.
-
-        Args:
-            runner: Of :class:`mirl_mm.engine.Runner`, which calls this.
-            meta: What the checkpoint says of itself.
+        """Compare the data set that is tested, or trained on further, with the classes in a checkpoint's ``meta``.
 
         Raises:
             ValueError: If they don't agree.
@@ -97,6 +93,6 @@ def _warn(runner: Runner, name: str, classes: Sequence[str], trained: Sequence[s
     differing = differing_labels(classes, trained) if len(classes) == len(trained) else []
     if differing:
         runner.logger.warning(
-            f"{len(differing)} of {counted_classes(classes)} of {name} are OTHER ones than the checkpoint's: "
-            f"{shortlist(differing, 3)}. {advice}"
+            f"{len(differing)} of {counted(len(classes), 'class', 'classes')} of {name} are OTHER ones than the "
+            f"checkpoint's: {shortlist(differing, 3)}. {advice}"
         )

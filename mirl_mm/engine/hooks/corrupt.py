@@ -19,9 +19,7 @@ class CorruptImageHook(Hook):
     def __init__(self) -> None:
         self.files: set[str] = set()
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Collect this batch's skipped files."""
         for sample in data_batch.get("data_samples", []):
             for path in getattr(sample, "skipped", ()):

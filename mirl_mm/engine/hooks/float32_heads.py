@@ -47,16 +47,12 @@ class Float32HeadsHook(Hook):
                 if hasattr(module, name):
                     self._handles.append(getattr(module, name).register_forward_hook(_cast_outputs))
             if any(hasattr(module, name) for name in self.inputs):
-                self._handles.append(module.register_forward_pre_hook(_cast_inputs))
+                self._handles.append(module.register_forward_pre_hook(lambda _, inputs: to_float32(inputs)))
 
     def after_train(self, runner: Runner) -> None:
         """Detach."""
         while self._handles:
             self._handles.pop().remove()
-
-
-def _cast_inputs(module: nn.Module, inputs: Any) -> Any:
-    return to_float32(inputs)
 
 
 def _cast_outputs(module: nn.Module, inputs: Any, outputs: Any) -> Any:

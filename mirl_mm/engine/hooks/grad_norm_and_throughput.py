@@ -69,9 +69,7 @@ class GradNormHook(Hook):
 class ThroughputHook(Hook):
     """Logs images per second, over all processes, as ``img_per_s`` (data loading included)."""
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Divide the batch by the iteration's time, which ``IterTimerHook`` has just noted."""
         seconds = runner.message_hub.get_scalar("train/time").current()
         images = len(data_batch["inputs"]) * runner.world_size

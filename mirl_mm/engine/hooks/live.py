@@ -47,16 +47,14 @@ class LiveCurvesHook(Hook):
         """Open the display."""
         if not (is_main_process() and in_notebook()):
             return
-        from IPython.display import display  # of the notebook that is running
+        from IPython.display import Pretty, display  # of the notebook that is running
 
         for handler in console_handlers(runner.logger):
             handler.setLevel("WARNING")
         self._begun, self._first = time.monotonic(), runner.iter
-        self._line = display(_Text("training begins"), display_id=True)
+        self._line = display(Pretty("training begins"), display_id=True)
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Look, if it is time."""
         if self._line is not None and time.monotonic() - self._shown > self.seconds:
             self._show(runner, runner.iter + 1)
@@ -66,20 +64,17 @@ class LiveCurvesHook(Hook):
         if self._line is not None:
             self._show(runner, runner.iter)
 
-    def after_train(self, runner: Runner) -> None:
-        """The last look."""
-        if self._line is not None:
-            self._show(runner, runner.iter)
+    after_train = after_val_epoch  # the last look
 
     def _show(self, runner: Runner, done: int) -> None:
-        from IPython.display import Image, display
+        from IPython.display import Image, Pretty, display
 
         self._shown = time.monotonic()
         total = runner.max_iters
         taken = self._shown - self._begun
         left = taken / max(done - self._first, 1) * (total - done)
         times = f"{_duration(left)} left" if done < total else f"done in {_duration(taken)}"
-        self._line.update(_Text(f"iteration {done:,} of {total:,}, {times}"))
+        self._line.update(Pretty(f"iteration {done:,} of {total:,}, {times}"))
         try:
             picture = Image(data=encode_figure(plot_run(read_scalars(runner.work_dir))), format="png")
         except (FileNotFoundError, ValueError):  # nothing has been logged yet
@@ -88,16 +83,6 @@ class LiveCurvesHook(Hook):
             self._picture = display(picture, display_id=True)
         else:
             self._picture.update(picture)
-
-
-class _Text:
-    """A line that a notebook shows as it stands."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
 
 
 def _duration(seconds: float) -> str:

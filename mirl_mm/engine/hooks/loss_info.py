@@ -52,9 +52,7 @@ class LossInfoHook(RuntimeInfoHook):
         self.deferred = deferred
         self._waiting: list[_Iteration] = []
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Note the losses, and fetch all that are noted if it is time.
 
         Raises:

@@ -28,9 +28,6 @@ from .presets import resolve_arch
 from .settings import block_numbers, pair, resolve_windows
 from .stored_positions import fit_positions
 
-#: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
-_PREFIX_POSITIONS = 1
-
 
 @MODELS.register_module()
 class DeepViT(PlainBackbone):
@@ -74,6 +71,9 @@ class DeepViT(PlainBackbone):
             the depth, a drop path rate outside [0, 1), a window of no patches, or windows or relative positions
             together with a class token.
     """
+
+    #: Stored positions begin with the class token's, also where there is no class token: one file loads in every task.
+    prefix_positions = 1
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class DeepViT(PlainBackbone):
         self.blocks = nn.ModuleList(self._make_block(index, rate) for index, rate in enumerate(rates))
         self.norm = LayerNorm(self.embed_dims) if final_norm else nn.Identity()
         self._init_own_weights()
-        self.register_load_state_dict_pre_hook(_resample_on_load)
+        self.register_load_state_dict_pre_hook(fit_positions)
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
@@ -150,22 +150,22 @@ class DeepViT(PlainBackbone):
     @classmethod
     def map_facts(cls, settings: Mapping[str, Any]) -> tuple[int, Size]:
         """Width C of the maps and their stride (rows, columns) in pixels, by the settings."""
-        return resolve_arch(settings.get("arch", "vit-b"))["embed_dims"], pair(
-            settings.get("patch_size", 16), "patch_size"
-        )
+        width = resolve_arch(settings.get("arch", "vit-b"))["embed_dims"]
+        return width, pair(settings.get("patch_size", 16), "patch_size")
 
     def _make_block(self, index: int, drop_path_rate: float) -> Block:
         if not self.on_maps:
             return Block(self.embed_dims, self.num_heads, self.mlp_ratio, drop_path_rate)
         window = None if index in self.global_attn_indexes else self.window_size
         rel_pos_size = (window or self.grid) if self.use_rel_pos else None
-        return MapBlock(self.embed_dims, self.num_heads, self.mlp_ratio, drop_path_rate, window, rel_pos_size)
+        sizes = {"window_size": window, "rel_pos_size": rel_pos_size}
+        return MapBlock(self.embed_dims, self.num_heads, self.mlp_ratio, drop_path_rate, **sizes)
 
     def _make_position(self, kind: str) -> nn.Parameter:
         if kind == "sincos":
             return nn.Parameter(sincos_position(self.embed_dims, self.position_grid), requires_grad=False)
         if kind == "learned":
-            position = torch.empty(1, _PREFIX_POSITIONS + math.prod(self.position_grid), self.embed_dims)
+            position = torch.empty(1, self.prefix_positions + math.prod(self.position_grid), self.embed_dims)
             return nn.Parameter(nn.init.trunc_normal_(position, std=0.02))
         raise ValueError(f"pos_embed must be 'sincos' or 'learned', got {kind!r}")
 
@@ -180,23 +180,16 @@ class DeepViT(PlainBackbone):
 
     def positions(self, grid: Size) -> Tensor:
         """``(1, 1 + h*w, C)`` positions for a grid, the class token's first; resampled if it is not the stored one."""
-        return resample_position(self.pos_embed, self.position_grid, grid, _PREFIX_POSITIONS)
+        return resample_position(self.pos_embed, self.position_grid, grid, self.prefix_positions)
 
     def embed(self, images: Tensor, ids_keep: Tensor | None = None) -> Tensor:
-        """Tokens that enter the first block (method: x⁰).
-
-        Args:
-            images: ``(B, 3, H, W)``, normalised.
-            ids_keep: ``(B, K)`` indices of the visible patches; only these are embedded. Default: all, in order.
-
-        Returns:
-            ``(B, 1 + K, C)``, the class token first (if there is one).
+        """See :class:`PlainBackbone` (method: x⁰); the class token comes first, if there is one.
 
         Raises:
             ValueError: If the image is no multiple of the patch size.
         """
         position = self.positions(patch_grid(images.shape[-2:], self.patch_size))
-        prefix, patches = position[:, :_PREFIX_POSITIONS], position[:, _PREFIX_POSITIONS:]
+        prefix, patches = position.split([self.prefix_positions, position.shape[1] - self.prefix_positions], dim=1)
         if ids_keep is None:
             x = self.patch_embed(images) + patches
         else:
@@ -220,9 +213,3 @@ class DeepViT(PlainBackbone):
     def no_weight_decay(self) -> set[str]:
         """Positions and the class token."""
         return {"cls_token", "pos_embed"}
-
-
-def _resample_on_load(model: DeepViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook)."""
-    key = f"{prefix}pos_embed"
-    fit_positions(state_dict, key, model.position_grid, _PREFIX_POSITIONS, model.pretrained_grid)

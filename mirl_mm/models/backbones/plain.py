@@ -61,6 +61,9 @@ class PlainBackbone(FromPretrained):
         grid: Positions (h, w) of the map of an image of ``img_size``.
         out_indices: Blocks after which :meth:`forward_tokens` and :meth:`forward` give features.
         position_grid: Positions (h, w) for which absolute positions are stored.
+        prefix_positions: Positions that are stored before those of the patches.
+        pretrained_grid: Positions (h, w) of checkpoints, where they are not square.
+        antialias: Whether positions are resampled in timm's way.
         num_prefix_tokens: Tokens before those of the patches: class token, registers.
         has_class_token: Whether the first of them is a class token.
         blocks: The blocks, which are called as modules: ``block(x, **context)``.
@@ -78,6 +81,9 @@ class PlainBackbone(FromPretrained):
     grid: Size
     out_indices: tuple[int, ...]
     position_grid: Size
+    prefix_positions: int
+    pretrained_grid: Size | None
+    antialias: bool = False
     num_prefix_tokens: int
     has_class_token: bool
     blocks: nn.ModuleList
@@ -152,10 +158,7 @@ class PlainBackbone(FromPretrained):
         return x
 
     def forward_tokens(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Tokens after each of ``out_indices``.
-
-        Args:
-            images: ``(B, in_channels, H, W)``, normalised.
+        """Tokens of normalised images ``(B, in_channels, H, W)`` after each of ``out_indices``.
 
         Returns:
             ``(B, num_prefix_tokens + h*w, C)`` each; that of the last block after ``norm``.

@@ -52,8 +52,13 @@ class FromPretrained(BaseModule):
                 update_init_info(self, init_info=f"loaded from {cfg['checkpoint']}")
 
     def load_pretrained(self, checkpoint: str, prefix: str | None = None) -> None:
-        """Take the weights of a checkpoint; see :func:`load_pretrained`."""
-        load_pretrained(self, checkpoint, prefix)
+        """Take the weights of a checkpoint of any origin, and log the report; ``prefix`` as of ``read_any``.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it can't be read, or is of a backbone that is not the module's.
+        """
+        load_into(self, read_any(checkpoint, prefix), Start(checkpoint, _log))
 
 
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], Any]:
@@ -61,21 +66,6 @@ def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], Any]:
     entries = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
     pretrained = [cfg for cfg in entries if cfg.get("type") in ("Pretrained", PretrainedInit)]
     return pretrained, [cfg for cfg in entries if cfg not in pretrained] or None
-
-
-def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None) -> None:
-    """Load weights of any origin into a backbone or a model that has one, and log the report.
-
-    Args:
-        module: A plain backbone, or a model with one as its ``backbone``.
-        checkpoint: The file.
-        prefix: What the names of the wanted part begin with in the file; see ``read_any``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it can't be read, or is of a backbone that is not the module's.
-    """
-    load_into(module, read_any(checkpoint, prefix), Start(checkpoint, _log))
 
 
 @dataclass(frozen=True)

@@ -20,22 +20,20 @@ def timm_call(
         ValueError: If timm has no such network.
     """
     final_norm = not isinstance(backbone.norm, nn.Identity)
-    if backbone.map_stride != backbone.patch_size:
-        raise ValueError("timm has no model that resizes its images (map_stride): choose the layout 'mirl'")
-    if backbone.window_size is not None:
-        raise ValueError("timm's model has no windows (window_size): choose the layout 'mirl'")
-    if final_norm and head_norm is not None:
-        raise ValueError(
-            "the backbone's final_norm and the head's norm are both on, and timm's models have one of them: choose the "
-            "layout 'mirl'"
-        )
-    if backbone.dist_token is not None and pool is not None:
-        raise ValueError("timm's models with a distillation token have two heads: choose the layout 'mirl'")
-    if head_norm not in (None, backbone.norm_eps):
-        raise ValueError(
-            f"the head's norm has epsilon {head_norm:g}, timm's of {backbone.model_name} {backbone.norm_eps:g}: choose "
-            "the layout 'mirl'"
-        )
+    both = "the backbone's final_norm and the head's norm are both on, and timm's models have one of them"
+    epsilon = f"the head's norm has epsilon {head_norm}, timm's of {backbone.model_name} {backbone.norm_eps:g}"
+    for hinders, why in (
+        (backbone.map_stride != backbone.patch_size, "timm has no model that resizes its images (map_stride)"),
+        (backbone.window_size is not None, "timm's model has no windows (window_size)"),
+        (final_norm and head_norm is not None, both),
+        (
+            backbone.dist_token is not None and pool is not None,
+            "timm's models with a distillation token have two heads",
+        ),
+        (head_norm not in (None, backbone.norm_eps), epsilon),
+    ):
+        if hinders:
+            raise ValueError(f"{why}: choose the layout 'mirl'")
     options = {**backbone.timm_kwargs, "num_classes": num_classes, "dynamic_img_size": True, "dynamic_img_pad": True}
     options["img_size"] = tuple(n * p for n, p in zip(backbone.grid, backbone.patch_size, strict=True))
     options["global_pool"] = pool or ("token" if backbone.has_class_token else "avg")

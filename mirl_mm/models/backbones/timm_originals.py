@@ -17,11 +17,7 @@ _BIAS = "attn.qkv.bias"
 
 
 def from_original(backbone: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename what the authors' files call otherwise; others stay as they are.
-
-    Args:
-        backbone: The TimmViT that is to take them.
-        state: A backbone's names to tensors.
+    """Rename what the authors' files call otherwise, for a TimmViT; others stay as they are.
 
     Raises:
         ValueError: If the file has biases that the model lacks.

@@ -31,12 +31,7 @@ _OWN = {
 
 
 def create_plain(model_name: str, timm_kwargs: Mapping[str, Any], **options: Any) -> Any:
-    """``timm.create_model`` for a plain Vision Transformer without head.
-
-    Args:
-        model_name: In timm, with or without the tag of its weights.
-        timm_kwargs: The user's arguments of ``timm.create_model``.
-        **options: Ours.
+    """``timm.create_model`` for a plain Vision Transformer without head, by the user's arguments and our options.
 
     Raises:
         ValueError: For an unknown name, another kind of model, and arguments that timm or we refuse.
@@ -55,7 +50,8 @@ def create_plain(model_name: str, timm_kwargs: Mapping[str, Any], **options: Any
     try:
         vit = timm.create_model(model_name, **given)
     except (TypeError, AssertionError, RuntimeError, ValueError) as error:
-        check_plain(_as_it_is(model_name), model_name)
+        with torch.device("meta"):  # as it is, its weights not in memory
+            check_plain(timm.create_model(model_name), model_name)
         raise ValueError(f"timm can't make {model_name!r} with {dict(timm_kwargs)}: {error}") from error
     check_plain(vit, model_name)
     return vit
@@ -79,9 +75,3 @@ def check_plain(model: nn.Module, model_name: str) -> None:
             f"{model_name} makes its tokens by a {type(model.patch_embed).__name__}: TimmViT takes models that embed "
             "patches by one linear layer"
         )
-
-
-def _as_it_is(model_name: str) -> nn.Module:
-    """The model without any argument, its weights not in memory."""
-    with torch.device("meta"):
-        return timm.create_model(model_name)

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from mirl_mm.registry import MODELS
 
 from ..layers import Size, embed_patches, patch_grid, resample_position, take_patches
+from . import timm_call, timm_originals
 from .lora import add_adapters
 from .plain import Context, PlainBackbone
 from .settings import block_numbers, pair, resolve_windows
 from .stored_positions import fit_positions
-from .timm_call import timm_call
-from .timm_originals import from_original
 from .timm_source import create_plain
 from .timm_windows import MAP_SIZE, Windows, check_windows
 
@@ -75,6 +74,10 @@ class TimmViT(PlainBackbone):
             windows of a model that can't have them.
     """
 
+    antialias = True
+    from_original = timm_originals.from_original
+    timm_call = timm_call.timm_call
+
     def __init__(
         self,
         model_name: str,
@@ -129,7 +132,7 @@ class TimmViT(PlainBackbone):
         self._freeze()
         add_adapters(self, lora, self.frozen_stages >= 0)
         self.train()
-        self.register_load_state_dict_pre_hook(_resample_on_load)
+        self.register_load_state_dict_pre_hook(fit_positions)
 
     @classmethod
     def map_facts(cls, settings: Mapping[str, Any]) -> tuple[int, Size]:
@@ -243,10 +246,6 @@ class TimmViT(PlainBackbone):
         """Positions and prefix tokens, as timm says of the model."""
         return self._plain_names
 
-    def from_original(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See :func:`.timm_originals.from_original`."""
-        return from_original(self, state)
-
     def load_pretrained(self, checkpoint: str, prefix: str | None = None) -> None:
         """Load a file, or timm's own weights for :data:`HUB`.
 
@@ -268,18 +267,3 @@ class TimmViT(PlainBackbone):
         self.load_state_dict({name: value for name, value in vit.state_dict().items() if name in own}, strict=False)
         tag = vit.pretrained_cfg.get("tag")
         print_log(f"TimmViT: timm's weights of {self.model_name}{f', {tag}' if tag else ''}", logger="current")
-
-    def timm_call(
-        self, pool: str | None = None, head_norm: float | None = None, num_classes: int = 0
-    ) -> tuple[str, dict[str, Any]]:
-        """See :func:`.timm_call.timm_call`."""
-        return timm_call(self, pool, head_norm, num_classes)
-
-
-def _resample_on_load(model: TimmViT, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Fit a checkpoint's positions to those the model stores (a load_state_dict pre-hook)."""
-    key = f"{prefix}pos_embed"
-    if model.pos_embed is not None:
-        fit_positions(
-            state_dict, key, model.position_grid, model.prefix_positions, model.pretrained_grid, antialias=True
-        )

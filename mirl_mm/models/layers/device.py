@@ -17,11 +17,8 @@ def device_kind(x: Tensor) -> str:
 def meta_stands_for(kind: str) -> Iterator[None]:
     """Within it what is counted on ``meta`` takes another device's ways; without it the CPU's.
 
-    Args:
-        kind: ``"cpu"`` or ``"cuda"``.
-
     Raises:
-        ValueError: For another device.
+        ValueError: For another device than ``cpu`` and ``cuda``.
     """
     global _stand_in
     if kind not in ("cpu", "cuda"):

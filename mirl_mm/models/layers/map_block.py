@@ -74,24 +74,15 @@ class MapBlock(Block):
     Args:
         dim: Channels C.
         num_heads: Attention heads.
-        mlp_ratio: Hidden width of the MLP over C.
-        drop_path_rate: Probability of dropping a residual branch of a sample while training.
-        window_size: See :class:`MapAttention`.
-        rel_pos_size: See :class:`MapAttention`.
+        mlp_ratio: See :class:`Block`.
+        drop_path_rate: See :class:`Block`.
+        **kwargs: ``window_size`` and ``rel_pos_size`` of :class:`MapAttention`.
     """
 
     def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        mlp_ratio: float = 4.0,
-        drop_path_rate: float = 0.0,
-        window_size: Size | None = None,
-        rel_pos_size: Size | None = None,
+        self, dim: int, num_heads: int, mlp_ratio: float = 4.0, drop_path_rate: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__(
-            dim, num_heads, mlp_ratio, drop_path_rate, MapAttention(dim, num_heads, window_size, rel_pos_size)
-        )
+        super().__init__(dim, num_heads, mlp_ratio, drop_path_rate, MapAttention(dim, num_heads, **kwargs))
 
 
 def _resize_on_load(attention: MapAttention, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:

@@ -9,13 +9,9 @@ from torch import Tensor
 
 
 def resize_relative(rel_pos: Tensor, size: int) -> Tensor:
-    """Interpolate the embeddings of all distances along a side to a side of another length.
+    """Interpolate the embeddings ``(2*old - 1, D)`` of all distances along a side to a side of another length.
 
     Linear, without aligned corners, as in detectron2's ``get_rel_pos``.
-
-    Args:
-        rel_pos: ``(2*old - 1, D)``, from distance -(old - 1) to old - 1.
-        size: The new side, in patches.
 
     Returns:
         ``(2*size - 1, D)`` in the dtype of ``rel_pos``, which is itself returned where it fits.
@@ -28,11 +24,7 @@ def resize_relative(rel_pos: Tensor, size: int) -> Tensor:
 
 
 def relative_table(rel_pos: Tensor, size: int) -> Tensor:
-    """Embedding of the distance between every two positions along a side.
-
-    Args:
-        rel_pos: ``(2*old - 1, D)``; interpolated if ``old`` is not ``size``.
-        size: The side, in patches.
+    """Embedding of the distance between every two positions along a side, interpolated where it is another one.
 
     Returns:
         ``(size, size, D)``: at (y, y') that of the distance y - y'.

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,8 @@ class MaskedPretrainer(Pretrainer):
 
     Args:
         backbone: Config of a :class:`~mirl_mm.DeepViT` or another plain backbone with a class token, or the module.
-        mask_ratio: See :class:`Pretrainer`.
         norm_target: Normalise each target patch by its own mean and unbiased variance.
-        data_preprocessor: mmengine's; see ``configs/_base_/datasets``.
-        init_cfg: mmengine's.
+        **kwargs: ``mask_ratio``, ``data_preprocessor``, ``init_cfg`` of :class:`Pretrainer`.
 
     Raises:
         ValueError: If the mask ratio is outside (0, 1) or leaves no patch visible or masked, if the backbone has no
@@ -38,15 +37,8 @@ class MaskedPretrainer(Pretrainer):
 
     compiled_methods = {"project": "embeddings", "target": "target", "terms": "losses"}
 
-    def __init__(
-        self,
-        backbone: dict | PlainBackbone,
-        mask_ratio: float = 0.75,
-        norm_target: bool = True,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(backbone, mask_ratio, data_preprocessor, init_cfg)
+    def __init__(self, backbone: dict | PlainBackbone, *, norm_target: bool = True, **kwargs: Any) -> None:
+        super().__init__(backbone, **kwargs)
         kind = type(self.backbone).__name__
         if not self.backbone.has_class_token:
             raise ValueError(f"pre-training needs a backbone with a class token, which this {kind} lacks")

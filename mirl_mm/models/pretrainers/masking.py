@@ -38,12 +38,7 @@ def num_visible(num_patches: int, mask_ratio: float) -> int:
 
 
 def mask_by_noise(noise: Tensor, visible: int) -> Masking:
-    """Keep the ``visible`` patches of smallest noise of each sample.
-
-    Args:
-        noise: ``(B, L)``.
-        visible: K.
-    """
+    """Keep the ``visible`` patches of smallest noise ``(B, L)`` of each sample."""
     order = noise.argsort(dim=1, stable=True)
     ids_keep, ids_mask = order[:, :visible], order[:, visible:]
     return Masking(ids_keep, ids_mask, torch.ones_like(noise, dtype=torch.float32).scatter_(1, ids_keep, 0.0))

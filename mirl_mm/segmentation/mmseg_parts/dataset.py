@@ -11,7 +11,7 @@ from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 
 from mirl_mm.datasets.labels import read_classes
 from mirl_mm.datasets.randomness import SeededIndex, seeded_by
-from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules
+from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.datasets.text_files import read_lines
 from mirl_mm.registry import DATASETS
 from mirl_mm.visualization.palette import class_palette
@@ -44,9 +44,9 @@ class ADE20KDataset(MMSegADE20KDataset):
             ``data_root``. To predict only, leave ``seg_map_path`` out.
         metainfo: ``classes``, names or a file with one on each line, in the working folder or ``data_root``; maybe
             ``palette``, an RGB colour for each. Default: ADE20K's.
-        reduce_zero_label: Whether 0 means *no label* and the classes' values count from 1.
-        ignore_index: Value in the files of pixels without label; 255 wherever labels are in use.
-        **kwargs: mmseg's: ``img_suffix``, ``seg_map_suffix``, ``ann_file`` (a list of names without ending),
+        **kwargs: mmseg's: ``reduce_zero_label``, whether 0 means *no label* and the classes' values count from 1
+            (default: they do); ``ignore_index``, the value in the files of pixels without label (255, as wherever
+            labels are in use); ``img_suffix``, ``seg_map_suffix``, ``ann_file`` (a list of names without ending),
             ``pipeline``, ``test_mode`` and more.
 
     Raises:
@@ -60,20 +60,11 @@ class ADE20KDataset(MMSegADE20KDataset):
         data_root: str = "",
         data_prefix: Mapping[str, str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
-        reduce_zero_label: bool = True,
-        ignore_index: int = IGNORED,
         **kwargs: Any,
     ) -> None:
         if metainfo and "classes" in metainfo:
             metainfo = {**metainfo, "classes": read_classes(metainfo["classes"], data_root)}
-        super().__init__(
-            data_root=data_root,
-            data_prefix=dict(data_prefix or {}),
-            metainfo=metainfo,
-            reduce_zero_label=reduce_zero_label,
-            ignore_index=ignore_index,
-            **kwargs,
-        )
+        super().__init__(data_root=data_root, data_prefix=dict(data_prefix or {}), metainfo=metainfo, **kwargs)
 
     @classmethod
     def preflight(

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric
 from torch import Tensor
 
-from mirl_mm.outputs import check_output, keep_apart, put_png, source_of
+from mirl_mm.outputs import Outputs, source_of
 from mirl_mm.registry import METRICS
 from mirl_mm.visualization.png import encode_png
 
@@ -57,23 +57,16 @@ class IoUMetric(MMSegIoUMetric):
             raise ValueError(
                 f"images '{other}' and '{path}' have the same name, and so would their predictions: rename them"
             )
-        keep_apart(self._folder, filter(None, [path, sample.get("seg_map_path")]))
-        target, source = self._folder / f"{name}.png", source_of(path)
-        check_output(target, type(self).__name__, source)
+        target, inputs = self._folder / f"{name}.png", filter(None, [path, sample.get("seg_map_path")])
+        output = Outputs(type(self).__name__, {target: source_of(path)}, inputs)
         labels = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy() + int(sample.get("reduce_zero_label", False))
-        put_png(target, encode_png(labels.astype(np.uint8)), type(self).__name__, source)
+        output.put(target, encode_png(labels.astype(np.uint8)))
 
     @staticmethod
     def intersect_and_union(
         pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count an image's pixels; as mmseg's, but in integers.
-
-        Args:
-            pred_label: ``(H, W)``, predicted labels.
-            label: ``(H, W)``, true ones.
-            num_classes: Number of classes.
-            ignore_index: Label of pixels that don't count.
+        """Count an image's pixels, of labels ``(H, W)``; as mmseg's, but in integers.
 
         Returns:
             Intersection, union, predicted and labelled pixels of each class, ``(num_classes,)`` int64 each.

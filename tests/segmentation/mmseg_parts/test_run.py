@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mirl_mm.discovery.found import NothingFoundError
-from mirl_mm.engine.launch import build_runner, load_config, start_processes
+from mirl_mm.engine.launch import build_runner, load_config, join_processes
 from mirl_mm.shapes import CLASSES as OBJECTS
 from tests.batch import pretend, tried
 from tests.conftest import forget_runs
@@ -125,7 +125,7 @@ def test_batch_norm_of_several_cpus_is_plain(shapes, tmp_path, monkeypatch):
     cfg = small_segmentor(shapes, tmp_path / "run")
     cfg.launcher = "pytorch"
     assert cfg.sync_bn == "torch"
-    start_processes(cfg)
+    join_processes(cfg)
     assert cfg.sync_bn is None and cfg.model_wrapper_cfg.device_ids is None
 
 
