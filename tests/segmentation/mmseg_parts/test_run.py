@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mirl_mm.discovery.found import NothingFoundError
-from mirl_mm.engine.launch import build_runner, load_config, join_processes
+from mirl_mm.engine.launch import build_runner, join_processes, load_config
 from mirl_mm.shapes import CLASSES as OBJECTS
 from tests.batch import pretend, tried
 from tests.conftest import forget_runs
