@@ -17,7 +17,7 @@ def one_line_errors() -> Iterator[None]:
     """End a tool with ``error: ...`` in place of a traceback.
 
     Other errors are nobody's to mend but a programmer's: their traceback is shown. Runs have a log file, which keeps
-    the traceback: ``plain_errors`` of ``mirl_mm/engine/errors.py``.
+    the traceback: ``plain_errors`` of ``mirl_mm/engine/run_errors.py``.
 
     Raises:
         SystemExit: With the line, in place of an error of :data:`MENDABLE`, which is its cause.

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from .no_space import explain_no_space
+from .disk_full import explain_no_space
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from .machine import cpu_count
+from .cpu_info import cpu_count
 from .progress import progress
 
 T = TypeVar("T")

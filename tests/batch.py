@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from mirl_mm.engine.batch_size import trial_config
-from mirl_mm.engine.batch_trial import BatchTrial, try_sizes
+from mirl_mm.engine.batch_size_search import BatchTrial, try_sizes
 from tests.conftest import forget_runs
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mirl_mm.engine.backbone_facts import fit_to_backbone
+from mirl_mm.engine.derive_from_backbone import fit_to_backbone
 from tests.engine.test_timm_vit import backbone
 from tests.mmlab import state, train
 

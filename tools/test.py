@@ -12,14 +12,14 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
-from mirl_mm.checkpoint.files import file_kind
+from mirl_mm.checkpoint.safe_load import file_kind
 from mirl_mm.classification.predictions_file import check_predictions_file
 from mirl_mm.config import config_path
+from mirl_mm.engine.cfg_options import set_metric_option
 from mirl_mm.engine.cli import config_from_args, make_parser
-from mirl_mm.engine.dataset_facts import inner_datasets
-from mirl_mm.engine.errors import plain_errors
+from mirl_mm.engine.derive_from_datasets import inner_datasets
 from mirl_mm.engine.launch import build_runner, finish_processes, set_tta
-from mirl_mm.engine.overrides import set_metric_option
+from mirl_mm.engine.run_errors import plain_errors
 from mirl_mm.outputs import check_not_input
 
 #: What only training needs.

@@ -51,7 +51,7 @@ def train() -> None:
         help=f"report to {', '.join(TRACKERS)}, too",
     )
     args = parser.parse_args()
-    from mirl_mm.engine.errors import plain_errors
+    from mirl_mm.engine.run_errors import plain_errors
     from mirl_mm.engine.training import prepare_training, run_training
 
     with plain_errors():

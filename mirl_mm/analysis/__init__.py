@@ -2,7 +2,7 @@
 
 from .flops import Macs, count_macs, encoder_cost, encoder_settings, pretraining_macs
 from .parts import Part, model_parts, total_cost
-from .plain import PlainFormulation
+from .textbook import PlainFormulation
 
 __all__ = [
     "Macs",

@@ -13,7 +13,7 @@ import timm
 import torch
 
 import mirl_mm
-from mirl_mm.machine import cpu_name
+from mirl_mm.cpu_info import cpu_name
 
 
 def add_bench_options(parser: argparse.ArgumentParser, iters: int, warmup: int) -> None:

@@ -22,7 +22,7 @@ from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.registry import MODELS, SCOPE
 
-from .plain import KINDS, PlainFormulation
+from .textbook import KINDS, PlainFormulation
 
 #: What the unfused attention multiplies with: batched products of activations, of which layers with weights use others;
 #: and our own kernel, which does not unfuse.

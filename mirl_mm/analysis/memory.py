@@ -11,8 +11,8 @@ from mirl_mm.models.layers.device import meta_stands_for
 from mirl_mm.models.pretrainers import Pretrainer
 from mirl_mm.registry import SCOPE
 
-from .activations import kept_bytes, storages
 from .parts import model_on_meta, region_heads
+from .saved_tensors import kept_bytes, storages
 
 #: Heads that see whole maps, in the order in which a training calls them.
 _DENSE_HEADS = ("decode_head", "auxiliary_head", "rpn_head", "bbox_head")

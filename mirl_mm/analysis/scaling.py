@@ -5,7 +5,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 from torch import nn
 
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.engine.layer_decay import find_backbone
 from mirl_mm.registry import SCOPE
 

@@ -15,8 +15,8 @@ from mmengine.visualization import Visualizer
 from mirl_mm.config import find_config, listed
 from mirl_mm.engine.batch_size import AUTO, set_batch_size
 from mirl_mm.engine.cli import default_work_dir
-from mirl_mm.engine.data_folder import limit_batch, use_folder
-from mirl_mm.engine.dataset_facts import set_classes
+from mirl_mm.engine.data_root import limit_batch, use_folder
+from mirl_mm.engine.derive_from_datasets import set_classes
 from mirl_mm.engine.hooks.live import LiveCurvesHook
 from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.training import prepare_training, run_training

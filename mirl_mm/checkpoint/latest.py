@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from .whole import check_checkpoint
+from .integrity import check_checkpoint
 
 _NUMBERED = re.compile(r"(epoch|iter)_(\d+)\.pth")
 

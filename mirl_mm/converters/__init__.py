@@ -1,6 +1,6 @@
 """Other annotation formats into COCO's, and into segmentation maps."""
 
-from .coco import AnnotationError, CocoBuilder, Problems
+from .coco_builder import AnnotationError, CocoBuilder, Problems
 from .coco_masks import coco_to_masks
 from .colours import colours_to_masks
 from .finders import find_voc, find_yolo

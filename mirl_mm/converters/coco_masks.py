@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mirl_mm.datasets.coco_file import read_coco
+from mirl_mm.datasets.coco_reader import read_coco
 from mirl_mm.datasets.seg_maps import IGNORED
 from mirl_mm.outputs import OutputError, source_of
 from mirl_mm.text import counted
 
-from .coco import AnnotationError
+from .coco_builder import AnnotationError
 from .seg_maps import MadeSegMaps, Recipe, check_classes, make_seg_maps
 
 CROWD = ("ignore", "keep", "drop")

@@ -10,15 +10,15 @@ import numpy as np
 from PIL import ImageColor
 
 from mirl_mm.datasets.decode import open_upright
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.seg_maps import IGNORED
 from mirl_mm.datasets.text_files import read_text
-from mirl_mm.datasets.walk import find_files
 from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import source_of
 from mirl_mm.text import counted, shortlist
 
-from .coco import AnnotationError
+from .coco_builder import AnnotationError
 from .seg_maps import MadeSegMaps, Recipe, check_classes, make_seg_maps
 
 Colour = tuple[int, int, int]

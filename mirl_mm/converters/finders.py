@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mirl_mm.datasets.coco_file import read_annotations
+from mirl_mm.datasets.coco_reader import read_annotations
+from mirl_mm.datasets.directory_scan import find_files, read_folder
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.text_files import TextError, read_yaml
-from mirl_mm.datasets.walk import find_files, read_folder
 from mirl_mm.discovery import Annotated, Found, Request, found_in_coco, nothing_found
 from mirl_mm.discovery.splits import NAMES, split_folders
 from mirl_mm.registry import OBJECT_FINDERS

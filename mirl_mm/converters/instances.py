@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mirl_mm.bitmaps import box_of, encode_rle
 from mirl_mm.datasets.decode import open_upright
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.walk import find_files
 from mirl_mm.errors import CorruptImageError
 from mirl_mm.outputs import check_json
 from mirl_mm.parallel import in_parallel
+from mirl_mm.rle import box_of, encode_rle
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, size_of, stem_of
+from .coco_builder import AnnotationError, Box, CocoBuilder, Problems, size_of, stem_of
 from .summary import Converted
 
 CLASS_FROM = ("one", "folder", "file", "value")

@@ -18,7 +18,7 @@ from mirl_mm.outputs import Outputs, check_text, put_png
 from mirl_mm.parallel import in_parallel
 from mirl_mm.text import counted, short_path
 
-from .coco import AnnotationError
+from .coco_builder import AnnotationError
 
 MOST_CLASSES = IGNORED - 1  # so that 255 remains for no label, also where classes count from 1
 

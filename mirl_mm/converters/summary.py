@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mirl_mm.text import counted
 
-from .coco import CocoBuilder
+from .coco_builder import CocoBuilder
 
 _SHOWN = 10
 

@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.text_files import read_lines, read_xml
-from mirl_mm.datasets.walk import find_files
 from mirl_mm.outputs import check_json
 from mirl_mm.progress import progress
 from mirl_mm.text import counted
 
-from .coco import AnnotationError, Box, CocoBuilder, Problems, relative_name, size_of, stem_of
+from .coco_builder import AnnotationError, Box, CocoBuilder, Problems, relative_name, size_of, stem_of
 from .summary import Converted
 
 DIFFICULT = ("ignore", "keep", "drop")

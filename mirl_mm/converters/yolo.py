@@ -8,7 +8,7 @@ from mirl_mm.datasets.text_files import read_text
 from mirl_mm.outputs import check_json
 from mirl_mm.progress import progress
 
-from .coco import AnnotationError, CocoBuilder, Problems, relative_name, size_of
+from .coco_builder import AnnotationError, CocoBuilder, Problems, relative_name, size_of
 from .summary import Converted
 from .yolo_layout import find_layout, label_path
 

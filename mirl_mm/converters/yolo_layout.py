@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirl_mm.datasets.checks import no_images
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.text_files import read_lines, read_yaml
-from mirl_mm.datasets.walk import find_files
 
 _SPLITS = ("train", "val", "test")
 #: How YAML writes nothing, and which is read as text here.

@@ -8,7 +8,7 @@ from mirl_mm.config import LOADERS
 from mirl_mm.registry import DATASETS
 from mirl_mm.text import shortlist
 
-from .walk import read_folder, walk
+from .directory_scan import read_folder, walk
 
 _SET_SPLIT = "Set split in the data set's config to one of its folders, or to '' for the images of data_root itself"
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from mirl_mm.parallel import in_parallel
 
+from .directory_scan import find_files
 from .seg_maps import LabelCounts, SegMapRules, count_labels, read_seg_map
-from .walk import find_files
 
 
 @dataclass

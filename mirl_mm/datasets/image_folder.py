@@ -10,8 +10,8 @@ from mirl_mm.errors import CorruptImageError
 from mirl_mm.registry import DATASETS
 
 from .checks import check_images_exist, check_list_file, check_root, no_images
-from .labels import class_folders, labels_of_folders, read_list
-from .listing import list_images
+from .file_lists import list_images
+from .folder_labels import class_folders, labels_of_folders, read_list
 from .randomness import SeededIndex, seeded_by
 from .transforms.pipeline import Step, build_pipeline
 

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mirl_mm.config import listed
-from mirl_mm.engine.dataset_facts import data_sets
+from mirl_mm.engine.derive_from_datasets import data_sets
 
 
 def leave_out_masks(cfg: Config) -> None:

@@ -15,7 +15,7 @@ from mirl_mm.inference.mmlab import TTA, MMLabInferencer, pixels_of
 from mirl_mm.registry import INFERENCERS
 from mirl_mm.text import shortlist
 
-from .pictures import Instance, draw_instances
+from .draw_instances import Instance, draw_instances
 from .predictions import CocoIds, Detections, coco_results, decode_masks, encode_masks
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mirl_mm.datasets.coco_file import read_annotations
+from mirl_mm.datasets.coco_reader import read_annotations
 
 Rle = dict[str, Any]  # COCO's: "size", (H, W), and "counts", a compressed text
 

@@ -9,7 +9,7 @@ from mirl_mm.registry import SAMPLE_PICTURES
 from mirl_mm.text import counted
 from mirl_mm.visualization.samples import Looks, Picture, size_text
 
-from .pictures import Instance, draw_instances
+from .draw_instances import Instance, draw_instances
 
 
 @SAMPLE_PICTURES.register_module()

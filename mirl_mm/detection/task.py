@@ -8,9 +8,9 @@ from typing import Any
 from mmengine.config import Config
 
 from mirl_mm.config import listed
-from mirl_mm.datasets.coco_file import read_annotations
+from mirl_mm.datasets.coco_reader import read_annotations
 from mirl_mm.discovery import Found, class_names
-from mirl_mm.engine.dataset_facts import data_sets
+from mirl_mm.engine.derive_from_datasets import data_sets
 from mirl_mm.engine.tasks import Setting, Task, each, given
 from mirl_mm.models.layers import Size
 from mirl_mm.models.necks import SimpleFPN

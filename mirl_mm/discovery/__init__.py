@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from mirl_mm.registry import OBJECT_FINDERS
 
+from .class_folders import class_folders_of, find_class_folders, find_images
 from .coco import Annotated, class_names, found_in_coco
-from .folders import class_folders_of, find_class_folders, find_images
 from .found import Found, NothingFoundError, Request, Split, nothing_found
 from .seg_map_values import class_file, read_names
 from .seg_maps import find_masks, has_pairs

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mirl_mm.datasets.coco_file import read_annotations
-from mirl_mm.datasets.walk import read_folder
+from mirl_mm.datasets.coco_reader import read_annotations
+from mirl_mm.datasets.directory_scan import read_folder
 from mirl_mm.file_backend import json_bytes, write_file
 from mirl_mm.registry import OBJECT_FINDERS
 from mirl_mm.text import short_path

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.walk import find_files
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import counted, short_path
 

@@ -1,10 +1,10 @@
 """Optimisation, schedules, hooks, loops, launching."""
 
+from .bf16_optim_wrapper import Bf16OptimWrapper
 from .ema import EMATestLoop, EMAValLoop, ModelEMAHook, WarmupEMA
 from .hooks import *  # noqa: F403
 from .lars import LARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
-from .mixed_precision import Bf16OptimWrapper
 from .param_groups import GroupedOptimWrapperConstructor
 from .runner import Runner
 from .schedulers import WarmupCosineLR, WarmupPolyLR, WarmupStepLR

@@ -127,7 +127,7 @@ def _resumed(kept: Path, images: int) -> int:
 
 
 def _try(cfg: Config, images: int) -> list[dict[str, Any]]:
-    """What :class:`~mirl_mm.engine.batch_trial.BatchTrial` writes; its last line tells why there is no other."""
+    """What :class:`~mirl_mm.engine.batch_size_search.BatchTrial` writes; its last line tells why there is no other."""
     processes = get_world_size()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     settings = {"images": images, "processes": processes, "shared_memory": here, "free": free_memory()}
@@ -135,7 +135,7 @@ def _try(cfg: Config, images: int) -> list[dict[str, Any]]:
         place = Path(folder)
         trial_config(cfg, place / "run").dump(place / "config.py")
         (place / "settings.json").write_text(json.dumps(settings))
-        command = [sys.executable, "-m", "mirl_mm.engine.batch_trial", folder]
+        command = [sys.executable, "-m", "mirl_mm.engine.batch_size_search", folder]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
         out = place / "tries.jsonl"
         lines = out.read_text().splitlines() if out.is_file() else []

@@ -11,8 +11,8 @@ from mmengine.config import Config, DictAction
 from mirl_mm.cli import Parser
 from mirl_mm.config import LOADERS, config_path
 
-from .data_folder import use_folder
-from .dataset_facts import set_classes
+from .data_root import use_folder
+from .derive_from_datasets import set_classes
 from .launch import load_config
 
 

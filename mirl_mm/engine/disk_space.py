@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 from torch.optim import Optimizer
 
-from mirl_mm.no_space import size_text
+from mirl_mm.disk_full import size_text
 
 from .hooks.unwrapped import unwrapped_model
 

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mirl_mm.config import scope_of
 from mirl_mm.models.backbones import is_backbone
 
-from .overrides import find_type, parameters_of
+from .cfg_options import find_type, parameters_of
 
 
 def settle_freezing(cfg: Config) -> None:

@@ -13,19 +13,19 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.logging import print_log
 
-from mirl_mm.checkpoint.files import file_kind
+from mirl_mm.checkpoint.safe_load import file_kind
 from mirl_mm.config import LOADERS, read_config, scope_of
 from mirl_mm.datasets import preflight
 from mirl_mm.registry import DATASETS, RUNNERS, SCOPE, import_parts
 
 from .activation_checkpointing import check_activation_checkpointing, checkpoint_runner
-from .backbone_facts import fit_to_backbone
-from .dataset_facts import data_sets, fit_to_datasets
+from .cfg_options import check_options
+from .compilation import check_compile, compile_runner
+from .derive_from_backbone import fit_to_backbone
+from .derive_from_datasets import data_sets, fit_to_datasets
 from .freezing import settle_freezing
 from .hooks.after_update import AfterUpdateHook
-from .overrides import check_options
 from .runner import Runner
-from .runtime import check_compile, compile_runner
 from .tasks import tasks
 
 

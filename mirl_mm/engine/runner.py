@@ -7,15 +7,15 @@ from mmengine.runner import Runner as BaseRunner
 from torch import nn
 
 from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
-from mirl_mm.checkpoint.load import Policy, State
-from mirl_mm.checkpoint.report import LoadReport
-from mirl_mm.checkpoint.resume import read_whole
+from mirl_mm.checkpoint.load_into_model import Policy, State
+from mirl_mm.checkpoint.load_report import LoadReport
+from mirl_mm.checkpoint.training_state import read_whole
 from mirl_mm.models.backbones.pretrained import Start, skip_pretrained
 from mirl_mm.registry import RUNNERS
 
 from .console import shorten_console
 from .hooks.unwrapped import unwrapped_model
-from .resuming import find_resumed
+from .resume_checkpoint import find_resumed
 from .schedulers import check_resumed
 
 
@@ -23,8 +23,8 @@ from .schedulers import check_resumed
 class Runner(BaseRunner):
     """mmengine's ``Runner``; it reads weights of any origin, and reports of every file what fits before it is copied.
 
-    - ``resume``: the checkpoint is a run's, read by :func:`mirl_mm.checkpoint.resume.read_whole`; the model must agree
-      with it entirely. Files that ``init_cfg`` names are not read, as their weights would be overwritten.
+    - ``resume``: the checkpoint is a run's, read by :func:`mirl_mm.checkpoint.training_state.read_whole`; the model
+      must agree with it entirely. Files that ``init_cfg`` names are not read, as their weights would be overwritten.
     - A test: every file that :func:`mirl_mm.checkpoint.read_any` reads; the model must agree with it entirely.
     - ``load_from`` of a training: every such file. The backbone must fit, at least in part; a head for other classes
       is left out and starts anew, which is said in a warning.

@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 from mirl_mm.config import FOLDER, PREFIX
 from mirl_mm.text import counted, short_path
 
-from .dataset_facts import data_sets
+from .derive_from_datasets import data_sets
 from .hooks.unwrapped import unwrapped_model
-from .resuming import DAMAGED
+from .resume_checkpoint import DAMAGED
 
 #: Share of trained parameters from which a model is taken to be trained as a whole: fixed positions are none.
 _ALL = 0.99

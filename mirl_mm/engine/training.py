@@ -7,13 +7,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from mirl_mm.checkpoint.files import file_kind
-from mirl_mm.checkpoint.whole import check_checkpoint
-from mirl_mm.no_space import explain_no_space
+from mirl_mm.checkpoint.integrity import check_checkpoint
+from mirl_mm.checkpoint.safe_load import file_kind
+from mirl_mm.disk_full import explain_no_space
 
 from .batch_size import AUTO, fit_batch_size, set_batch_size
 from .launch import drop_validation, finish_processes, join_processes, make_runner, prepare, set_pretrained
-from .resuming import find_resumed
+from .resume_checkpoint import find_resumed
 from .run_lock import lock_work_dir, unlock_work_dir
 from .summary import training_summary
 from .trackers import add_trackers

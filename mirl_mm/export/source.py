@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
-from mirl_mm.checkpoint.own_config import config_for
+from mirl_mm.checkpoint.embedded_config import config_for
 from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.backbones.lora import merge_adapters

@@ -6,7 +6,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from mirl_mm.checkpoint.layout_vit import to_timm
+from mirl_mm.checkpoint.key_maps_timm import to_timm
 from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 from mirl_mm.models.backbones.presets import ARCHS, resolve_arch

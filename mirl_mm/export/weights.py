@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mirl_mm import __version__
-from mirl_mm.checkpoint.report import ADAPTERS
+from mirl_mm.checkpoint.load_report import ADAPTERS
 from mirl_mm.classification import ImageClassifier
 from mirl_mm.models.backbones import PlainBackbone
 

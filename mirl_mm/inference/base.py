@@ -36,7 +36,7 @@ class ImageInferencer(TrainedModel):
 
     They are made from a checkpoint of ``tools/train.py``, which has its config in it, or from a config and weights; and
     called with images. Of a checkpoint's own config, registered parts alone are built; see
-    :func:`~mirl_mm.checkpoint.own_config.own_config`::
+    :func:`~mirl_mm.checkpoint.embedded_config.own_config`::
 
         infer = SomeInferencer("work_dirs/x/epoch_12.pth")
         result = infer("photos/*.jpg", batch_size=8, out_dir="out")

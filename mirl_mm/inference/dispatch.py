@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mirl_mm.checkpoint import read_any
-from mirl_mm.checkpoint.own_config import own_config
+from mirl_mm.checkpoint.embedded_config import own_config
 from mirl_mm.config import read_config
 from mirl_mm.registry import INFERENCERS, PARTS, SCOPE, import_parts
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mirl_mm.datasets.checks import no_images
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
-from mirl_mm.datasets.walk import find_files
 
 Image = np.ndarray | str | Path
 Images = Image | Sequence[Image]

@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 from torch import nn
 
 from mirl_mm.checkpoint import Exact, Weights, load_into, read_any
-from mirl_mm.checkpoint.own_config import config_for
+from mirl_mm.checkpoint.embedded_config import config_for
 from mirl_mm.config import scope_of
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS, SCOPE
@@ -27,7 +27,7 @@ class TrainedModel:
     #: Where names without prefix are looked up if the config has no ``default_scope``.
     default_scope = SCOPE
     #: Around all that is built from the config; for one that came with the checkpoint it is
-    #: :func:`~mirl_mm.checkpoint.own_config.building`.
+    #: :func:`~mirl_mm.checkpoint.embedded_config.building`.
     guard: Callable[[], AbstractContextManager] = nullcontext
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 
 @op()

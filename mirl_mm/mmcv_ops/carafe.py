@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .precision import op
+from .op_registration import op
 
 
 @op("output", "rfeatures")

@@ -8,7 +8,7 @@ import torch
 import torchvision  # noqa: F401  (registers its ops)
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 # Only mmcv's own implementation has a use for the kernel's size, which is read from the weight, and for columns and
 # ones, its buffers, and im2col_step, the images that it takes at once.

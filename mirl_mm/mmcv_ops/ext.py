@@ -9,7 +9,7 @@ from typing import Any
 import torchvision
 
 from . import attention, carafe, deform_conv, focal, masked_conv, nms, psa_mask, roi_align, roi_pool  # noqa: F401
-from .precision import REGISTERED
+from .op_registration import REGISTERED
 
 OPS: dict[str, Callable[..., Any]] = {
     **REGISTERED,

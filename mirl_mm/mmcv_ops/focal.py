@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from .precision import op
+from .op_registration import op
 
 
 @op("output")

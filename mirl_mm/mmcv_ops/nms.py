@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 
 @op()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 _COLLECT = 0  # psa_type; 1 is distribute
 _SIZES = "psa_type num_ h_feature w_feature h_mask w_mask half_h_mask half_w_mask"

@@ -6,7 +6,7 @@ import torch
 import torchvision  # noqa: F401  (registers its ops)
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 _MAX = 0  # pool_mode; 1 is the average
 _NOTHING = -10000.0  # where mmcv's search for a maximum starts, and so the value of a bin without samples

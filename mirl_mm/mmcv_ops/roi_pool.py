@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .precision import op
+from .op_registration import op
 
 
 @op("output")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 
-from mirl_mm.checkpoint.read import Weights
+from mirl_mm.checkpoint.read_weights import Weights
 from mirl_mm.inference.base import Image, ImageInferencer
 from mirl_mm.inference.commands import Command, Flag
 from mirl_mm.models.pretrainers import MaskedPretrainer
@@ -19,7 +19,7 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.structures import DataSample
 from mirl_mm.text import counted
 
-from .pictures import reconstruction_grid, to_uint8
+from .draw_reconstruction import reconstruction_grid, to_uint8
 from .reconstruction import Reconstruction, caption, reconstruct
 
 

@@ -16,7 +16,7 @@ from mirl_mm.engine.hooks.unwrapped import unwrapped_model
 from mirl_mm.models.pretrainers import MaskedPretrainer
 from mirl_mm.registry import HOOKS
 
-from .pictures import reconstruction_grid
+from .draw_reconstruction import reconstruction_grid
 from .reconstruction import reconstruct
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
+from mirl_mm.models.pretrainers.random_masking import mask_by_noise, num_visible
 from mirl_mm.registry import SAMPLE_PICTURES
 from mirl_mm.visualization.samples import Looks, Picture, size_text
 

@@ -13,7 +13,7 @@ from mmengine.model import ImgDataPreprocessor
 from torch import nn
 
 from mirl_mm.checkpoint import Exact, load_into, read_any
-from mirl_mm.checkpoint.own_config import config_for
+from mirl_mm.checkpoint.embedded_config import config_for
 from mirl_mm.datasets.transforms.pipeline import Step, build_pipeline
 from mirl_mm.models.backbones import PlainBackbone, is_backbone
 from mirl_mm.models.backbones.pretrained import of_backbone

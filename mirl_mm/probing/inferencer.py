@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
-from mirl_mm.checkpoint.own_config import building
+from mirl_mm.checkpoint.embedded_config import building
 from mirl_mm.file_backend import write_file
 from mirl_mm.inference.base import Image, ImageInferencer
 from mirl_mm.inference.commands import Command, Flag, file_flag

@@ -22,7 +22,7 @@ from mirl_mm.registry import INFERENCERS
 from mirl_mm.text import shortlist
 from mirl_mm.visualization.palette import class_palette
 
-from .pictures import draw_segmentation
+from .draw_segmentation import draw_segmentation
 from .predictions import Segmentation, Truth, find_truth, read_truth
 from .tiles import Block, blended_tiles, check_tiles, resized_strips
 

@@ -12,7 +12,7 @@ from PIL import Image
 from mirl_mm.datasets.seg_maps import IGNORED, SegMapRules, check_size, read_seg_map
 from mirl_mm.text import counted
 
-from .seg_errors import class_iou, confusion
+from .error_analysis import class_iou, confusion
 
 #: Ground truth: a folder with masks of the images' names, or a mask for each image, a file or ``(H, W)`` labels.
 Truth = str | Path | Sequence[str | Path | np.ndarray]

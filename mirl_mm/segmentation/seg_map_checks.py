@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mirl_mm.datasets.checks import check_part, endings_of
+from mirl_mm.datasets.directory_scan import find_files
 from mirl_mm.datasets.image_folder import EXTENSIONS
 from mirl_mm.datasets.seg_maps import SegMapRules, count_seg_map
-from mirl_mm.datasets.walk import find_files
 from mirl_mm.text import counted, shortlist
 
 #: Masks that are looked at before a training: all of a small data set, where mistakes are likeliest, and a sample of a

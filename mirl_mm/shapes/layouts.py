@@ -30,7 +30,7 @@ from typing import Any
 
 from PIL import Image
 
-from mirl_mm.bitmaps import encode_rle
+from mirl_mm.rle import encode_rle
 
 from .scene import Scene
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from mirl_mm.bitmaps import box_of
+from mirl_mm.rle import box_of
 
 from .outlines import CLASSES, OUTLINES, rasterise
 from .textures import Colour, pick_colour, smooth_noise, textured

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mirl_mm.engine.data_folder import limit_batch, use_folder
+from mirl_mm.engine.data_root import limit_batch, use_folder
 from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.training_length import set_length
 from mirl_mm.file_backend import write_file

@@ -9,8 +9,8 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mirl_mm.datasets.coco_file import read_annotations
-from mirl_mm.engine.dataset_facts import inner_datasets
+from mirl_mm.datasets.coco_reader import read_annotations
+from mirl_mm.engine.derive_from_datasets import inner_datasets
 from mirl_mm.file_backend import write_file
 from mirl_mm.registry import SCOPE
 

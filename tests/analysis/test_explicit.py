@@ -4,7 +4,7 @@ import torch
 from mirl_mm import DeepViT
 from mirl_mm.analysis import encoder_cost
 from mirl_mm.analysis.explicit import explicit_attention
-from mirl_mm.models.layers import attention_map_cpu
+from mirl_mm.models.layers import attention_rel_pos_cpu
 
 
 def results(model: DeepViT, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -43,7 +43,7 @@ def test_a_plain_backbone_has_no_such_attention():
 
 def test_flops_of_windows_and_tiles(monkeypatch):
     """Products of queries with keys and weights with values, of padded windows, and those with the embeddings."""
-    monkeypatch.setattr(attention_map_cpu, "TILE_SCORES", 1000)
+    monkeypatch.setattr(attention_rel_pos_cpu, "TILE_SCORES", 1000)
     depth, dims, h, w, window = 4, 24, 5, 7, 4
     arch = {"depth": depth, "embed_dims": dims, "num_heads": 3}
     settings = {"type": "DeepViT", "arch": arch, "img_size": (h * 16, w * 16), "class_token": False}

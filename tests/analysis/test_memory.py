@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirl_mm.analysis.activations import kept_bytes, storages
 from mirl_mm.analysis.memory import activation_bytes, training_memory
+from mirl_mm.analysis.saved_tensors import kept_bytes, storages
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS
 from tests.detection.small import small_detector

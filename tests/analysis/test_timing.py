@@ -7,7 +7,7 @@ import torch
 
 from mirl_mm.analysis import count_macs
 from mirl_mm.analysis.timing import StepTimes, in_turns, matmul_rate, median_step, time_step, turn_ratios
-from mirl_mm.analysis.training import TrainingBench
+from mirl_mm.analysis.training_bench import TrainingBench
 from mirl_mm.engine.launch import load_config
 from tests.training import ROOT, SMALL, small_config, write_images
 

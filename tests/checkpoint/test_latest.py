@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mirl_mm.checkpoint.latest import find_latest, latest_checkpoint
-from mirl_mm.engine.resuming import find_resumed
+from mirl_mm.engine.resume_checkpoint import find_resumed
 
 
 def write(folder, *numbers, pointer=None):

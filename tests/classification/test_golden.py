@@ -3,8 +3,8 @@
 import torch
 
 from mirl_mm import ImageClassifier
-from mirl_mm.checkpoint.layout_vit import from_vit
-from mirl_mm.checkpoint.layouts import torch_axes
+from mirl_mm.checkpoint.key_maps import torch_axes
+from mirl_mm.checkpoint.key_maps_timm import from_vit
 from tests.golden import BF16, Golden, distance
 
 

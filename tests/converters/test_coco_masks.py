@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from mirl_mm.bitmaps import encode_rle
 from mirl_mm.converters import AnnotationError, coco_to_masks
 from mirl_mm.datasets.seg_maps import read_seg_map
+from mirl_mm.rle import encode_rle
 from mirl_mm.shapes import CLASSES, generate
 from tests.training import run_here
 

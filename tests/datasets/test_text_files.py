@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.folder_labels import read_classes
 from mirl_mm.datasets.text_files import TextError, read_json, read_lines, read_text, read_xml, read_yaml
 
 TEXT = "Kätzchen\r\nmat\r\n"

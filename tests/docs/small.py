@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.models.backbones.presets import resolve_arch
 from mirl_mm.registry import MODELS
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from mirl_mm.engine.config_variables import settings
+from mirl_mm.engine.cfg_options import check_options
+from mirl_mm.engine.cfg_options_variables import settings
 from mirl_mm.engine.launch import load_config
-from mirl_mm.engine.overrides import check_options
 from mirl_mm.engine.training_length import set_length
 from tests.docs.fences import Fence, fences
 from tests.docs.running import in_workspace

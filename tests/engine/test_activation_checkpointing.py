@@ -7,7 +7,7 @@ import torch
 
 from mirl_mm import DeepViT
 from mirl_mm.checkpoint import read_any
-from mirl_mm.checkpoint.own_config import own_config
+from mirl_mm.checkpoint.embedded_config import own_config
 from mirl_mm.config import read_config
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations, is_checkpointed
 from mirl_mm.engine.launch import build_runner, load_config

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mirl_mm.engine import batch_size, batch_trial
+from mirl_mm.engine import batch_size, batch_size_search
 from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.training import prepare_training
 from tests.batch import pretend, tried
@@ -25,7 +25,7 @@ def data(tmp_path_factory):
 def test_search_doubles_then_halves():
     asked = []
     sizes = [size for size in range(1, 97) if 96 % size == 0]
-    assert batch_trial.search(sizes, lambda size: asked.append(size) or size <= 40) == 32
+    assert batch_size_search.search(sizes, lambda size: asked.append(size) or size <= 40) == 32
     assert asked == [1, 2, 4, 8, 16, 32, 96, 48]
 
 
@@ -41,7 +41,7 @@ def test_search_doubles_then_halves():
     ],
 )
 def test_search_passes_over_sizes_that_cannot_be(possible, fitting, best):
-    found = batch_trial.search([1, 2, 3, 4, 6, 12], lambda size: size <= fitting if possible(size) else None)
+    found = batch_size_search.search([1, 2, 3, 4, 6, 12], lambda size: size <= fitting if possible(size) else None)
     assert found == best
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from mirl_mm.analysis.activations import kept_bytes, storages
+from mirl_mm.analysis.saved_tensors import kept_bytes, storages
 from mirl_mm.engine.launch import load_config
 from mirl_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from tests.training import ROOT

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mirl_mm.checkpoint.report import ADAPTERS
+from mirl_mm.checkpoint.load_report import ADAPTERS
 from mirl_mm.engine.freezing import settle_freezing
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.summary import training_summary

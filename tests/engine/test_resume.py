@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mirl_mm.checkpoint.latest import latest_checkpoint
-from tests.checkpoint.test_read import Call
+from tests.checkpoint.test_read_weights import Call
 from tests.training import ROOT, environment, small_config, train, weights, write_images
 
 pytestmark = pytest.mark.usefixtures("device")

@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 
 from mirl_mm.engine.launch import build_runner
-from tests.checkpoint.test_read import Call
+from tests.checkpoint.test_read_weights import Call
 from tests.conftest import forget_runs
 from tests.strangers import canary, config_text, exploits
 from tests.training import small_classifier, write_class_folders

@@ -9,10 +9,10 @@ import torch
 from mirl_mm import ImageClassifier, TimmViT
 from mirl_mm.analysis import encoder_cost, encoder_settings, model_parts
 from mirl_mm.analysis.memory import activation_bytes
-from mirl_mm.engine.backbone_facts import fit_to_backbone
+from mirl_mm.engine.compilation import compile_training
+from mirl_mm.engine.derive_from_backbone import fit_to_backbone
 from mirl_mm.engine.freezing import settle_freezing
 from mirl_mm.engine.launch import load_config
-from mirl_mm.engine.runtime import compile_training
 from mirl_mm.export import export_weights, open_source
 from mirl_mm.models.layers import Size
 from mirl_mm.probing.encoder import load_encoder

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from mirl_mm.models.layers import attention, attention_gpu
+from mirl_mm.models.layers import attention, attention_dispatch
 from mirl_mm.models.layers.attention_short import check_short
 from tests.training import run_tool
 
@@ -61,8 +61,8 @@ def test_what_the_kernels_do_not_take(width, tokens, heads, message):
 def gpu(monkeypatch):
     """Tensors on ``meta`` stand for those on a GPU, and the kernels that would compute them are noted."""
     taken = []
-    monkeypatch.setattr(attention_gpu, "on_gpu", lambda x: x.device.type == "meta")
-    monkeypatch.setattr(attention_gpu, "kernels_run", lambda: True)
+    monkeypatch.setattr(attention_dispatch, "on_gpu", lambda x: x.device.type == "meta")
+    monkeypatch.setattr(attention_dispatch, "kernels_run", lambda: True)
     monkeypatch.setattr(
         attention, "short_attention", lambda x, heads: taken.append("short") or x[..., : x.shape[2] // 3]
     )
@@ -98,13 +98,13 @@ def test_the_number_of_keys_decides(gpu, keys, expected, monkeypatch):
 
 
 def test_without_triton_the_memory_efficient_kernel(gpu, monkeypatch):
-    monkeypatch.setattr(attention_gpu, "kernels_run", lambda: False)
+    monkeypatch.setattr(attention_dispatch, "kernels_run", lambda: False)
     attention.attend_packed(torch.empty(2, 50, 3 * 64, dtype=torch.bfloat16, device="meta"), 2)
     assert gpu == ["EFFICIENT_ATTENTION"]
 
 
 def test_on_the_cpu_nothing_changes():
     qkv = torch.randn(2, 50, 96)
-    assert not attention_gpu.use_short(qkv, 3, 2)
+    assert not attention_dispatch.use_short(qkv, 3, 2)
     assert torch.equal(attention.attend_packed(qkv, 2), attention.attend(*qkv.chunk(3, dim=2), 2))
     assert "mirl_mm.models.layers.attention_short_kernels" not in sys.modules  # nor is triton needed

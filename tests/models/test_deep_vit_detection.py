@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mirl_mm import MIRL, DeepViT, ImageClassifier
-from mirl_mm.checkpoint.report import compare
+from mirl_mm.checkpoint.load_report import compare
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
-from mirl_mm.engine.runtime import compile_training
+from mirl_mm.engine.compilation import compile_training
 from mirl_mm.models.backbones.settings import ends_of_quarters
 
 SMALL = {"depth": 4, "embed_dims": 24, "num_heads": 3}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mirl_mm import MAE, MIRL
-from mirl_mm.checkpoint.layouts import from_authors_mirl, from_mae, torch_axes
+from mirl_mm.checkpoint.key_maps import from_authors_mirl, from_mae, torch_axes
 from tests.golden import BF16, Golden, check_gradients, distance
 
 BACKBONE = {"type": "DeepViT", "img_size": (64, 64)}

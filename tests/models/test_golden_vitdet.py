@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mirl_mm import DeepViT
-from mirl_mm.checkpoint.layout_vitdet import from_detectron2_vitdet
+from mirl_mm.checkpoint.key_maps_vitdet import from_detectron2_vitdet
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.necks import SimpleFPN
 from tests.golden import BF16, Golden, distance

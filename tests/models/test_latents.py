@@ -13,15 +13,15 @@ from torch import Tensor
 from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.memory import activation_bytes
 from mirl_mm.analysis.timing import time_step
-from mirl_mm.analysis.training import TrainingBench
+from mirl_mm.analysis.training_bench import TrainingBench
+from mirl_mm.engine.compilation import compile_training
 from mirl_mm.engine.launch import build_runner
 from mirl_mm.engine.layer_decay import find_backbone
-from mirl_mm.engine.runtime import compile_training
 from mirl_mm.inference.dispatch import inferencer_for
 from mirl_mm.models.layers.rows import at_least_float32
 from mirl_mm.models.pretrainers import MaskedPretrainer, Pretrainer
 from mirl_mm.models.pretrainers.decoder import MaskedDecoder
-from mirl_mm.models.pretrainers.masking import Masking
+from mirl_mm.models.pretrainers.random_masking import Masking
 from mirl_mm.probing.encoder import load_encoder
 from mirl_mm.registry import MODELS
 from tests.conftest import forget_runs

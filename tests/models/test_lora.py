@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mirl_mm import DeepViT, ImageClassifier, TimmViT
-from mirl_mm.checkpoint.report import ADAPTERS
+from mirl_mm.checkpoint.load_report import ADAPTERS
 from mirl_mm.engine import LayerDecayOptimWrapperConstructor
 from mirl_mm.models.backbones.lora import merge_adapters
 from tests.models.timm_cases import KINDS, randomise

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mirl_mm import MAE, MIRL
-from mirl_mm.analysis.plain import PlainFormulation
+from mirl_mm.analysis.textbook import PlainFormulation
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.layers import patchify, take_patches, unpatchify
-from mirl_mm.models.pretrainers.masking import mask_by_noise, num_visible
+from mirl_mm.models.pretrainers.random_masking import mask_by_noise, num_visible
 
 
 def build(num_segments: int = 4, depth: int = 4, img_size=(32, 48), decoder_depth: int = 1, **kwargs) -> MIRL:

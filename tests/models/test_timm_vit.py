@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from mirl_mm import MAE, MIRL, DeepViT, TimmViT
-from mirl_mm.analysis.activations import kept_bytes, storages
+from mirl_mm.analysis.saved_tensors import kept_bytes, storages
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.models.backbones import is_backbone
-from mirl_mm.models.pretrainers.masking import mask_by_noise
+from mirl_mm.models.pretrainers.random_masking import mask_by_noise
 from tests.models.timm_cases import KINDS, randomise, reference
 
 each_kind = pytest.mark.parametrize("kind", KINDS)

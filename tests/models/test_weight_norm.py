@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from mirl_mm import MIRL
-from mirl_mm.checkpoint.resume import read_whole
+from mirl_mm.checkpoint.training_state import read_whole
 from mirl_mm.models.layers import WeightNormLinear
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirl_mm.bitmaps import encode_rle
+from mirl_mm.rle import encode_rle
 from mirl_mm.shapes import CLASSES, SceneStyle, generate, generation, make_scene
 
 SIZE = (40, 56)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mirl_mm.checkpoint.resume import read_whole
+from mirl_mm.checkpoint.training_state import read_whole
 
 #: Parts of a checkpoint that tell of the clock, or of where the run is.
 _OTHER = {"time", "experiment_name", "cfg", "eta", "exp_name", "config", "mmengine_version"}  # with the commit

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from tests.tools.scripts import load_script
 from tests.training import ROOT

@@ -22,7 +22,7 @@ from mirl_mm.analysis import pretraining_macs
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.flops import has_plain_formulation
 from mirl_mm.analysis.timing import in_turns, matmul_rate, median_step, time_step, turn_ratios
-from mirl_mm.analysis.training import DTYPES, TrainingBench
+from mirl_mm.analysis.training_bench import DTYPES, TrainingBench
 from mirl_mm.cli import Parser, run
 from mirl_mm.datasets import preflight
 from mirl_mm.engine.cli import add_cfg_options

@@ -20,7 +20,7 @@ from mirl_mm import DeepViT
 from mirl_mm.analysis.bench_options import add_bench_options, clock, environment, in_child, parse_bench_options
 from mirl_mm.analysis.explicit import explicit_attention
 from mirl_mm.analysis.timing import Clock, in_turns, tick
-from mirl_mm.analysis.training import DTYPES
+from mirl_mm.analysis.training_bench import DTYPES
 from mirl_mm.cli import Parser, run
 from mirl_mm.engine.activation_checkpointing import checkpoint_activations
 from mirl_mm.engine.peak_memory import peak_bytes

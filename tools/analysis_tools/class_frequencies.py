@@ -16,7 +16,7 @@ from rich.console import Console
 from mirl_mm.cli import Parser, run
 from mirl_mm.converters.seg_maps import MOST_CLASSES, frequency_table
 from mirl_mm.datasets.class_counts import count_classes, find_masks
-from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.folder_labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.outputs import keep_apart
 from mirl_mm.text import counted

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl_mm.cli import Parser, run
-from mirl_mm.datasets.coco_file import read_coco
+from mirl_mm.datasets.coco_reader import read_coco
 from mirl_mm.datasets.text_files import read_json
-from mirl_mm.detection.coco_errors import Errors, count_errors
+from mirl_mm.detection.error_analysis import Errors, count_errors
 from mirl_mm.outputs import keep_apart
 from mirl_mm.visualization.confusion import worst_confusions, write_confusion
 

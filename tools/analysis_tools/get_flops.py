@@ -16,7 +16,7 @@ from mirl_mm.analysis import Macs, encoder_cost, encoder_settings, model_parts, 
 from mirl_mm.analysis.flops import has_plain_formulation, is_plain, is_pretrainer
 from mirl_mm.cli import Parser
 from mirl_mm.engine.cli import add_cfg_options
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.models.layers import Size
 from mirl_mm.registry import MODELS, SCOPE

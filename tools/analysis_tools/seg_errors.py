@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl_mm.cli import Parser, run
-from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.folder_labels import read_classes
 from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.outputs import keep_apart
-from mirl_mm.segmentation.seg_errors import SegErrors, class_accuracy, class_iou, count_files, pair_masks
+from mirl_mm.segmentation.error_analysis import SegErrors, class_accuracy, class_iou, count_files, pair_masks
 from mirl_mm.text import counted
 from mirl_mm.visualization.bars import Bar, plot_bars
 from mirl_mm.visualization.confusion import worst_confusions, write_confusion

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco  # comes with mmdet, which the demo needs
 
-from mirl_mm.detection.pictures import Instance, draw_instances
+from mirl_mm.detection.draw_instances import Instance, draw_instances
 from mirl_mm.visualization.palette import class_palette
 from mirl_mm.visualization.regions import paint_regions, resize_image, resize_labels
 

@@ -22,7 +22,7 @@ from mirl_mm.analysis import encoder_cost, encoder_settings, model_parts, pretra
 from mirl_mm.analysis.flops import is_pretrainer
 from mirl_mm.analysis.parts import model_on_meta
 from mirl_mm.cli import Parser
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.file_backend import write_file
 from mirl_mm.text import markdown_table

@@ -12,7 +12,7 @@ holds tensors and plain text only. Configs and --load-from also take the files a
 from pathlib import Path
 
 from mirl_mm.checkpoint import Weights, read_any
-from mirl_mm.checkpoint.report import shorten
+from mirl_mm.checkpoint.load_report import shorten
 from mirl_mm.cli import Parser, run
 from mirl_mm.export.publish import check_suffix, publish
 from mirl_mm.models.backbones.head_count import backbone_width, stated_heads, usual_heads

@@ -8,11 +8,11 @@ from mmdet.datasets import CocoDataset as MMDetCocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.logging import print_log
 
-from mirl_mm.datasets.coco_file import read_coco
+from mirl_mm.datasets.coco_reader import read_coco
 from mirl_mm.datasets.randomness import SeededIndex, seeded_by
 from mirl_mm.registry import DATASETS
 
-from ..coco_checks import check_annotations, check_images, check_paths
+from ..coco_class_checks import check_annotations, check_images, check_paths
 from .coco_api import coco_api
 
 
@@ -21,7 +21,7 @@ class CocoDataset(MMDetCocoDataset):
     """mmdet's ``CocoDataset`` (same arguments) that takes nothing wrong in silence.
 
     - The annotation file must fit ``metainfo["classes"]`` (default: COCO's 80), and its images must be there; see
-      :func:`mirl_mm.detection.coco_checks.check_annotations`.
+      :func:`mirl_mm.detection.coco_class_checks.check_annotations`.
     - Label i is the i-th of these classes, in whatever order the file lists its categories (mmdet numbers the labels in
       the file's order, also where the classes are in another one).
     - With :class:`~mirl_mm.datasets.EndlessSampler` or ``EpochSampler`` the augmentation of a sample depends on seed,

@@ -10,10 +10,10 @@ from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
-from mirl_mm.datasets.coco_file import read_coco
+from mirl_mm.datasets.coco_reader import read_coco
 from mirl_mm.registry import METRICS
 
-from ..coco_checks import check_annotations
+from ..coco_class_checks import check_annotations
 from .coco_api import coco_api
 
 #: mmdet's name of each of COCO's twelve numbers, which presumes 100, 300 and 1000 detections.
@@ -59,7 +59,7 @@ class CocoMetric(MMDetCocoMetric):
         """The data set's ``metainfo``, which comes before the first step; the annotation file must fit it.
 
         Raises:
-            ValueError: If it doesn't, as :func:`mirl_mm.detection.coco_checks.check_annotations` says.
+            ValueError: If it doesn't, as :func:`mirl_mm.detection.coco_class_checks.check_annotations` says.
         """
         return self._dataset_meta
 

@@ -12,12 +12,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mirl_mm import stopping
+from mirl_mm.disk_full import NoSpaceError
 from mirl_mm.file_backend import write_file
-from mirl_mm.no_space import NoSpaceError
 from mirl_mm.registry import HOOKS
 
 from ..disk_space import space_warning
-from ..validations import Validations
+from ..validation_record import Validations
 from .loss_info import LossInfoHook
 
 
@@ -31,7 +31,7 @@ class AtomicCheckpointHook(CheckpointHook):
     is removed when the next run starts.
 
     The validation that was to follow a checkpoint, and was cut off, is caught up on when the run is resumed
-    (:class:`~mirl_mm.engine.validations.Validations`). A training by iterations that is stopped by a signal
+    (:class:`~mirl_mm.engine.validation_record.Validations`). A training by iterations that is stopped by a signal
     (:mod:`mirl_mm.stopping`) writes one more checkpoint at its next update, if there is time.
 
     Args:

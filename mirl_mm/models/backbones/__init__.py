@@ -1,7 +1,7 @@
 """Backbones."""
 
+from .base import Backbone, Context, PlainBackbone, is_backbone
 from .deep_vit import DeepViT
-from .plain import Backbone, Context, PlainBackbone, is_backbone
 from .presets import ARCHS
 from .pretrained import FromPretrained
 from .timm_vit import TimmViT

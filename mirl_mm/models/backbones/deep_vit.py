@@ -22,8 +22,8 @@ from ..layers import (
     sincos_position,
     take_patches,
 )
+from .base import PlainBackbone
 from .lora import add_adapters
-from .plain import PlainBackbone
 from .presets import resolve_arch
 from .settings import block_numbers, pair, resolve_windows
 from .stored_positions import fit_positions

@@ -11,7 +11,7 @@ from mmengine.model.weight_init import update_init_info
 from torch import Tensor, nn
 
 from mirl_mm.checkpoint import Weights, load_into, read_any
-from mirl_mm.checkpoint.report import ADAPTERS, RELATIVE, LoadReport, compare, shorten
+from mirl_mm.checkpoint.load_report import ADAPTERS, RELATIVE, LoadReport, compare, shorten
 
 from .head_count import stated_heads, usual_heads
 

@@ -14,8 +14,8 @@ from mirl_mm.registry import MODELS
 
 from ..layers import Size, embed_patches, patch_grid, resample_position, take_patches
 from . import timm_call, timm_originals
+from .base import Context, PlainBackbone
 from .lora import add_adapters
-from .plain import Context, PlainBackbone
 from .settings import block_numbers, pair, resolve_windows
 from .stored_positions import fit_positions
 from .timm_source import create_plain

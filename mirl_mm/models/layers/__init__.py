@@ -3,9 +3,9 @@
 from .attention import SelfAttention, attend, attend_to
 from .block import Block, LayerNorm
 from .init import init_linear
-from .map_block import MapAttention, MapBlock
 from .patch import embed_patches, patch_grid, patchify, take_patches, unpatchify
 from .position import Size, resample_position, sincos_position
+from .vitdet_block import MapAttention, MapBlock
 from .weight_norm import WeightNormLinear
 
 __all__ = [

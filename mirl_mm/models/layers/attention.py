@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .attention_cpu import HALF, attend_half
-from .attention_gpu import use_efficient, use_short
+from .attention_dispatch import use_efficient, use_short
+from .attention_half_cpu import HALF, attend_half
 from .attention_short import short_attention, short_cross_attention
 
 
@@ -50,7 +50,7 @@ def attend_to(q: Tensor, kv: Tensor, num_heads: int) -> Tensor:
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
-    """Attention by the device's fused kernel, or what is faster there (:mod:`.attention_cpu`, :mod:`.attention_gpu`).
+    """Attention by the fused kernel, or what is faster (:mod:`.attention_half_cpu`, :mod:`.attention_dispatch`).
 
     Args:
         q: ``(B, H, Q, D)``.

@@ -2,7 +2,7 @@
 
 from .base import Pretrainer
 from .mae import MAE
-from .masked import MaskedPretrainer
+from .masked_pretrainer import MaskedPretrainer
 from .mirl import MIRL
 
 __all__ = ["MAE", "MIRL", "MaskedPretrainer", "Pretrainer"]

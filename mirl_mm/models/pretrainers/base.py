@@ -12,7 +12,7 @@ from mirl_mm.registry import MODELS
 from mirl_mm.structures import DataSample
 
 from ..backbones import FromPretrained, PlainBackbone
-from .masking import Masking, mask_by_noise, num_visible
+from .random_masking import Masking, mask_by_noise, num_visible
 
 
 class Pretrainer(FromPretrained, BaseModel, metaclass=ABCMeta):

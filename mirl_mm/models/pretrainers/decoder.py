@@ -20,7 +20,7 @@ from ..layers import LayerNorm, Size, WeightNormLinear, attend_to, init_linear, 
 from ..layers.attention import attend_packed
 from ..layers.rows import take_rows
 from .decoder_block import CrossBlock, SelfBlock, attend_from_last, key_value
-from .masking import Masking
+from .random_masking import Masking
 
 
 class MaskedDecoder(nn.Module):

@@ -8,8 +8,8 @@ from mirl_mm.registry import MODELS
 
 from ..layers import init_linear
 from .decoder import MaskedDecoder
-from .masked import Group, MaskedPretrainer
-from .masking import Masking
+from .masked_pretrainer import Group, MaskedPretrainer
+from .random_masking import Masking
 
 
 @MODELS.register_module()

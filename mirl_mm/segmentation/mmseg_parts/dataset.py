@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.logging import print_log
 from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 
-from mirl_mm.datasets.labels import read_classes
+from mirl_mm.datasets.folder_labels import read_classes
 from mirl_mm.datasets.randomness import SeededIndex, seeded_by
 from mirl_mm.datasets.seg_maps import SegMapRules
 from mirl_mm.datasets.text_files import read_lines

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from timm.layers import LayerNorm2d
 
 from mirl_mm.checkpoint import Weights, load_into
-from mirl_mm.engine.dataset_facts import fit_to_datasets
+from mirl_mm.engine.derive_from_datasets import fit_to_datasets
 from mirl_mm.engine.launch import load_config
 from mirl_mm.engine.runner import exactly
 from mirl_mm.models.backbones.presets import resolve_arch

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mirl_mm.checkpoint.report import ADAPTERS
+from mirl_mm.checkpoint.load_report import ADAPTERS
 from mirl_mm.export import export_weights, open_source
 from tests.detection.small import small_detector
 from tests.models.timm_cases import KINDS

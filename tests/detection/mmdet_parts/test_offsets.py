@@ -12,9 +12,9 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
-from mirl_mm.bitmaps import encode_rle
 from mirl_mm.detection.mmdet_parts import FCNMaskHead
 from mirl_mm.engine.launch import load_config
+from mirl_mm.rle import encode_rle
 from tests.training import ROOT
 
 SIZE = (384, 512)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mirl_mm.checkpoint.report import ADAPTERS
+from mirl_mm.checkpoint.load_report import ADAPTERS
 from tests.segmentation.small import small_segmentor
 from tests.timm_training import whole_and_resumed
 

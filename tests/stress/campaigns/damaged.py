@@ -69,8 +69,8 @@ def look(whole: Path, last: Path, folder: Path, how: str, clock: random.Random) 
     answer = folder / "answer"
 
     def ask() -> None:
-        from mirl_mm.checkpoint.resume import read_whole
-        from mirl_mm.engine.resuming import find_resumed
+        from mirl_mm.checkpoint.training_state import read_whole
+        from mirl_mm.engine.resume_checkpoint import find_resumed
 
         found = find_resumed(folder)
         assert found is not None

@@ -20,7 +20,7 @@ from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS
 from safetensors.torch import save
 
 from mirl_mm.checkpoint import read_any
-from mirl_mm.checkpoint.resume import read_whole
+from mirl_mm.checkpoint.training_state import read_whole
 from mirl_mm.classification.inferencer import ClassifyInferencer
 from mirl_mm.export import open_source
 from mirl_mm.export.publish import publish

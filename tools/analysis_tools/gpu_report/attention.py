@@ -1,4 +1,4 @@
-"""Attention by size: which kernel is the fastest, and how far each is from float32 (models/layers/attention_gpu.py)."""
+"""Attention by size: which kernel is the fastest, and how far each is from float32 (attention_dispatch.py)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mirl_mm.analysis.device_work import device_seconds
+from mirl_mm.analysis.profiling import device_seconds
 from mirl_mm.models.layers.attention import attend_packed, attend_to
 from mirl_mm.models.layers.attention_short import fits, short_attention, short_cross_attention
 

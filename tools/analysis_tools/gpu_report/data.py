@@ -10,7 +10,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
-from mirl_mm.machine import cpu_count
+from mirl_mm.cpu_info import cpu_count
 from mirl_mm.shapes import generate
 
 #: (H, W) of ImageNet's usual image.

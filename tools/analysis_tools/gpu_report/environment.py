@@ -9,7 +9,7 @@ import torch
 
 import mirl_mm
 from mirl_mm.analysis.timing import matmul_rate, steady_seconds
-from mirl_mm.machine import cpu_count, cpu_name
+from mirl_mm.cpu_info import cpu_count, cpu_name
 
 from .bench import ROOT, Bench
 

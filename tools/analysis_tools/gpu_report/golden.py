@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from mirl_mm import MAE, MIRL, DeepViT, ImageClassifier
-from mirl_mm.checkpoint.layout_vit import from_vit
-from mirl_mm.checkpoint.layout_vitdet import from_detectron2_vitdet
-from mirl_mm.checkpoint.layouts import from_authors_mirl, from_mae, torch_axes
+from mirl_mm.checkpoint.key_maps import from_authors_mirl, from_mae, torch_axes
+from mirl_mm.checkpoint.key_maps_timm import from_vit
+from mirl_mm.checkpoint.key_maps_vitdet import from_detectron2_vitdet
 from mirl_mm.models.necks import SimpleFPN
 
 from .bench import ROOT, Bench

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 from mirl_mm.analysis import pretraining_macs
-from mirl_mm.analysis.device_work import compilations, forget_compilations, host_waits, kernels
 from mirl_mm.analysis.memory import activation_bytes
+from mirl_mm.analysis.profiling import compilations, forget_compilations, host_waits, kernels
 from mirl_mm.analysis.timing import Variant, run_step
-from mirl_mm.analysis.training import TrainingBench
+from mirl_mm.analysis.training_bench import TrainingBench
+from mirl_mm.engine.compilation import compile_training
 from mirl_mm.engine.launch import load_config
-from mirl_mm.engine.runtime import compile_training
 
 from .bench import ROOT, Bench
 

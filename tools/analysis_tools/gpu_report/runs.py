@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mirl_mm.analysis.device_work import compilations, forget_compilations, host_waits, kernels
 from mirl_mm.analysis.memory import activation_bytes, training_memory
 from mirl_mm.analysis.parts import model_on_meta
+from mirl_mm.analysis.profiling import compilations, forget_compilations, host_waits, kernels
 from mirl_mm.analysis.scaling import flops_per_image
-from mirl_mm.engine.data_folder import use_folder
+from mirl_mm.engine.data_root import use_folder
 from mirl_mm.engine.ema import ModelEMAHook
 from mirl_mm.engine.launch import build_runner, drop_validation, load_config
 

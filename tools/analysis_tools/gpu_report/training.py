@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from mirl_mm.machine import cpu_count
+from mirl_mm.cpu_info import cpu_count
 from mirl_mm.visualization.scalars import read_scalars
 
 from . import data

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark_vitdet import Bench as Encoder
 
-from mirl_mm.engine.runtime import compile_training
+from mirl_mm.engine.compilation import compile_training
 
 from .bench import Bench
 
