@@ -102,7 +102,7 @@ import sys
 sys.path.insert(0, {str(MISC)!r})
 sys.argv[1:] = ["--venv", {str(venv)!r}]
 import setup_env
-setup_env.check_disk = lambda venv: None
+setup_env.check_disk = lambda venv, uv: True
 try:
     setup_env.main()
 except setup_env.SetupError as error:
@@ -164,10 +164,30 @@ def test_a_second_set_up_waits_for_what_a_killed_one_left_running(tmp_path):
     assert (tmp_path / "ended").exists() and "failed, see above" in done.stderr
 
 
-def test_a_full_disk_is_seen_before_the_download(setup_env, monkeypatch, tmp_path):
-    monkeypatch.setattr(setup_env.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9e9, 7e9, 2e9))
-    with pytest.raises(setup_env.SetupError, match=r"2\.0 GB are free at .*make env VENV="):
-        setup_env.check_disk(tmp_path)
+@pytest.mark.parametrize(
+    ("uv", "free", "same_disk", "refused"),
+    [
+        (None, 7.3e9, True, "7.3 GB are free at {venv}, 10.9 GB are needed"),  # pip's downloads lie beside
+        (None, 11e9, True, None),
+        (None, 15e9, True, None),
+        (None, 7.3e9, False, None),
+        (None, 3e9, False, "3.0 GB are free at {venv}, 7.2 GB"),
+        ("uv", 7.3e9, True, None),  # links
+        ("uv", 2e9, True, "2.0 GB are free at {venv}, 7.2 GB"),
+    ],
+)
+def test_a_full_disk_is_seen_before_the_download(setup_env, monkeypatch, tmp_path, uv, free, same_disk, refused):
+    if not same_disk:
+        if not Path("/dev/shm").is_dir() or Path("/dev/shm").stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is no second disk")
+        monkeypatch.setattr(setup_env.tempfile, "gettempdir", lambda: "/dev/shm")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv" / "cache"))
+    monkeypatch.setattr(setup_env.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9e9, 9e9 - free, free))
+    if refused is None:
+        assert setup_env.check_disk(tmp_path, uv) == (free == 15e9)  # whether pip may keep its downloads
+        return
+    with pytest.raises(setup_env.SetupError, match=f"{re.escape(refused.format(venv=tmp_path))}.*make env VENV="):
+        setup_env.check_disk(tmp_path, uv)
 
 
 def test_what_python_lacks_is_said(setup_env, monkeypatch):

@@ -13,12 +13,8 @@ from .config_text import parse_config
 from .key_maps import recognise, strip_wrappers, torch_axes, unwrapped
 from .numpy_pickles import plain_values
 from .safe_load import check_tensor, file_kind, read_file
+from .top_level_keys import ANY_STATE, EMA_STATE, FACT_TABLES, FACTS
 
-#: Where files keep the weights, the averaged ones first. mmengine's ``EMAHook`` puts the average under ``state_dict``.
-_STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
-#: Plain values at the top of a checkpoint that say what it is, and tables of more.
-_FACTS = ("epoch", "iteration", "arch", "architecture")
-_TABLES = ("args", "metadata", "meta")
 #: Tensors may share their numbers, as tied weights do: bytes that a file of so many may stand for.
 _TIMES, _ALWAYS = 4, 64 << 20
 
@@ -68,12 +64,12 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
     """
     content = read_file(path)
     kind = file_kind(path)
-    key = next((key for key in _STATES if isinstance(content.get(key), dict)), None)
+    key = next((key for key in ANY_STATE if isinstance(content.get(key), dict)), None)
     arrays = np.ndarray if kind == "pickle" else Tensor
     try:
         limit = _TIMES * Path(path).stat().st_size + _ALWAYS
         state: Any = _tensors(content.get(key, content), arrays, limit)
-        ema_state = content.get("ema_state_dict")
+        ema_state = content.get(EMA_STATE)
         ema_state = _tensors(ema_state, arrays, limit) if isinstance(ema_state, dict) else None
     except ValueError as error:
         raise ValueError(f"{str(path)!r} can't be used: {error}") from error
@@ -90,7 +86,7 @@ def read_any(path: str | Path, prefix: str | None = None) -> Weights:
         renamed = layout.rename(tensors)
     except ValueError as error:
         raise ValueError(f"{str(path)!r} can't be used: {error}") from error
-    kept = {key, "ema_state_dict", *_FACTS, *_TABLES} if key else set(content)
+    kept = {key, EMA_STATE, *FACTS, *FACT_TABLES} if key else set(content)
     meta = _plain_meta(content) if key else {}
     left_out = [f"{start}*" for start in layout.leaves_out if any(name.startswith(start) for name in tensors)]
     return Weights(
@@ -124,8 +120,8 @@ def _tensors(table: Mapping[Any, Any], kind: type, limit: int) -> dict[str, Any]
 
 def _plain_meta(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Plain values of a checkpoint: ours lie under ``meta``, others' under ``args`` or at the top."""
-    meta = plain_values({key: content[key] for key in _FACTS if key in content})
-    for table in _TABLES:
+    meta = plain_values({key: content[key] for key in FACTS if key in content})
+    for table in FACT_TABLES:
         if isinstance(content.get(table), dict):
             meta |= plain_values(content[table])
     if not _is_dataset_meta(meta.get("dataset_meta")):

@@ -13,6 +13,7 @@ from .integrity import check_checkpoint
 from .key_maps import from_ours
 from .numpy_pickles import NUMPY, DType, NDArray
 from .safe_load import check_tensor, reason, scan_file
+from .top_level_keys import EMA_STATE, NEEDED, OPTIONAL, STATE
 
 _WAY = "go on from an earlier checkpoint, or from its weights alone with --load-from"
 
@@ -83,7 +84,7 @@ def read_whole(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     except Exception as error:  # a damaged file raises almost anything
         raise ValueError(f"can't resume from {str(path)!r}: {reason(error)}: {_WAY}") from error
     checkpoint["meta"].pop("config", None)
-    renamed = {key: from_ours(checkpoint[key]) for key in ("state_dict", "ema_state_dict") if key in checkpoint}
+    renamed = {key: from_ours(checkpoint[key]) for key in (STATE, EMA_STATE) if key in checkpoint}
     return {**checkpoint, **renamed}
 
 
@@ -120,12 +121,11 @@ def _check_parts(checkpoint: Any) -> None:
     """
     if not isinstance(checkpoint, dict):
         raise ValueError(f"it holds a {type(checkpoint).__name__}, no table")
-    tables = ("meta", "state_dict", "message_hub", "optimizer", "ema_state_dict")
-    wrong = [name for name in tables if not isinstance(checkpoint.get(name, {}), dict)]
-    wrong += [name for name in tables[:3] if name not in checkpoint]
+    wrong = [name for name in (*NEEDED, *OPTIONAL) if not isinstance(checkpoint.get(name, {}), dict)]
+    wrong += [name for name in NEEDED if name not in checkpoint]
     if wrong:
         raise ValueError(f"it is no checkpoint of a training, its {', '.join(dict.fromkeys(wrong))} is missing")
-    for table in ("state_dict", "ema_state_dict"):
+    for table in (STATE, EMA_STATE):
         if not all(isinstance(name, str) for name in checkpoint.get(table, {})):
             raise ValueError(f"names in its {table} are no text")
     if not all(isinstance(checkpoint["meta"].get(name), int) for name in ("epoch", "iter")):

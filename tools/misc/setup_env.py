@@ -13,9 +13,11 @@ import argparse
 import fcntl
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements" / "lock.txt"
 STAMP = ".mirl_mm"  # in the environment's folder; holds the fingerprint once all is there
-NEEDS = {"environment": 7.5e9, "cache of downloads": 4e9}  # bytes; measured on Linux: 6.9 and 3.4
+ENVIRONMENT, DOWNLOADS = 7.2e9, 3.7e9  # bytes; measured on Linux: 6.8 and 3.5
 
 
 class SetupError(Exception):
@@ -70,25 +72,39 @@ def check_python(uv: str | None) -> None:
             raise SetupError(f"Python has no `{module}`: `apt install python3-venv` (Debian, Ubuntu), or install uv")
 
 
-def check_disk(venv: Path) -> None:
+def check_disk(venv: Path, uv: str | None) -> bool:
     """Refuse a disk that would be full before the end.
+
+    pip holds all downloads in the folder for temporary files until all is installed, besides those that it caches. uv
+    unpacks into its cache; the environment's files are links to that, or copies where the cache is on another disk.
+
+    Returns:
+        Whether pip's cache finds room, too.
 
     Raises:
         SetupError: Says what is free, what is needed, and what can be moved.
     """
-    needs: dict[int, float] = {}
-    for folder, need in zip((venv, Path.home()), NEEDS.values(), strict=True):
-        device = folder.stat().st_dev
-        needs[device] = needs.get(device, 0) + need
+    cache = Path(os.environ.get("UV_CACHE_DIR", Path.home()))
+    while not cache.exists():
+        cache = cache.parent
+    needs = {venv: ENVIRONMENT}
+    if not uv:
+        needs[Path(tempfile.gettempdir())] = DOWNLOADS
+    elif cache.stat().st_dev != venv.stat().st_dev:
+        needs[cache] = ENVIRONMENT
+    movable = "uv's cache (UV_CACHE_DIR)" if uv else "downloads (TMPDIR)"
+    for folder in needs:
         free = shutil.disk_usage(folder).free
-        if free < needs[device]:
+        need = sum(needs[other] for other in needs if other.stat().st_dev == folder.stat().st_dev)
+        if free < need:
             raise SetupError(
-                f"{free / 1e9:.1f} GB are free at {folder}, {needs[device] / 1e9:.0f} GB are needed for "
-                f"{' and '.join(NEEDS)}: free some, or move the environment (make env VENV=<folder>)"
+                f"{free / 1e9:.1f} GB are free at {folder}, {need / 1e9:.1f} GB are needed: free some, or move the "
+                f"environment (make env VENV=<folder>) or {movable}"
             )
+    return shutil.disk_usage(Path.home()).free > sum(needs.values()) + DOWNLOADS
 
 
-def create(venv: Path, uv: str | None, lock: int) -> None:
+def create(venv: Path, uv: str | None, has_cache: bool, lock: int) -> None:
     """Make the environment in its folder, which holds nothing but the stamp; ``lock`` is kept by what we call."""
 
     def run(*command: str | Path) -> None:
@@ -98,6 +114,7 @@ def create(venv: Path, uv: str | None, lock: int) -> None:
     python = venv / "bin" / "python"  # isolated below (-I), as PYTHONPATH's packages would count as installed
     run(sys.executable, "-m", "venv", venv, *(["--without-pip"] if uv else []))
     pip = [python, "-I", "-m", "pip", "install", "--no-compile"]  # as uv: what is imported is compiled then
+    pip += [] if has_cache else ["--no-cache-dir"]
     install = [uv, "pip", "install", "--python", python] if uv else pip
     # Source packages are built apart from torch: beside it, mmcv would compile its ops.
     run(*install, "--no-deps", "--requirement", LOCK, "--editable", ROOT)
@@ -128,9 +145,9 @@ def main() -> None:
             print(f"{venv} is unfinished, or of other pins or another place; making it again", flush=True)
         for path in old:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        check_disk(venv)
+        has_cache = check_disk(venv, uv)
         print(f"{venv}: about 3.4 GB to download, less what {'uv' if uv else 'pip'} has cached", flush=True)
-        create(venv, uv, lock)
+        create(venv, uv, has_cache, lock)
         (venv / STAMP).write_text(fingerprint(venv))
         print(f"ready in {time.monotonic() - start:.0f} s: {venv}")
 
