@@ -50,7 +50,7 @@ def plot_lines(panels: Mapping[str, Sequence[Line]], x_label: str, y_label: str,
             xs = sorted(line.points)
             values = [line.points[x].value for x in xs]
             errors = [line.points[x].error or 0.0 for x in xs]
-            colour, marker = (GREY, "") if line.baseline else STYLES[trained.index(line.name) % len(STYLES)]
+            colour, marker = (GREY, ".") if line.baseline else STYLES[trained.index(line.name) % len(STYLES)]
             dashes: Any = (0, (4, 2)) if line.baseline else "-"
             if xs:
                 style: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dashes, "capsize": 3}
