@@ -1,9 +1,11 @@
 """What is compiled, that it computes the same, and that nothing is compiled twice."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch._dynamo.utils import counters
 
 from mirl_mm import MAE, MIRL, DeepViT, ImageClassifier
@@ -245,25 +247,37 @@ def test_a_model_without_our_backbone():
         compile_training(torch.nn.Linear(2, 2))
 
 
-def test_a_run_is_the_same_with_all_that_looks_in_between(tmp_path):
-    """Accumulation, validation, k-NN and reconstruction; the log says what was compiled."""
-    root = write_images(tmp_path / "data", 18)
+def busy_configs(folder: Path) -> dict[str, Config]:
+    """Two alike, neither compiled, of trainings with accumulation, validation, k-NN and reconstruction in between."""
+    root = write_images(folder / "data", 18)
     (root / "val").symlink_to("train")
-    labelled = write_class_folders(tmp_path / "labelled")
+    labelled = write_class_folders(folder / "labelled")
     images = {"type": "ImageFolder", "data_root": str(labelled), "labelled": True}
     knn = {"type": "KNNHook", "train": {**images, "split": "train"}, "val": {**images, "split": "val"}, "k": 3}
     hooks = [{**knn, "interval": 1}, {"type": "ReconstructionHook", "interval": 1, "num_images": 2}]
-    losses = {}
+    configs = {}
     for name in ("plain", "compiled"):
-        cfg = small_config(root, tmp_path / name, optim_wrapper__accumulative_counts=2, custom_hooks=hooks)
-        cfg.compile = {"backend": "aot_eager"} if name == "compiled" else False
+        cfg = small_config(root, folder / name, optim_wrapper__accumulative_counts=2, custom_hooks=hooks)
+        cfg.compile = False
         cfg.val_dataloader = {**copy.deepcopy(cfg.train_dataloader), "drop_last": False}
         cfg.val_dataloader.dataset.split = "val"
         cfg.val_cfg, cfg.val_evaluator = {"type": "ValLoop"}, {"type": "MaskedLoss"}
-        forget_runs()
-        runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
-        runner.train()
-        losses[name] = runner.message_hub.get_scalar("train/loss").data[0].tolist()
+        configs[name] = cfg
+    return configs
+
+
+def losses_of_run(cfg: Config) -> list[float]:
+    forget_runs()
+    runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
+    runner.train()
+    return runner.message_hub.get_scalar("train/loss").data[0].tolist()
+
+
+def test_a_run_is_the_same_with_all_that_looks_in_between(tmp_path):
+    """The log says what was compiled."""
+    configs = busy_configs(tmp_path)
+    configs["compiled"].compile = {"backend": "aot_eager"}
+    losses = {name: losses_of_run(cfg) for name, cfg in configs.items()}
     assert len(losses["plain"]) == 8
     assert losses["compiled"] == losses["plain"]
     assert graphs() == 6

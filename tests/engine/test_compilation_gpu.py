@@ -9,21 +9,21 @@ import pytest
 import torch
 
 from mirl_mm.engine.compilation import compile_training, keep_gradients
-from mirl_mm.engine.launch import build_runner
-from tests.conftest import forget_runs
 from tests.engine.test_compilation import (
     _nothing_compiled,  # noqa: F401
+    busy_configs,
     classifier,
     evaluate,
     graphs,
     loss_of,
+    losses_of_run,
     mae,
     mirl,
     recomputed_mirl,
     step,
 )
 from tests.golden import distance
-from tests.training import small_config, weights, write_class_folders, write_images
+from tests.training import weights
 
 pytestmark = pytest.mark.gpu
 
@@ -118,25 +118,12 @@ def test_gradients_accumulate(cuda_graphs, gpu):
 @pytest.mark.parametrize("cuda_graphs", [False, True])
 def test_a_run(tmp_path, cuda_graphs, precision, gpu):
     """Accumulation, clipping, validation, k-NN and reconstruction around it; SGD, as AdamW enlarges rounding."""
-    root = write_images(tmp_path / "data", 18)
-    (root / "val").symlink_to("train")
-    labelled = write_class_folders(tmp_path / "labelled")
-    images = {"type": "ImageFolder", "data_root": str(labelled), "labelled": True}
-    knn = {"type": "KNNHook", "train": {**images, "split": "train"}, "val": {**images, "split": "val"}, "k": 3}
-    hooks = [{**knn, "interval": 1}, {"type": "ReconstructionHook", "interval": 1, "num_images": 2}]
-    losses = {}
-    for name in ("plain", "compiled"):
-        cfg = small_config(root, tmp_path / name, optim_wrapper__accumulative_counts=2, custom_hooks=hooks)
+    configs = busy_configs(tmp_path)
+    for cfg in configs.values():
         cfg.optim_wrapper.update(type=precision, clip_grad={"max_norm": 1.0})
         cfg.optim_wrapper.optimizer = {"type": "SGD", "lr": 0.5, "momentum": 0.9}
-        cfg.compile = settings(gpu, cuda_graphs) if name == "compiled" else False
-        cfg.val_dataloader = {**copy.deepcopy(cfg.train_dataloader), "drop_last": False}
-        cfg.val_dataloader.dataset.split = "val"
-        cfg.val_cfg, cfg.val_evaluator = {"type": "ValLoop"}, {"type": "MaskedLoss"}
-        forget_runs()
-        runner = build_runner(cfg, ["train_dataloader", "val_dataloader"])
-        runner.train()
-        losses[name] = runner.message_hub.get_scalar("train/loss").data[0].tolist()
+    configs["compiled"].compile = settings(gpu, cuda_graphs)
+    losses = {name: losses_of_run(cfg) for name, cfg in configs.items()}
     assert len(losses["plain"]) == 8
     first, last = weights(tmp_path / "plain", 1), weights(tmp_path / "plain")
     assert max((last[name] - first[name]).abs().max() for name in last) > 1e-3  # training moved them

@@ -146,7 +146,7 @@ def main() -> None:
         for path in old:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         has_cache = check_disk(venv, uv)
-        print(f"{venv}: about 3.4 GB to download, less what {'uv' if uv else 'pip'} has cached", flush=True)
+        print(f"{venv}: about 3.5 GB to download, less what {'uv' if uv else 'pip'} has cached", flush=True)
         create(venv, uv, has_cache, lock)
         (venv / STAMP).write_text(fingerprint(venv))
         print(f"ready in {time.monotonic() - start:.0f} s: {venv}")

@@ -26,14 +26,7 @@ def attend_half(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> 
     Without gradients: the fused kernel. With them, short sequences in bfloat16: :class:`ShortAttention`; others: the
     fused kernel in float32.
 
-    Args:
-        q: ``(B, H, Q, D)``.
-        k: ``(B, H, N, D)``.
-        v: ``(B, H, N, D)``.
-        scale: Of the scores. Default: 1 / sqrt(D).
-
-    Returns:
-        ``(B, H, Q, D)`` in their dtype.
+    Shapes and ``scale`` as of :func:`.attention.fused_attention`.
     """
     with torch.autocast("cpu", enabled=False):
         if not (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))):
