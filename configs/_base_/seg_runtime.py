@@ -2,6 +2,7 @@
 _base_ = "./mmlab_runtime.py"
 
 default_scope = "mmseg"
+env_cfg = dict(cudnn_benchmark=True)  # crops are of one size
 custom_imports = dict(imports=["mirl_mm.segmentation.mmseg_parts"])  # registers ours, also for mmseg's own tools
 default_hooks = dict(batch_norm=dict(type="mirl_mm.BatchNormCheckHook"))
 visualizer = dict(type="SegLocalVisualizer")
