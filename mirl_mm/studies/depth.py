@@ -60,7 +60,8 @@ class DepthStudy(Study):
         epochs: Of pre-training and of fine-tuning; None for the configs'.
         fine_tune: Whether encoders are fine-tuned, too.
         options: For all trainings, as ``--cfg-options`` has them.
-        probe_depths: After which blocks the probe looks: see ``depth_probe.py``.
+        probe_depths: After which blocks the probe looks: see ``depth_probe.py``. Numbers above an encoder's depth
+            are left out for it.
     """
 
     work_dir: Path
@@ -190,7 +191,7 @@ class DepthStudy(Study):
         words = ["depth_probe", pretrain.folder / pretrain.makes, "--labels", METHODS[method].title]
         words += ["--data-root", self.data_root, "--out-dir", self.work_dir / name, "--seed", seed]
         words += ["--random"] if method == self.methods[0] else []
-        words += ["--depths", *self.probe_depths]
+        words += ["--depths", *(each for each in self.probe_depths if not each.isdigit() or int(each) <= depth)]
         title = f"{self.title(method, depth)}, seed {seed}: probe"
         return Step(
             self.work_dir, name, title, command(*words), 60.0, "depth_probe.json", (pretrain,), kind=f"probe {depth}"

@@ -74,6 +74,12 @@ def test_steps_and_their_order(tmp_path, data):
     assert names.index(["mirl-2seg_12x96_seed0", "mirl-2seg_12x96_seed0_probe"]) == 8
 
 
+def test_probes_look_after_blocks_that_the_encoder_has(tmp_path, data):
+    grid = study(tmp_path, data, probe_depths=("0", "6", "12", "18", "24"))
+    depths = [grid.steps["probe", "mae", depth, 0].command.split("--depths ")[1] for depth in (12, 24)]
+    assert depths == ["0 6 12", "0 6 12 18 24"]
+
+
 def test_what_there_is_not(tmp_path, data):
     with pytest.raises(ValueError, match="no method moco: there are mirl, mae, mirl-2seg"):
         study(tmp_path, data, methods=("moco",))
