@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from timm.layers import DropPath
@@ -47,7 +48,9 @@ class Compiled(NamedTuple):
         return f"compiled for training: {', '.join(self.parts)}; {graphs}{f' ({self.why})' if self.why else ''}"
 
 
-def compile_training(model: nn.Module, backend: str | Callable = "inductor", cuda_graphs: bool = False) -> Compiled:
+def compile_training(
+    model: nn.Module, backend: str | Callable = "inductor", cuda_graphs: bool | None = None
+) -> Compiled:
     """Let the parts of a model on a plain backbone be compiled when they are first trained; in place.
 
     =============================  ===========================  ===========
@@ -57,6 +60,7 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     detectors, segmentors          runs of blocks               no: images of several sizes
     activation checkpointing       blocks                       no: blocks are run twice
     FSDP                           blocks                       no: weights come and go
+    DDP                            runs of blocks               on request
     =============================  ===========================  ===========
 
     A pre-trainer's decoders and ``compiled_methods`` (embeddings, target and losses) are compiled as well. DDP,
@@ -66,7 +70,8 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     Args:
         model: On its device, without DDP around it.
         backend: Of ``torch.compile``.
-        cuda_graphs: Run the parts as CUDA graphs. Not by default: what they gain has not been measured.
+        cuda_graphs: Run the parts as CUDA graphs. By default where they can be had, in a single process: they never
+            were slower (docs/speed.md), but nobody has tried them on several GPUs.
 
     Raises:
         ValueError: If the model has no plain backbone, or if ``cuda_graphs=True`` is asked for where there are none.
@@ -76,6 +81,11 @@ def compile_training(model: nn.Module, backend: str | Callable = "inductor", cud
     hindrance = by_blocks or _no_graphs(model, backend)
     if cuda_graphs and hindrance:
         raise ValueError(f"compile.cuda_graphs=True can't be had here: {hindrance}. Leave it out")
+    if cuda_graphs is None:
+        hindrance = hindrance or (
+            "several processes: compile.cuda_graphs=True tries them" if get_world_size() > 1 else ""
+        )
+        cuda_graphs = not hindrance
     # DDP would have dynamo cut each graph where a bucket of gradients is full.
     torch._dynamo.config.optimize_ddp = False
 

@@ -201,19 +201,22 @@ def test_what_was_done_is_said(build, said):
 
 
 def test_what_cuda_graphs_are_given(monkeypatch):
-    """A step's beginning for them, and the reason where they can't be had; none unless they are asked for."""
+    """A step's beginning for them, and why they are not there; with several processes they are asked for."""
     modes = []
     monkeypatch.setattr(torch, "compile", lambda function, *, mode, **_: modes.append(mode) or function)
     monkeypatch.setattr(compilation, "_no_graphs", lambda *_: "")
     steps = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: steps.append(1))
     model = mirl()
-    assert str(compile_training(model, cuda_graphs=True)).endswith("as CUDA graphs")
+    assert str(compile_training(model)).endswith("as CUDA graphs")
     assert set(modes) == {"reduce-overhead"}
     step(model)
     evaluate(model)
     assert len(steps) == 1
-    assert str(compile_training(mirl())).endswith("without CUDA graphs")
+    assert str(compile_training(mirl(), cuda_graphs=False)).endswith("without CUDA graphs")
+    monkeypatch.setattr(compilation, "get_world_size", lambda: 2)
+    assert "without CUDA graphs (several processes: " in str(compile_training(mirl()))
+    assert str(compile_training(mirl(), cuda_graphs=True)).endswith("as CUDA graphs")
     with pytest.raises(ValueError, match="cuda_graphs=True can't be had here: activation checkpointing recomputes"):
         compile_training(recomputed_mirl(), cuda_graphs=True)
 

@@ -147,7 +147,7 @@ def gpu_memory(rehearse: bool) -> float:
 
 def show_plan(parts: list[Part], jobs: int, memory: float) -> None:
     """Print the parts with their estimates."""
-    print("Expected on an H100 or H200 with 16 cores; of parts from mae-l on mostly by estimate. Seconds.")
+    print("Expected on an H100 or H200 with 16 cores; of most parts from mae-l on by estimate. Seconds.")
     print(f"{'part':14s}{'starts, compiles':>18s}{'measures':>10s}{'limit':>8s}{'GPU GB':>8s}  ")
     for part in parts:
         missing = f"; left out, not installed: {', '.join(part.missing)}" if part.missing else ""

@@ -26,7 +26,7 @@ class Timed(NamedTuple):
     Attributes:
         ms: Of a step, the median of three groups of steps.
         ms_of_groups: All three.
-        gb: Allocated at most, on a GPU.
+        gb: Allocated at most since the warm-up, in which CUDA graphs are recorded: what they use is counted then alone.
         tflops: Of a large bfloat16 matrix multiplication right after, 10^12 FLOP/s.
     """
 
@@ -66,7 +66,6 @@ class Bench:
             step()
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
-                torch.cuda.reset_peak_memory_stats()
             averages = [1000 * average for average in steady_seconds(step, seconds, least)]
             gb = torch.cuda.max_memory_allocated() / 1e9 if self.device.type == "cuda" else None
             rate = matmul_rate(torch.bfloat16, self.device, 256 if self.rehearse else 8192)
@@ -74,6 +73,8 @@ class Bench:
 
     def warm_up(self, step: Callable[[], Any], times: int = 2) -> float:
         """Take a step some times, other parts beside it; returns the seconds, of which compiling is most."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
         for _ in range(times):
             step()

@@ -65,7 +65,7 @@ PARTS = (
     Part("training", "A minute of tools/train.py", "training", {}, 28, 45, 25, by_itself=True),
     Part("attention", "Attention kernels", "attention", {}, 20, 5, 10),
     Part("mae-l", "MAE ViT-L, decoder 512 x 8, batch 256", "pretraining", {"case": "mae-l", "batch": 256}, 75, 20, 30),
-    Part("detector", "A detector's step", "runs", {"case": "detector"}, 28, 5, 30, ("mmcv", "mmdet")),
+    Part("detector", "A detector's step", "runs", {"case": "detector"}, 70, 13, 30, ("mmcv", "mmdet")),
     Part("segmentor", "A segmentor's step", "runs", {"case": "segmentor"}, 25, 4, 14, ("mmcv", "mmseg")),
     Part("vitdet", "Encoders at 1024 x 1024", "vitdet", {}, 45, 10, 42),
     Part("finetuning", "Fine-tuning of B-48", "runs", {"case": "finetuning", "compiles": True}, 65, 10, 26),

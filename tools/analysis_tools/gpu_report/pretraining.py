@@ -108,16 +108,16 @@ def run(bench: Bench, case: str, batch: int, first: bool = True, both: bool = Fa
         bench.record.note("there are no CUDA graphs without a GPU")
     if both or not graphs:
         with bench.record.attempt("steps", **keys, way="compiled"):
-            compiled(step, "compiled", list_kernels=first and not graphs)
+            compiled(step, "compiled", list_kernels=first and not graphs, cuda_graphs=False)
 
 
-def compiled(step: Step, way: str, list_kernels: bool = False, **settings: Any) -> None:
+def compiled(step: Step, way: str, list_kernels: bool, cuda_graphs: bool) -> None:
     """Compile the step, measure it, and see that nothing is compiled again, an evaluation in between."""
     bench = step.bench
     forget_compilations()
     # A rehearsal's backend compiles in a moment, and finds the same graphs.
-    backend = {"backend": "aot_eager"} if bench.rehearse and not settings else {}
-    done = compile_training(step.model, **backend, **settings)
+    backend = "aot_eager" if bench.rehearse and not cuda_graphs else "inductor"
+    done = compile_training(step.model, backend, cuda_graphs)
     variant = step.training.variant("bf16")
     one = lambda: run_step(step.model, variant, step.batches)  # noqa: E731
     warm_up = bench.warm_up(one, 1)

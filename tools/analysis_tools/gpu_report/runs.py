@@ -160,12 +160,13 @@ def run(bench: Bench, case: str, compiles: bool = False) -> None:
         computed, flops = memory.states + images * memory.activations, None
     else:
         computed, flops = classifier_bytes(cfg.model, images), flops_per_image(cfg)
-    for way in ("eager", "compiled") if compiles else ("eager",):
+    ways = ("eager", "compiled" if bench.rehearse else "CUDA graphs")
+    for way in ways if compiles else ways[:1]:
         keys = {"step": f"{chosen.title}, batch {images}", "way": way}
         with bench.record.attempt("steps", **keys), contextlib.suppress(_Done):
             cfg.experiment_name = f"{case}_{way}"
             # A rehearsal's backend compiles in a moment, and finds the same graphs.
-            cfg.compile = {"backend": "aot_eager" if bench.rehearse else "inductor"} if way == "compiled" else None
+            cfg.compile = None if way == "eager" else {"backend": "aot_eager"} if bench.rehearse else True
             runner = build_runner(copy.deepcopy(cfg), ["train_dataloader"])
             runner.register_hook(_Measure(bench, keys, computed, flops))
             runner.train()
