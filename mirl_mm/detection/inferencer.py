@@ -72,7 +72,7 @@ class DetectCommand(Command):
 class DetectInferencer(MMLabInferencer):
     """Boxes, masks and classes from a checkpoint of a detector. Needs mmdet: ``pip install 'mirl_mm[det]'``.
 
-    Calls take what :class:`ImageInferencer` says, and the fields of :class:`DetectOptions`.
+    Calls take what :class:`~mirl_mm.inference.base.ImageInferencer` says, and the fields of :class:`DetectOptions`.
 
     Pictures are one for each image, ``<image's name>.png``.
 
@@ -82,14 +82,14 @@ class DetectInferencer(MMLabInferencer):
     in COCO's run lengths. With ``return_datasamples`` they are mmdet's ``DetDataSample``.
 
     Args:
-        *args: As :class:`ImageInferencer` has them.
+        *args: As :class:`~mirl_mm.inference.base.ImageInferencer` has them.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         **kwargs: Likewise, by name; ``tta`` as :class:`~mirl_mm.inference.mmlab.MMLabInferencer`.
 
     Raises:
         ImportError: Without mmdet and mmcv's ops.
         ValueError: For a model that is no detector of mmdet's, a number of names that isn't that of its classes, or
-            ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
+            ``tta`` with a config that has none; and what :class:`~mirl_mm.inference.base.ImageInferencer` raises.
     """
 
     Options = DetectOptions

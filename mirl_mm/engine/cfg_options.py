@@ -46,7 +46,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
     A key is accepted if the config has it, or if what reads its place (the class that ``type`` names, the runner, the
     data loader) has a parameter of that name. Plain dicts of values without a known reader take any key. A variable of
-    the config file is refused: see :func:`.variables.check_variable`.
+    the config file is refused: see :func:`.cfg_options_variables.check_variable`.
 
     Raises:
         ValueError: With the key and the nearest ones that exist, or those that count.

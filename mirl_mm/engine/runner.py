@@ -31,7 +31,7 @@ class Runner(BaseRunner):
 
     Hooks may have a method ``before_load_checkpoint(runner, meta)``, which is called with what the file says of itself
     before it is compared with the model. The log file has everything, the console what whoever watches needs:
-    :mod:`.brief`.
+    :mod:`.console`.
     """
 
     _load_from: str | None

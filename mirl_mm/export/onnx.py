@@ -78,7 +78,7 @@ def export_onnx(
     file's metadata), with any batch and this (H, W). Weights and arithmetic are float32.
 
     Args:
-        source: Of :func:`open_source`.
+        source: Of :func:`.source.open_source`.
         path: ``.onnx``.
         part: ``"classifier"``: scores before the softmax, ``scores`` ``(batch, classes)``. ``"backbone"``: features.
             Default: the classifier if there is one, else the backbone; for a detector or segmentor there is none.

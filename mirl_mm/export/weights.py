@@ -44,7 +44,7 @@ def export_weights(
     """Write a checkpoint's weights for others.
 
     Args:
-        source: Of :func:`open_source`.
+        source: Of :func:`.source.open_source`.
         path: ``.safetensors`` or ``.pth``.
         layout: Names of the tensors. ``"timm"``: those of timm's ``VisionTransformer``. ``"mirl"``: ours, as
             ``init_cfg`` and ``--load-from`` take them.

@@ -92,7 +92,7 @@ class SegmentCommand(Command):
 class SegmentInferencer(MMLabInferencer):
     """Each pixel's class from a checkpoint of a segmentor. Needs mmseg: ``pip install 'mirl_mm[seg]'``.
 
-    Calls take what :class:`ImageInferencer` says, and the fields of :class:`SegmentOptions`.
+    Calls take what :class:`~mirl_mm.inference.base.ImageInferencer` says, and the fields of :class:`SegmentOptions`.
 
     Pictures are one for each image, ``<image's name>.png``.
 
@@ -106,7 +106,7 @@ class SegmentInferencer(MMLabInferencer):
     (``reduce_zero_label``), a file's value is the label + 1.
 
     Args:
-        *args: As :class:`ImageInferencer` has them.
+        *args: As :class:`~mirl_mm.inference.base.ImageInferencer` has them.
         classes: Names of the classes in the order of their labels, in place of the checkpoint's.
         palette: An RGB colour for each class, in place of the checkpoint's.
         **kwargs: Likewise, by name; ``tta`` as :class:`~mirl_mm.inference.mmlab.MMLabInferencer`.
@@ -114,7 +114,8 @@ class SegmentInferencer(MMLabInferencer):
     Raises:
         ImportError: Without mmseg and mmcv's ops.
         ValueError: For a model that is no segmentor of mmseg's, a number of names or colours that isn't that of its
-            classes, or ``tta`` with a config that has none; and what :class:`ImageInferencer` raises.
+            classes, or ``tta`` with a config that has none; and what
+            :class:`~mirl_mm.inference.base.ImageInferencer` raises.
     """
 
     Options = SegmentOptions
