@@ -26,7 +26,7 @@ def attend_map(q: Tensor, k: Tensor, v: Tensor, tables: Tables | None = None) ->
         q: ``(..., heads, h, w, D)``; scores are scaled by 1 / sqrt(D).
         k: The same shape.
         v: The same shape.
-        tables: ``(h, h, D)`` and ``(w, w, D)`` from :func:`.relative_position.relative_table`; None: no relative positions.
+        tables: ``(h, h, D)`` and ``(w, w, D)`` from :func:`.relative_position.relative_table`; None: no positions.
 
     Returns:
         ``(..., heads, h, w, D)``.
