@@ -10,6 +10,7 @@ from mirl_mm.config import read_config
 from mirl_mm.studies.adopting import adopt
 from mirl_mm.studies.depth import METHODS, DepthStudy
 from mirl_mm.studies.depth_results import RANDOM, collect, tables, write_results
+from mirl_mm.studies.expecting import START, expect
 from tests.training import ROOT, write_class_folders
 
 STUDY = ROOT / "configs/study"
@@ -78,6 +79,22 @@ def test_probes_look_after_blocks_that_the_encoder_has(tmp_path, data):
     grid = study(tmp_path, data, probe_depths=("0", "6", "12", "18", "24"))
     depths = [grid.steps["probe", "mae", depth, 0].command.split("--depths ")[1] for depth in (12, 24)]
     assert depths == ["0 6 12", "0 6 12 18 24"]
+
+
+def test_what_is_expected_follows_from_the_measured_speed(tmp_path, data):
+    grid = study(tmp_path, data, depths=(12,), seeds=(0,))
+    for method, rate in (("mirl", 100.0), ("mae", 50.0)):
+        folder = grid.speed[method, 12].folder
+        folder.mkdir()
+        measured = {"images_per_s": rate, "flop_per_s": 1e10}
+        (folder / "speed.json").write_text(json.dumps({"variants": {"fp32": measured}}))
+    assert [step.name for step in grid.measurements] == ["speed_mirl_12x96", "speed_mae_12x96"]
+    expect(grid)
+    seconds = {key[:2]: step.seconds - START for key, step in grid.steps.items()}
+    assert seconds["pretrain", "mae"] == pytest.approx(2 * seconds["pretrain", "mirl"])
+    assert seconds["pretrain", "mirl"] == pytest.approx(20 * 130 / 100, rel=0.02)  # and a few images of validation
+    assert seconds["finetune", "mirl"] == seconds["finetune", "mae"] > 0
+    assert seconds["probe", "mirl"] == pytest.approx(2 * seconds["probe", "mae"])  # random weights, too
 
 
 def test_what_there_is_not(tmp_path, data):
