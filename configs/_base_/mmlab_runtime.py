@@ -20,7 +20,7 @@ default_hooks = dict(
 
 env_cfg = dict(
     # Masks are computed of as many regions as were found, another number at each step, and cuDNN would try its ways
-    # anew for each: on an H200 a step of Mask R-CNN took 0.5 to 2.5 s so, of which the GPU computed for 0.28 s.
+    # anew for each (docs/speed.md, H200). mmdet's default.
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),  # tools/train.py takes gloo on a machine without a GPU

@@ -60,7 +60,7 @@ class DepthStudy(Study):
         epochs: Of pre-training and of fine-tuning; None for the configs'.
         fine_tune: Whether encoders are fine-tuned, too.
         options: For all trainings, as ``--cfg-options`` has them.
-        probe_depths: After which blocks the probe looks: see ``depth_probe.py``. Numbers above an encoder's depth
+        probe_depths: After which blocks the probe looks: ``all``, or numbers, of which those above an encoder's depth
             are left out for it.
     """
 
@@ -84,6 +84,12 @@ class DepthStudy(Study):
                 if not path.is_file():
                     known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
                     raise ValueError(f"no config of {depth} blocks of width {self.width}: configs/study has {known}")
+
+        words = [each for each in self.probe_depths if not each.isdigit()]
+        if words and list(self.probe_depths) != ["all"]:
+            raise ValueError(f"--probe-depths {' '.join(self.probe_depths)}: give 'all', or numbers of blocks")
+        if few := [depth for depth in self.depths if not self._probed(depth)]:
+            raise ValueError(f"--probe-depths {' '.join(self.probe_depths)}: none is within {few[0]} blocks")
 
     def config(self, part: str, depth: int) -> str:
         """The name of a config: ``part`` is that of a method, or ``cls``."""
@@ -186,12 +192,15 @@ class DepthStudy(Study):
             f"{part} {METHODS[method].config if pretrains else ''}{depth}",
         )
 
+    def _probed(self, depth: int) -> list[str]:
+        return [each for each in self.probe_depths if each == "all" or int(each) <= depth]
+
     def _probe(self, method: str, depth: int, seed: int, pretrain: Step) -> Step:
         name = f"{pretrain.name}_probe"
         words = ["depth_probe", pretrain.folder / pretrain.makes, "--labels", METHODS[method].title]
         words += ["--data-root", self.data_root, "--out-dir", self.work_dir / name, "--seed", seed]
         words += ["--random"] if method == self.methods[0] else []
-        words += ["--depths", *(each for each in self.probe_depths if not each.isdigit() or int(each) <= depth)]
+        words += ["--depths", *self._probed(depth)]
         title = f"{self.title(method, depth)}, seed {seed}: probe"
         return Step(
             self.work_dir, name, title, command(*words), 60.0, "depth_probe.json", (pretrain,), kind=f"probe {depth}"

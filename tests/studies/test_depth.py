@@ -102,6 +102,10 @@ def test_what_there_is_not(tmp_path, data):
         study(tmp_path, data, methods=("moco",))
     with pytest.raises(ValueError, match="no config of 13 blocks of width 96: configs/study has cls_12x192"):
         study(tmp_path, data, depths=(13,))
+    with pytest.raises(ValueError, match="--probe-depths 18 24: none is within 12 blocks"):
+        study(tmp_path, data, probe_depths=("18", "24"))
+    with pytest.raises(ValueError, match="--probe-depths 6 every: give 'all', or numbers of blocks"):
+        study(tmp_path, data, probe_depths=("6", "every"))
 
 
 def test_every_ablation_builds():

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--finetune-epochs", type=int, help="of fine-tuning (default: the configs')")
     parser.add_argument("--no-finetune", action="store_true", help="probe frozen features only")
     parser.add_argument(
-        "--probe-depths", nargs="+", default=["all"], help="as depth_probe.py's; numbers up to each encoder's depth"
+        "--probe-depths", nargs="+", default=["all"], help="'all', or numbers, up to each encoder's depth"
     )
     add_running_options(parser, "work_dirs/depth_study")
     args = parser.parse_args()
