@@ -1,6 +1,5 @@
-# Fine-tuning of the encoders of 12 blocks and width 192, for a GPU; see mirl_12x192.py.
-_base_ = "./cls_24x96.py"
+# cls_24x192.py on 12 blocks, with the layer decay of cls_12x96.py.
+_base_ = "./cls_24x192.py"
 
-model = dict(backbone=dict(arch=dict(depth=12, embed_dims=192, num_heads=6)), head=dict(num_classes=80))
-train_dataloader = dict(batch_size=256, num_workers=12)
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+model = dict(backbone=dict(arch=dict(depth=12)))
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay=_base_.optim_wrapper.paramwise_cfg.layer_decay ** (25 / 13)))
