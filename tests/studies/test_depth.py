@@ -108,6 +108,14 @@ def test_what_there_is_not(tmp_path, data):
         study(tmp_path, data, probe_depths=("6", "every"))
 
 
+def test_fine_tuning_gives_embeddings_the_same_rate_at_each_depth():
+    for width in (96, 192):
+        for depth in (12, 24, 48):
+            cfg = read_config(STUDY / f"cls_{depth}x{width}.py")
+            assert cfg.model.backbone.arch.depth == depth
+            assert cfg.optim_wrapper.paramwise_cfg.layer_decay ** (depth + 1) == pytest.approx(0.88**25)
+
+
 def test_every_ablation_builds():
     import torch
 
