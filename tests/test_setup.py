@@ -190,6 +190,16 @@ def test_a_full_disk_is_seen_before_the_download(setup_env, monkeypatch, tmp_pat
         setup_env.check_disk(tmp_path, uv)
 
 
+def test_pip_keeps_its_downloads_where_its_cache_has_a_disk_of_its_own(setup_env, monkeypatch, tmp_path):
+    if not Path("/dev/shm").is_dir() or Path("/dev/shm").stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk")
+    monkeypatch.setattr(setup_env.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(20e9, 9e9, 11e9))
+    monkeypatch.setenv("PIP_CACHE_DIR", "/dev/shm/not/there/yet")
+    assert setup_env.check_disk(tmp_path, None)
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "cache"))
+    assert not setup_env.check_disk(tmp_path, None)
+
+
 def test_what_python_lacks_is_said(setup_env, monkeypatch):
     setup_env.check_python(uv=None)
     find_spec = setup_env.importlib.util.find_spec

@@ -84,7 +84,11 @@ def check_disk(venv: Path, uv: str | None) -> bool:
     Raises:
         SetupError: Says what is free, what is needed, and what can be moved.
     """
-    cache = Path(os.environ.get("UV_CACHE_DIR", Path.home()))
+
+    def needed(place: Path) -> int:
+        return sum(need for folder, need in needs.items() if folder.stat().st_dev == place.stat().st_dev)
+
+    cache = Path(os.environ.get("UV_CACHE_DIR" if uv else "PIP_CACHE_DIR", Path.home()))
     while not cache.exists():
         cache = cache.parent
     needs = {venv: ENVIRONMENT}
@@ -94,14 +98,13 @@ def check_disk(venv: Path, uv: str | None) -> bool:
         needs[cache] = ENVIRONMENT
     movable = "uv's cache (UV_CACHE_DIR)" if uv else "downloads (TMPDIR)"
     for folder in needs:
-        free = shutil.disk_usage(folder).free
-        need = sum(needs[other] for other in needs if other.stat().st_dev == folder.stat().st_dev)
+        free, need = shutil.disk_usage(folder).free, needed(folder)
         if free < need:
             raise SetupError(
                 f"{free / 1e9:.1f} GB are free at {folder}, {need / 1e9:.1f} GB are needed: free some, or move the "
                 f"environment (make env VENV=<folder>) or {movable}"
             )
-    return shutil.disk_usage(Path.home()).free > sum(needs.values()) + DOWNLOADS
+    return shutil.disk_usage(cache).free > needed(cache) + DOWNLOADS
 
 
 def create(venv: Path, uv: str | None, has_cache: bool, lock: int) -> None:
