@@ -1,4 +1,4 @@
-# cls_24x96.py on 48 blocks. The layer decay is that of 24 for as many: the embeddings have the same rate at each depth.
+# cls_24x96.py on 48 blocks, with a layer decay that leaves the embeddings the rate that they have in 24.
 _base_ = "./cls_24x96.py"
 
 model = dict(backbone=dict(arch=dict(depth=48)))
