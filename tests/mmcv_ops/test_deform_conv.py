@@ -1,6 +1,8 @@
 """torchvision's deformable convolution and mmcv's add up in another order.
 
-The largest difference is that of the bias' gradient, 1.5e-5 of 83, and both are as far (7e-6 and 8e-6) from float64.
+The largest difference is that of the bias' gradient, 1.5e-5 of 83, and both are as far from float64: as root mean
+squares, torchvision's errors are 0.41 to 1.05 of mmcv's, with each of MKL's and torch's kernels and one thread or two.
+The largest error of a few hundred says less: it is one element's, which is unlucky with one order or with another.
 """
 
 import pytest
@@ -30,8 +32,8 @@ def test_is_mmcvs_within_rounding(kind, name):
     for key, value in ours.items():
         golden = f"deform/{kind}/{name}/{key}"
         assert error(value, golden) < TOLERANCE, key
-        distance, theirs = ((tensor_ - exact[key]).abs().max() for tensor_ in (value, tensor(golden)))
-        assert distance < 1.5 * theirs, key
+        distance, theirs = ((found - exact[key]).square().mean().sqrt() for found in (value, tensor(golden)))
+        assert distance < 1.1 * theirs, key
 
 
 @pytest.mark.gpu
