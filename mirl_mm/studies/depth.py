@@ -1,6 +1,7 @@
 """The depth study: methods of pre-training x depths of the encoder x seeds, each probed and fine-tuned."""
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,6 +35,8 @@ class Method(NamedTuple):
     options: Mapping[str, str] = {}
 
 
+#: What results call an encoder that was not pre-trained.
+RANDOM = "random"
 METHODS = {
     "mirl": Method("MIRL", "mirl"),
     "mae": Method("MAE", "mae"),
@@ -46,6 +49,24 @@ METHODS = {
 }
 
 
+def variant(name: str, method: str, options: Mapping[str, str]) -> Method:
+    """One of :data:`METHODS` pre-trained with other settings: another rate, mask ratio or decoder.
+
+    Args:
+        name: Its title, and a part of its folders' names.
+        method: Of :data:`METHODS`.
+        options: As ``--cfg-options`` has them.
+
+    Raises:
+        ValueError: For a name that is taken or can't be part of a folder's name, or an unknown method.
+    """
+    if name in (*METHODS, RANDOM) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):
+        raise ValueError(f"variant {name!r}: give it a name of its own, of letters, digits, '.' and '-'")
+    if method not in METHODS:
+        raise ValueError(f"variant {name} of {method}: there are {', '.join(METHODS)}")
+    return Method(name, METHODS[method].config, {**METHODS[method].options, **options})
+
+
 @dataclass(frozen=True)
 class DepthStudy(Study):
     """A grid, and its steps.
@@ -53,7 +74,7 @@ class DepthStudy(Study):
     Attributes:
         work_dir: Where everything goes.
         data_root: A folder with ``train`` and ``val``, each of class folders.
-        methods: Of :data:`METHODS`; the first is compared with each of the others.
+        methods: Of :data:`METHODS` or ``variants``; the first is compared with each of the others.
         depths: In blocks, the most important first.
         seeds: Likewise.
         width: Of the encoder.
@@ -62,6 +83,7 @@ class DepthStudy(Study):
         options: For all trainings, as ``--cfg-options`` has them.
         probe_depths: After which blocks the probe looks: ``all``, or numbers, of which those above an encoder's depth
             are left out for it.
+        variants: Further methods, by name; their options are for pre-training alone.
     """
 
     work_dir: Path
@@ -74,12 +96,13 @@ class DepthStudy(Study):
     fine_tune: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
     probe_depths: Sequence[str] = ("all",)
+    variants: Mapping[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.methods if name not in METHODS]:
-            raise ValueError(f"no method {', '.join(unknown)}: there are {', '.join(METHODS)}")
+        if unknown := [name for name in self.methods if name not in self.known]:
+            raise ValueError(f"no method {', '.join(unknown)}: there are {', '.join(self.known)}")
         for method, depth in product(self.methods, self.depths):
-            for part in (METHODS[method].config, "cls"):
+            for part in (self.known[method].config, "cls"):
                 path = config_path(self.config(part, depth))
                 if not path.is_file():
                     known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
@@ -90,6 +113,11 @@ class DepthStudy(Study):
             raise ValueError(f"--probe-depths {' '.join(self.probe_depths)}: give 'all', or numbers of blocks")
         if few := [depth for depth in self.depths if not self._probed(depth)]:
             raise ValueError(f"--probe-depths {' '.join(self.probe_depths)}: none is within {few[0]} blocks")
+
+    @property
+    def known(self) -> dict[str, Method]:
+        """All methods that there are, by name."""
+        return {**METHODS, **self.variants}
 
     def config(self, part: str, depth: int) -> str:
         """The name of a config: ``part`` is that of a method, or ``cls``."""
@@ -152,31 +180,36 @@ class DepthStudy(Study):
 
     def title(self, method: str, depth: int) -> str:
         """Such as ``MIRL, 24 blocks``."""
-        return f"{METHODS[method].title}, {depth} blocks"
+        return f"{self.known[method].title}, {depth} blocks"
+
+    def length(self, part: str, method: str, cfg: Config) -> int:
+        """Epochs of a training whose config is ``cfg``."""
+        given = self._settings(part, method, 0).get("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
+        return self.epochs[part == "finetune"] or int(given)
 
     def _settings(self, part: str, method: str, seed: int) -> dict[str, str]:
         """``--cfg-options`` of a training."""
-        own = METHODS[method].options if part == "pretrain" else {}
+        own = self.known[method].options if part == "pretrain" else {}
         return {**own, **self.options, "randomness.seed": str(seed)}
 
     def _speed(self, method: str, depth: int) -> Step:
         name = f"speed_{method}_{depth}x{self.width}"
         amp = "Bf16" in str(read_config(self.config("mirl", depth)).optim_wrapper.type)
-        words = ["benchmark", self.config(METHODS[method].config, depth), "--iters", 5, "--no-memory"]
+        words = ["benchmark", self.config(self.known[method].config, depth), "--iters", 5, "--no-memory"]
         words += [] if torch.cuda.is_available() else ["--threads", 1, "--clock", "cpu"]  # whatever else runs here
         words += ["--dtype", "bf16" if amp else "fp32", "--json", self.work_dir / name / "speed.json"]
         title = f"{self.title(method, depth)}: speed"
-        return Step(self.work_dir, name, title, command(*words, options=METHODS[method].options), 20.0, "speed.json")
+        return Step(self.work_dir, name, title, command(*words, options=self.known[method].options), 20.0, "speed.json")
 
     def _training(self, part: str, method: str, depth: int, seed: int, needs: tuple[Step, ...] = ()) -> Step:
         pretrains = part == "pretrain"
         name = f"{method}_{depth}x{self.width}_seed{seed}" + ("" if pretrains else "_finetune")
-        config = self.config(METHODS[method].config if pretrains else "cls", depth)
+        config = self.config(self.known[method].config if pretrains else "cls", depth)
         cfg = read_config(config)
-        epochs = self.epochs[not pretrains] or cfg.train_cfg.max_epochs
+        epochs = self.length(part, method, cfg)
         options = self._settings(part, method, seed)
         words = ["train", config, "--data-root", self.data_root, "--work-dir", self.work_dir / name, "--resume"]
-        words += ["--epochs", epochs] if epochs != cfg.train_cfg.max_epochs else []
+        words += ["--epochs", given] if (given := self.epochs[not pretrains]) else []
         words += ["--pretrained", needs[0].folder / needs[0].makes] if needs else []
         batch = int(options.get("train_dataloader.batch_size", cfg.train_dataloader.batch_size))
         return Step(
@@ -189,7 +222,7 @@ class DepthStudy(Study):
             needs,
             config,
             epochs * max(self.images[0] // batch, 1),
-            f"{part} {METHODS[method].config if pretrains else ''}{depth}",
+            f"{part} {self.known[method].config if pretrains else ''}{depth}",
         )
 
     def _probed(self, depth: int) -> list[str]:
@@ -197,7 +230,7 @@ class DepthStudy(Study):
 
     def _probe(self, method: str, depth: int, seed: int, pretrain: Step) -> Step:
         name = f"{pretrain.name}_probe"
-        words = ["depth_probe", pretrain.folder / pretrain.makes, "--labels", METHODS[method].title]
+        words = ["depth_probe", pretrain.folder / pretrain.makes, "--labels", self.known[method].title]
         words += ["--data-root", self.data_root, "--out-dir", self.work_dir / name, "--seed", seed]
         words += ["--random"] if method == self.methods[0] else []
         words += ["--depths", *self._probed(depth)]

@@ -11,11 +11,10 @@ from mirl_mm.text import markdown_table
 from mirl_mm.visualization.curves import encode_figure
 from mirl_mm.visualization.scalars import log_files, read_scalars
 
-from .depth import METHODS, DepthStudy
+from .depth import RANDOM, DepthStudy
 from .line_plot import Line, plot_lines
 from .summary import Mean, as_csv, by_seed, mean, paired
 
-RANDOM = "random"
 #: Figures to their titles and decimals; percent but for the losses.
 FIGURES = {
     "knn_last": ("k-NN, last block", 1),
@@ -80,9 +79,9 @@ def collect(study: DepthStudy) -> list[Number]:
     return found
 
 
-def title(method: str) -> str:
+def title(study: DepthStudy, method: str) -> str:
     """In tables and plots."""
-    return METHODS[method].title if method in METHODS else "random weights"
+    return "random weights" if method == RANDOM else study.known[method].title
 
 
 def tables(study: DepthStudy, numbers: Sequence[Number]) -> str:
@@ -97,9 +96,9 @@ def tables(study: DepthStudy, numbers: Sequence[Number]) -> str:
         }
         first = values[methods[0]]
         for method, own in values.items():
-            rows += _row(depth, title(method), [mean(each.values()) for each in own], shown)
+            rows += _row(depth, title(study, method), [mean(each.values()) for each in own], shown)
         for method in methods[1:]:
-            name = f"{title(methods[0])} − {title(method)}"
+            name = f"{title(study, methods[0])} − {title(study, method)}"
             pairs += _row(depth, name, list(map(paired, first, values[method])), shown, sign=True)
     heads = [FIGURES[figure][0] for figure in shown]
     text = "Top-1 in percent; mean over the seeds ± its standard error.\n\n"
@@ -139,7 +138,7 @@ def _costs(study: DepthStudy) -> str:
                 rate, flops = measured["images_per_s"], measured["flop_per_step"] / content["batch_size"]
                 first = first or rate
                 cells = [f"{flops / 1e9:.3f}", f"{rate:.1f}", f"{first / rate:.3f}"]
-            rows.append([str(depth), title(method), *cells, minutes.text() if minutes else "–"])
+            rows.append([str(depth), title(study, method), *cells, minutes.text() if minutes else "–"])
     note = (
         "Costs of pre-training: measured in a few steps (speed_*/speed.json), and what whole trainings took (steps/)."
     )
@@ -160,7 +159,7 @@ def write_results(study: DepthStudy, numbers: Sequence[Number]) -> list[Path]:
                 for depth in study.depths
                 if (found := mean(by_seed(numbers, method=method, depth=depth, figure=figure).values()))
             }
-            lines.setdefault(FIGURES[figure][0], []).append(Line(title(method), points, method == RANDOM))
+            lines.setdefault(FIGURES[figure][0], []).append(Line(title(study, method), points, method == RANDOM))
     if any(line.points for panel in lines.values() for line in panel):
         files[out / "depths.png"] = encode_figure(plot_lines(lines, "blocks of the encoder", "top-1 accuracy (%)"))
     depth = max((each.depth for each in numbers if each.figure == "knn"), default=0)  # the deepest that was probed
@@ -174,7 +173,9 @@ def write_results(study: DepthStudy, numbers: Sequence[Number]) -> list[Path]:
         figures = {block: {key: each.value for key, each in two.items() if each} for block, two in means.items()}
         errors = {block: {key: each.error or 0.0 for key, each in two.items() if each} for block, two in means.items()}
         if seeds := by_seed(own, figure="knn_last"):
-            curves.append(DepthCurve(f"{title(method)} ({len(seeds)})", figures, depth, method == RANDOM, errors))
+            curves.append(
+                DepthCurve(f"{title(study, method)} ({len(seeds)})", figures, depth, method == RANDOM, errors)
+            )
     if curves:
         name = f"{depth} blocks, mean over the seeds (their number) and its standard error"
         files[out / "blocks.png"] = encode_figure(plot_depth(curves, title=name))

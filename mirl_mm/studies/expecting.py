@@ -9,7 +9,7 @@ from mirl_mm.config import read_config
 from mirl_mm.engine.launch import set_data_root
 
 from .budget import correct
-from .depth import METHODS, DepthStudy
+from .depth import DepthStudy
 
 #: Seconds that a tool takes to start and to end, roughly: imports, first batch, checkpoints.
 START = 15.0
@@ -44,8 +44,8 @@ def expect(study: DepthStudy) -> None:
             fits = depths * _PASSES * 6 * train * width * classes / measured["flop_per_s"]
             step.seconds = START + encoders * ((train + val) * tuned / 3 + fits)
             continue
-        cfg = cls if part == "finetune" else read_config(study.config(METHODS[method].config, depth))
-        epochs = study.epochs[part == "finetune"] or cfg.train_cfg.max_epochs
+        cfg = cls if part == "finetune" else read_config(study.config(study.known[method].config, depth))
+        epochs = study.length(part, method, cfg)
         validated = epochs // cfg.train_cfg.val_interval * val * (2 if part == "finetune" else 1)  # and the average
         each = tuned if part == "finetune" else 1 / measured["images_per_s"]
         step.seconds = START + each * (epochs * train + validated / 3)

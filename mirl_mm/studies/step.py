@@ -147,7 +147,8 @@ class Step:
         self.keep()
         if not self.done:
             last = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
-            raise StepFailed(f"{self.words[0]} ended with exit code {code}; all of its output is in {self.log}\n{last}")
+            tool = " ".join(self.words[1:3] if self.words[0] == "-m" else self.words[:1])
+            raise StepFailed(f"{tool} ended with exit code {code}; all of its output is in {self.log}\n{last}")
         return True
 
     def signal(self, number: int) -> None:

@@ -13,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from mirl_mm.text import counted
+
 from .adopting import adopt
 from .budget import choose, expected_seconds
 from .running import duration, locked, run_steps
@@ -154,4 +156,5 @@ def _run(study: Study, running: Running, expect: Callable[[], None] | None, lock
 
 def _refuse(failures: Sequence[StepFailed]) -> None:
     if failures:
-        raise ValueError(f"{len(failures)} steps failed, the others are done:\n" + "\n".join(map(str, failures)))
+        said = "\n".join(map(str, failures))
+        raise ValueError(f"{counted(len(failures), 'step')} failed, the others are done:\n{said}")

@@ -8,8 +8,8 @@ import pytest
 
 from mirl_mm.config import read_config
 from mirl_mm.studies.adopting import adopt
-from mirl_mm.studies.depth import METHODS, DepthStudy
-from mirl_mm.studies.depth_results import RANDOM, collect, tables, write_results
+from mirl_mm.studies.depth import METHODS, RANDOM, DepthStudy, variant
+from mirl_mm.studies.depth_results import collect, tables, write_results
 from mirl_mm.studies.expecting import START, expect
 from tests.training import ROOT, write_class_folders
 
@@ -108,6 +108,36 @@ def test_what_there_is_not(tmp_path, data):
         study(tmp_path, data, probe_depths=("18", "24"))
     with pytest.raises(ValueError, match="--probe-depths 6 every: give 'all', or numbers of blocks"):
         study(tmp_path, data, probe_depths=("6", "every"))
+
+
+def test_a_variant_is_a_method_with_other_settings_of_pre_training_alone(tmp_path, data):
+    slow = variant("2seg-slow", "mirl-2seg", {"optim_wrapper.optimizer.lr": "0.003", "train_cfg.max_epochs": "40"})
+    grid = study(tmp_path, data, methods=("mirl", "2seg-slow"), variants={"2seg-slow": slow})
+    pretrain, finetune = (grid.steps[part, "2seg-slow", 12, 0] for part in ("pretrain", "finetune"))
+    assert "mirl_mm::study/mirl_12x96.py" in pretrain.words
+    settings = ["model.num_segments=2", "optim_wrapper.optimizer.lr=0.003", "train_cfg.max_epochs=40"]
+    assert pretrain.words[pretrain.words.index("--cfg-options") + 1 :] == [*settings, "randomness.seed=0"]
+    assert (pretrain.makes, pretrain.updates) == ("epoch_40.pth", 80)
+    assert not set(settings) & set(finetune.words)
+    assert f"--pretrained {tmp_path}/2seg-slow_12x96_seed0/epoch_40.pth" in finetune.command
+    cfg = grid.config_of(pretrain)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_epochs, cfg.model.num_segments) == (0.003, 40, 2)
+    finish(grid.steps["probe", "2seg-slow", 24, 0], "probe", 40)
+    assert "| 24 | 2seg-slow | 1 | 24.0 |" in tables(grid, collect(grid))
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "why"),
+    [
+        ("mae", "mirl", "variant 'mae': give it a name of its own"),
+        ("random", "mirl", "variant 'random': give it a name of its own"),
+        ("a/b", "mirl", "variant 'a/b': give it a name of its own"),
+        ("slow", "moco", "variant slow of moco: there are mirl, mae"),
+    ],
+)
+def test_what_no_variant_can_be(name, method, why):
+    with pytest.raises(ValueError, match=why):
+        variant(name, method, {})
 
 
 def test_every_ablation_builds():

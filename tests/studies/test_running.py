@@ -76,6 +76,11 @@ def test_a_failure_names_the_tool_and_stops_the_others(tmp_path):
     assert all(step.done for step in steps.values())
 
 
+def test_a_failure_of_a_command_of_ours_names_the_command(tmp_path):
+    with pytest.raises(StepFailed, match=r"(?s)^mirl_mm nothing ended with exit code 1; .*error: no tool 'nothing'"):
+        run({"bad": Step(tmp_path, "bad", "bad", "-m mirl_mm nothing", 1.0)})
+
+
 def test_ctrl_c_ends_the_tools_and_the_next_call_goes_on_without_the_pause(tmp_path, monkeypatch):
     def impatient(self, shown):
         if any(step.name == "two" for step in shown) and (tmp_path / "two").is_dir():

@@ -87,7 +87,7 @@ def test_a_failed_step_is_told_at_the_end_and_the_others_are_done(tmp_path):
     bad = Step(tmp_path, "bad", "bad", "-c 'raise SystemExit(\"no such thing\")'", 1.0)
     after = Step(tmp_path, "after", "after", "-c 'pass'", 1.0, needs=(bad,))
     study.steps[0, 0] = bad, after
-    with pytest.raises(ValueError, match=r"(?s)^1 steps failed.*bad\.log\nno such thing"):
+    with pytest.raises(ValueError, match=r"(?s)^1 step failed.*bad\.log\nno such thing"):
         run_study(study, Running([{}]))
     assert study.table() == {"quick0_test": 15, "quick1_test": 21}
     assert not after.spans
