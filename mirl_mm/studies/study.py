@@ -128,6 +128,9 @@ def _run(study: Study, running: Running, expect: Callable[[], None] | None, lock
         adopt(named[name], folder, study.config_of(named[name]))
     if all(step.done for step in study.all_steps):
         return
+    for step in study.all_steps:
+        if step.config and not step.done:
+            study.config_of(step)  # refuses what can't be set, before anything is measured
     slots, chosen, budget = len(running.slots), list(study.all_steps), ""
     if expect:
         _refuse(run_steps(study.measurements, running.slots, (lock,), patient=True))

@@ -1,6 +1,7 @@
 """The depth study's configs and steps, what it adopts, what it makes of results."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mirl_mm.studies.adopting import adopt
 from mirl_mm.studies.depth import METHODS, RANDOM, DepthStudy, variant
 from mirl_mm.studies.depth_results import collect, tables, write_results
 from mirl_mm.studies.expecting import START, expect
+from mirl_mm.studies.study import Running, run_study
 from tests.training import ROOT, write_class_folders
 
 STUDY = ROOT / "configs/study"
@@ -138,6 +140,21 @@ def test_a_variant_is_a_method_with_other_settings_of_pre_training_alone(tmp_pat
 def test_what_no_variant_can_be(name, method, why):
     with pytest.raises(ValueError, match=why):
         variant(name, method, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "why"),
+    [
+        ({"model.mask_ration": "0.5"}, None, "model has no 'mask_ration'; did you mean mask_ratio"),
+        ({"train_cfg.max_epochs": "40"}, 2, "--epochs 2 and train_cfg.max_epochs of --cfg-options: give one of them"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_runs(tmp_path, data, options, epochs, why):
+    variants = {"other": variant("other", "mae", options)}
+    grid = study(tmp_path / "out", data, methods=("mirl", "other"), variants=variants, epochs=(epochs, None))
+    with pytest.raises(ValueError, match=re.escape(why)):
+        run_study(grid, Running([{}]), lambda: pytest.fail("measured"))
+    assert not list((tmp_path / "out").glob("speed*"))
 
 
 def test_every_ablation_builds():

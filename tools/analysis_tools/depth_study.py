@@ -46,6 +46,9 @@ def main() -> None:
     args = parser.parse_args()
     if short := [words for words in args.variant if len(words) < 3]:
         raise ValueError(f"--variant {' '.join(short[0])}: write NAME METHOD KEY=VALUE")
+    names = [words[0] for words in args.variant]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"--variant {twice[0]} is given twice: give each a name of its own")
     variants = {
         name: variant(name, method, pairs(f"--variant {name} {method}", words)) for name, method, *words in args.variant
     }
